@@ -1,0 +1,1 @@
+"""A question and a retriever to an Answer with citations, or to an abstention."""

@@ -1,0 +1,38 @@
+"""A question to an Answer: search, read, decide, quote."""
+
+from __future__ import annotations
+
+from selfstudy.answer.abstention import Calibration, abstains, confidence
+from selfstudy.answer.default import DEFAULT
+from selfstudy.answer.extractive import extract
+from selfstudy.answer.reading import Extract, read
+from selfstudy.answer.signals import features_of
+from selfstudy.answer.terms import is_cjk_text
+from selfstudy.core.ports import Embedder, Retriever
+from selfstudy.core.records import Answer
+
+NOT_FOUND = "The documents do not hold the answer."
+NOT_FOUND_CHINESE = "文档中没有答案。"
+
+
+def answer(
+    question: str,
+    retriever: Retriever,
+    embedder: Embedder,
+    calibration: Calibration | None = None,
+    where: str | None = None,
+    cfg: Extract = Extract(),  # noqa: B008
+) -> Answer:
+    """The answer to `question` in the documents' own words, or an abstention; `calibration` is DEFAULT where none was fitted.
+
+    Citations have an empty `source`: only whoever knows the documents can name it. Raises what the retriever raises.
+    """
+    hits = tuple(retriever.search([question], cfg.hits, where)[0])
+    found = read([question], [hits], embedder, cfg)
+    features = features_of(found)
+    calibration = calibration or DEFAULT
+    sure = float(confidence(features, calibration)[0])
+    if abstains(features, calibration)[0]:
+        return Answer(question, NOT_FOUND_CHINESE if is_cjk_text(question) else NOT_FOUND, (), hits, sure, True)
+    text, citations = extract(found[0], cfg)
+    return Answer(question, text, citations, hits, sure, False)

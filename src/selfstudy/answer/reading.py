@@ -1,0 +1,182 @@
+"""Questions read beside their hits: each passage cut into sentences, each sentence and passage compared with the question."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
+
+from selfstudy.answer.terms import covered, is_cjk_text, rarity, terms
+from selfstudy.core.ports import Embedder
+from selfstudy.core.records import Hit
+from selfstudy.core.text import is_cjk, sentences
+
+_ROW = re.compile(r"^[^\S\n]*\|.*$|^.* \| .*$", re.MULTILINE)
+_CLAUSE = re.compile(r"[;；]|(?<=\S)[,:](?=\s)|[，：]|(?<=[^\d\s]),(?=[^\d\s])|\n|\s[–—-](?=\s)")
+
+
+class Extract(BaseModel):
+    """How an answer is taken out of passages.
+
+    `hits` are searched for, sentences are taken from the first `passages` of them. An answer has 1 to `sentences` of them; a further one
+    must score at least `near` times the best. A sentence's score is `meaning` * cosine + `words` * (rarity-weighted share of the question's
+    terms), and `rank` times the same of its passage. A stretch of more than `longest` characters (a CJK character counts as three) is cut at clauses.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    hits: int = Field(default=10, ge=1)
+    passages: int = Field(default=5, ge=1)
+    sentences: int = Field(default=3, ge=1, le=9)
+    near: float = Field(default=0.9, ge=0, le=1)
+    meaning: float = Field(default=0.5, ge=0)
+    words: float = Field(default=0.2, ge=0)
+    rank: float = Field(default=0.5, ge=0)
+    longest: int = Field(default=420, ge=60)
+    cjk_meaning: bool = False
+    """Whether the embedder reads Chinese; all-MiniLM-L6-v2 does not, and then only words count for a question that is mostly CJK."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """`passage.text[start:end]` of the hit number `hit`; `cosine` is nan where meaning was not compared."""
+
+    hit: int
+    start: int
+    end: int
+    terms: frozenset[str]
+    coverage: float
+    cosine: float
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """A question beside its hits. `order` are its terms as they come, `weights` their rarity, `found` the terms of each hit; `coverage` and `cosine` hold one number for each of the first `Extract.passages` hits."""
+
+    question: str
+    hits: tuple[Hit, ...]
+    order: tuple[str, ...]
+    weights: dict[str, float]
+    found: tuple[frozenset[str], ...]
+    coverage: tuple[float, ...]
+    cosine: tuple[float, ...]
+    sentences: tuple[Sentence, ...]
+
+
+def read(questions: Sequence[str], hits: Sequence[Sequence[Hit]], embedder: Embedder, cfg: Extract) -> list[Read]:
+    """One Read for each question. All texts are embedded in one batch, each once, passages as they are indexed.
+
+    Hits that nearly repeat a better one are passed over: a copy is no rival of the passage that it repeats.
+    """
+    hits = [_distinct(found) for found in hits]
+    cut = [[(at, *span) for at, hit in enumerate(found[: cfg.passages]) for span in pieces(hit.passage.text, cfg.longest)] for found in hits]
+    by_meaning = [cfg.cjk_meaning or not is_cjk_text(question) for question in questions]
+    cosines = _cosines(questions, hits, cut, by_meaning, embedder, cfg)
+    return [_read(*each, cfg) for each in zip(questions, hits, cut, cosines, strict=True)]
+
+
+def _distinct(hits: Sequence[Hit]) -> list[Hit]:
+    families: dict[str, Hit] = {}
+    for hit in hits:
+        families.setdefault(hit.passage.near or hit.passage.id, hit)
+    return list(families.values())
+
+
+def pieces(text: str, longest: int) -> list[tuple[int, int]]:
+    """The spans of the sentences of `text`; rows of tables stand alone, and what is longer than `longest` is cut at clauses."""
+    spans: list[tuple[int, int]] = []
+    for start, end in sentences(text):
+        at = start
+        for row in _ROW.finditer(text, start, end):
+            spans.extend(_clauses(text, at, row.start(), longest))
+            spans.append(row.span())
+            at = row.end()
+        spans.extend(_clauses(text, at, end, longest))
+    trimmed = (_trim(text, start, end) for start, end in spans)
+    return [(start, end) for start, end in trimmed if any(char.isalnum() for char in text[start:end])]
+
+
+def _clauses(text: str, start: int, end: int, longest: int) -> Iterator[tuple[int, int]]:
+    """`text[start:end]` whole where it is short enough, else in stretches of clauses of at most `longest`, else of words."""
+    if _length(text[start:end]) <= longest:
+        yield start, end
+        return
+    room = longest // 3 if sum(map(is_cjk, text[start:end])) * 3 > end - start else longest
+    ends = [match.end() for match in _CLAUSE.finditer(text, start, end)]
+    while end - start > room:
+        within = [at for at in ends if start < at <= start + room]
+        at = within[-1] if within else text.rfind(" ", start + 1, start + room)
+        at = at if at > start else start + room
+        yield start, at
+        start = at
+    yield start, end
+
+
+def _length(text: str) -> int:
+    return len(text) if text.isascii() else len(text) + 2 * sum(map(is_cjk, text))
+
+
+def _trim(text: str, start: int, end: int) -> tuple[int, int]:
+    stripped = text[start:end].strip()
+    start = text.index(stripped, start) if stripped else end
+    return start, start + len(stripped)
+
+
+def _cosines(
+    questions: Sequence[str],
+    hits: Sequence[Sequence[Hit]],
+    cut: Sequence[Sequence[tuple[int, int, int]]],
+    by_meaning: Sequence[bool],
+    embedder: Embedder,
+    cfg: Extract,
+) -> list[tuple[list[float], list[float]]]:
+    """For each question the cosines of its first hits and of its sentences, nan where meaning is not compared."""
+    asked = list(dict.fromkeys(question for question, wanted in zip(questions, by_meaning, strict=True) if wanted))
+    texts: dict[str, int] = {}
+    for found, spans, wanted in zip(hits, cut, by_meaning, strict=True):
+        if wanted:
+            for hit in found[: cfg.passages]:
+                texts.setdefault(hit.passage.indexed, len(texts))
+            for at, start, end in spans:
+                texts.setdefault(found[at].passage.text[start:end], len(texts))
+    if asked and texts:
+        of_question = dict(zip(asked, embedder.embed(asked, "query"), strict=True))
+        vectors = embedder.embed(list(texts), "passage")
+    told = []
+    for question, found, spans, wanted in zip(questions, hits, cut, by_meaning, strict=True):
+        if not wanted or not found:
+            told.append(([np.nan] * len(found[: cfg.passages]), [np.nan] * len(spans)))
+            continue
+        rows = [texts[hit.passage.indexed] for hit in found[: cfg.passages]]
+        inner = [texts[found[at].passage.text[start:end]] for at, start, end in spans]
+        values = vectors[rows + inner] @ of_question[question]
+        told.append((values[: len(rows)].tolist(), values[len(rows) :].tolist()))
+    return told
+
+
+def _read(
+    question: str,
+    hits: Sequence[Hit],
+    cut: Sequence[tuple[int, int, int]],
+    cosines: tuple[list[float], list[float]],
+    cfg: Extract,
+) -> Read:
+    found = tuple(frozenset(terms(hit.passage.indexed)) for hit in hits)
+    order = tuple(terms(question))
+    weights = rarity(order, found)
+    coverage = tuple(covered(weights, each) for each in found[: cfg.passages])
+    titles = [frozenset(terms(hit.passage.title)) for hit in hits[: cfg.passages]]
+    of_passages, of_sentences = cosines
+    told = []
+    inner = [frozenset(terms(hits[at].passage.text[start:end])) for at, start, end in cut]
+    for (at, start, end), words, cosine in zip(cut, inner, of_sentences, strict=True):
+        share = covered(weights, words) + 0.5 * covered(weights, titles[at] - words)
+        score = cfg.words * (share + cfg.rank * coverage[at])
+        if not np.isnan(cosine):
+            score += cfg.meaning * (cosine + cfg.rank * of_passages[at])
+        told.append(Sentence(at, start, end, words, share, cosine, score))
+    return Read(question, tuple(hits), order, weights, found, coverage, tuple(of_passages), tuple(told))

@@ -1,0 +1,80 @@
+"""What a question beside its hits shows about whether they hold its answer: a few numbers, each higher where they do."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from selfstudy.answer.reading import Extract, Read, read
+from selfstudy.answer.terms import terms
+from selfstudy.core.ports import Embedder
+from selfstudy.core.records import Hit
+
+Features = NDArray[np.float64]
+
+NAMES = (
+    "cosine_best",
+    "cosine_lead",
+    "cosine_sentence",
+    "coverage_best",
+    "coverage_lead",
+    "coverage_sentence",
+    "known",
+    "phrase",
+)
+"""The columns of `features`.
+
+cosine_best        highest cosine of the question to a passage
+cosine_lead        how far that is above the mean of the other passages
+cosine_sentence    highest cosine of the question to a sentence
+coverage_best      highest rarity-weighted share of the question's terms in a passage
+coverage_lead      how far that is above the mean of the other passages
+coverage_sentence  the same share in a sentence, a term of its passage's title counting half
+known              share of the question's terms that stand in any hit
+phrase             share of the question's pairs of neighbouring terms that are neighbours in the passage of the best sentence, too
+
+The cosines are nan where the embedder cannot read the question. A question without anything to read has a row of nan.
+"""
+COSINES = 3
+
+
+def features(questions: Sequence[str], hits: Sequence[Sequence[Hit]], embedder: Embedder, cfg: Extract = Extract()) -> Features:  # noqa: B008
+    """(len(questions), len(NAMES)) for questions beside their hits, for `abstention.fit` and `abstention.confidence`."""
+    return features_of(read(questions, hits, embedder, cfg))
+
+
+def features_of(reads: Sequence[Read]) -> Features:
+    """As `features`, of what was read already."""
+    return np.array([_row(one) for one in reads], dtype=np.float64).reshape(len(reads), len(NAMES))
+
+
+def _row(one: Read) -> list[float]:
+    if not one.sentences:
+        return [np.nan] * len(NAMES)
+    anywhere = frozenset[str]().union(*one.found)
+    return [
+        max(one.cosine),
+        _lead(one.cosine),
+        max(sentence.cosine for sentence in one.sentences),
+        max(one.coverage),
+        _lead(one.coverage),
+        max(sentence.coverage for sentence in one.sentences),
+        sum(term in anywhere for term in one.weights) / max(1, len(one.weights)),
+        _phrase(one),
+    ]
+
+
+def _lead(values: Sequence[float]) -> float:
+    best = max(values)
+    others = sorted(values)[:-1]
+    return best - sum(others) / len(others) if others else 0.0
+
+
+def _phrase(one: Read) -> float:
+    asked = list(zip(one.order, one.order[1:], strict=False))
+    best = max(one.sentences, key=lambda sentence: sentence.score)
+    passage = terms(one.hits[best.hit].passage.indexed)
+    there = set(zip(passage, passage[1:], strict=False))
+    return sum(pair in there for pair in asked) / max(1, len(asked))

@@ -1,0 +1,256 @@
+"""The command line: parse, call the Engine, show. Every verb is one call of the Engine; what it returns is what --json prints.
+
+Exit codes: 0 done, 1 other expected errors, 2 bad input or configuration, 3 the home cannot be used, 4 too little to prove anything,
+5 a package or model is missing, 70 a fault of this program, 130 stopped by Ctrl-C, 141 nobody reads the output any more.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from selfstudy import __version__
+from selfstudy.apps import output, tables
+from selfstudy.apps.progress import reporter
+from selfstudy.core.errors import BadConfig, BadInput, SelfstudyError, Stopped
+
+if TYPE_CHECKING:
+    from selfstudy.recipes.engine import Engine
+
+app = typer.Typer(
+    name="selfstudy",
+    help="A folder of documents goes in; a question-answering system that has studied them comes out.",
+    epilog="Example: selfstudy add docs/ && selfstudy adapt && selfstudy ask 'How do I reset it?'",
+    add_completion=False,
+    rich_markup_mode=None,
+)
+config_app = typer.Typer(help="What the settings are and where each came from.", rich_markup_mode=None)
+app.add_typer(config_app, name="config")
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
+Where = Annotated[str | None, typer.Option(help="Only documents that match, like \"site = 'x' and updated > '2024-01-01'\".")]
+
+
+@dataclass(slots=True)
+class Given:
+    """What was said before the verb."""
+
+    home: Path
+    sets: list[str] = field(default_factory=list)
+
+    @contextmanager
+    def engine(self, create: bool = False, sets: Sequence[str] = ()) -> Iterator[Engine]:
+        """The Engine of the home, its progress shown on standard error."""
+        from selfstudy.recipes.engine import Engine
+
+        with reporter() as watching:
+            yield Engine.open(self.home, create=create, sets=[*self.sets, *sets], reporter=watching)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        output.show(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def _before(
+    context: typer.Context,
+    home: Annotated[Path, typer.Option(help="The folder that holds the index and the models.")] = Path(".selfstudy"),
+    set_: Annotated[list[str] | None, typer.Option("--set", help="A setting for this run, like weight=0.4; may be repeated.")] = None,
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")] = False,
+) -> None:
+    context.obj = Given(home, list(set_ or []))
+
+
+@app.command(epilog="Example: selfstudy add docs/ notes.md --sync")
+def add(
+    context: typer.Context,
+    paths: Annotated[list[Path], typer.Argument(help="Files, folders, or a BEIR corpus.jsonl.")],
+    sync: Annotated[bool, typer.Option("--sync", help="Remove the documents whose files are gone.")] = False,
+    json: Json = False,
+) -> None:
+    """Read documents; only what is new or changed is read again."""
+    with context.obj.engine(create=True) as engine:
+        result = engine.add(paths, sync=sync).json()
+    output.show_json(result) if json else output.show(tables.added(result))
+
+
+@app.command(epilog="Example: selfstudy remove manual/old.md")
+def remove(
+    context: typer.Context,
+    documents: Annotated[list[str], typer.Argument(metavar="DOC...", help="Ids of documents, as `search` shows them.")],
+    json: Json = False,
+) -> None:
+    """Remove documents from the index."""
+    with context.obj.engine() as engine:
+        result = engine.remove(documents).json()
+    output.show_json(result) if json else output.show(tables.added(result))
+
+
+@app.command(epilog="Example: selfstudy search 'how to reset' -k 5 --where \"site = 'x'\"")
+def search(
+    context: typer.Context,
+    question: Annotated[str, typer.Argument(help="A question, or words.")],
+    k: Annotated[int, typer.Option("-k", help="How many passages.")] = 10,
+    by: Annotated[Literal["lexical", "dense", "hybrid"], typer.Option(help="By words, by meaning, or by both.")] = "hybrid",
+    where: Where = None,
+    json: Json = False,
+) -> None:
+    """Find passages."""
+    with context.obj.engine() as engine:
+        found = engine.search(question, k=k, by=by, where=where)
+    output.show_json([hit.json() for hit in found]) if json else output.show(tables.hits(found, question))
+
+
+@app.command(epilog="Example: selfstudy ask 'Who may sign the contract?'")
+def ask(
+    context: typer.Context,
+    question: Annotated[str, typer.Argument(help="A question.")],
+    where: Where = None,
+    json: Json = False,
+) -> None:
+    """Answer with citations to exact spans, or say that the documents do not hold the answer."""
+    with context.obj.engine() as engine:
+        answer = engine.ask(question, where=where)
+    output.show_json(answer.json()) if json else output.show(tables.answer(answer))
+
+
+@app.command(epilog="Example: selfstudy adapt --group section --set training.epochs=2")
+def adapt(
+    context: typer.Context,
+    plan: Annotated[bool, typer.Option("--plan", help="Only show what would run, what is kept, and how long it may take.")] = False,
+    set_: Annotated[list[str] | None, typer.Option("--set", help="A setting for this run, like a.b=3; may be repeated.")] = None,
+    group: Annotated[str | None, typer.Option(help="The field by which questions are split, so that no group is on both sides.")] = None,
+    json: Json = False,
+) -> None:
+    """Study the documents: write questions, train, and go live only if the gain is proven."""
+    sets = [*(set_ or []), *([f"group={group}"] if group is not None else [])]
+    with context.obj.engine(sets=sets) as engine:
+        if plan:
+            result: Any = [stage.json() for stage in engine.plan()]
+        else:
+            result = engine.adapt().json()
+    if json:
+        output.show_json(result)
+    else:
+        output.show(tables.plan(result)) if plan else output.show(
+            tables.outcome(result), f"\nReport: {context.obj.home / result['report']}"
+        )
+
+
+@app.command(epilog="Example: selfstudy evaluate --queries queries.jsonl --qrels qrels.tsv --json")
+def evaluate(
+    context: typer.Context,
+    queries: Annotated[Path, typer.Option(help='JSON lines: {"_id": "q1", "text": "a question"}.')],
+    qrels: Annotated[Path, typer.Option(help="query-id, corpus-id and score, set off by tabs.")],
+    scope: Annotated[str | None, typer.Option(metavar="FIELD", help="Search each question only where this field is as in its row.")] = None,
+    out: Annotated[Path | None, typer.Option(metavar="DIR", help="Write the figures and the ranking of each question here.")] = None,
+    json: Json = False,
+) -> None:
+    """Measure the base model and the live one on labelled questions."""
+    with context.obj.engine() as engine:
+        result = engine.evaluate(queries, qrels, scope=scope, out=out)
+    output.show_json(result) if json else output.show(tables.evaluation(result))
+
+
+@app.command(epilog="Example: selfstudy status --json")
+def status(context: typer.Context, json: Json = False) -> None:
+    """What the home holds, what was set aside, and which model is live."""
+    with context.obj.engine() as engine:
+        result = engine.status()
+    output.show_json(result) if json else output.show(tables.status(result))
+
+
+@app.command(epilog="Example: selfstudy history")
+def history(context: typer.Context, json: Json = False) -> None:
+    """Every trained model with its verdict, every promotion and rollback."""
+    with context.obj.engine() as engine:
+        result = engine.history()
+    output.show_json(result) if json else output.show(tables.history(result))
+
+
+@app.command(epilog="Example: selfstudy promote 3f9a --force")
+def promote(
+    context: typer.Context,
+    key: Annotated[str, typer.Argument(help="The model's key, or its beginning, as `history` shows it.")],
+    force: Annotated[bool, typer.Option("--force", help="Also a model that the gate refused; history records it.")] = False,
+    json: Json = False,
+) -> None:
+    """Let a trained model go live."""
+    with context.obj.engine() as engine:
+        result = engine.promote(key, force=force)
+    output.show_json(result) if json else output.show(tables.history([result]))
+
+
+@app.command(epilog="Example: selfstudy rollback")
+def rollback(context: typer.Context, json: Json = False) -> None:
+    """Let the model go live that was live before."""
+    with context.obj.engine() as engine:
+        result = engine.rollback()
+    output.show_json(result) if json else output.show(tables.history([result]))
+
+
+@config_app.command("show", epilog="Example: selfstudy config show")
+def config_show(context: typer.Context, json: Json = False) -> None:
+    """Every setting, its value, and where that came from. Where config.toml has faults: these, and then the defaults."""
+    from selfstudy.core import config
+    from selfstudy.recipes.settings import Settings
+
+    given: Given = context.obj
+    try:  # without the Engine: whoever writes a first config.toml has no index yet
+        rows = config.describe(*config.load(Settings, given.home / "config.toml", given.sets))
+    except BadConfig as fault:
+        if json:
+            raise
+        output.show(tables.settings([row.json() for row in config.describe(*config.load(Settings))]))
+        raise typer.Exit(output.fail(fault, as_json=False)) from fault
+    plain = [row.json() for row in rows]
+    output.show_json(plain) if json else output.show(tables.settings(plain))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command line (without the program's name). Returns the exit code; errors are told, never raised."""
+    return guarded(app, "selfstudy", list(arguments) or ["--help"])
+
+
+def guarded(program: typer.Typer, name: str, arguments: Sequence[str]) -> int:
+    """Run `program` with every error told in two lines. Returns the exit code."""
+    as_json = "--json" in arguments
+    stopped = Stopped("Stopped.", "What is finished is kept; run the same command again to go on.")
+    try:
+        code = typer.main.get_command(program).main(args=list(arguments), prog_name=name, standalone_mode=False)
+        return output.fail(stopped, as_json) if code == stopped.exit_code else int(code or 0)
+    except BrokenPipeError:
+        output.hush()
+        return output.BROKEN_PIPE
+    except (KeyboardInterrupt, typer.Abort):
+        return output.fail(stopped, as_json)
+    except typer.TyperException as error:
+        return output.fail(_usage(error), as_json)
+    except SystemExit as error:  # typer's own answer to a broken pipe
+        output.hush()
+        return output.BROKEN_PIPE if error.code == 1 else int(error.code or 0)
+    except Exception as error:
+        return output.fail(output.expected(error), as_json)
+
+
+def _usage(error: typer.TyperException) -> SelfstudyError:
+    """A command line that cannot be read, in two lines."""
+    context = getattr(error, "ctx", None)
+    path = context.command_path if context is not None else "selfstudy"
+    told = BadInput(" ".join(error.format_message().replace("Value error, ", "").split()), f"`{path} --help` shows how it is used.")
+    told.__cause__ = error
+    return told
+
+
+def main() -> None:
+    """The program `selfstudy`."""
+    output.tolerant()
+    sys.exit(run(sys.argv[1:]))

@@ -1,0 +1,251 @@
+"""Results as tables and paragraphs for the terminal. Text from documents is always data, never markup."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from selfstudy.apps.progress import duration
+from selfstudy.apps.snippet import emphasised, plain, snippet
+from selfstudy.core.records import Answer, Hit
+
+SHOWN = 20
+"""How many of a long list are shown; --json gives all of them."""
+
+
+def hits(found: Sequence[Hit], question: str) -> RenderableType:
+    """The hits of a search: rank, score, title path, sources, and the stretch that holds the question's words."""
+    if not found:
+        return Text("Nothing found.")
+    parts: list[RenderableType] = []
+    for rank, hit in enumerate(found, 1):
+        head = Text.assemble((f"{rank:>3}  ", "bold"), (f"{hit.score:.3f}  ", "dim"), (plain(hit.passage.title) or "(no title)", "bold"))
+        parts += [
+            head,
+            Padding(Text(_sources(hit), style="cyan"), (0, 0, 0, 5)),
+            Padding(snippet(hit.passage.text, question), (0, 0, 1, 5)),
+        ]
+    return Group(*parts)
+
+
+def answer(given: Answer) -> RenderableType:
+    """The answer with its citations: each with its source, span and quote."""
+    parts: list[RenderableType] = [Text(plain(given.text), style="bold" if not given.abstained else ""), Text()]
+    for citation in given.citations:
+        where = f"{plain(citation.source or citation.document)}, characters {citation.start}-{citation.end}"
+        parts.append(Text.assemble((f"[{citation.number}] ", "bold"), plain(f"{citation.title}  ".lstrip()), (where, "cyan")))
+        parts.append(Padding(emphasised(plain(citation.quote), given.question), (0, 0, 1, 4)))
+    parts.append(Text(f"Confidence {given.confidence:.2f}", style="dim"))
+    return Group(*parts)
+
+
+def added(result: Mapping[str, Any]) -> RenderableType:
+    """What `add` and `remove` did: counts, and what was set aside."""
+    names = {
+        "documents_added": "added",
+        "documents_changed": "changed",
+        "documents_moved": "moved",
+        "documents_unchanged": "unchanged",
+        "documents_removed": "removed",
+    }
+    counts = [f"{_count(result[name])} {word}" for name, word in names.items() if _count(result.get(name, 0))]
+    line = "Documents: " + (", ".join(counts) or "none") + "."
+    facts = [f"{result[name]} {words}" for name, words in (("passages", "passages in all"), ("embedded", "embedded now")) if name in result]
+    parts: list[RenderableType] = [Text(line), Text(f"{', '.join(facts)}; {duration(result.get('seconds'))}.")]
+    return Group(*parts, *_set_aside(result.get("set_aside", ())))
+
+
+def plan(rows: Sequence[Mapping[str, Any]]) -> RenderableType:
+    """The stages of a run that has not begun: what is kept, what would run or go on, and how long that may take."""
+    states = {"kept": "kept", "run": "would run", "resume": "would go on"}
+    table = _table("stage", "state", ">about")
+    for row in rows:
+        kept = row["state"] == "kept"
+        table.add_row(row["stage"], Text(states[row["state"]], style="dim" if kept else ""), "" if kept else duration(row["seconds"]))
+    ahead = [row for row in rows if row["state"] != "kept"]
+    known = sum(row["seconds"] or 0.0 for row in ahead)
+    unknown = sum(row["seconds"] is None for row in ahead)
+    total = f"About {duration(known)} in all" if ahead else "Nothing to do: every stage is kept"
+    return Group(table, Text(total + (f", and {unknown} whose time nobody knows yet." if unknown else ".")))
+
+
+def evaluation(result: Mapping[str, Any]) -> RenderableType:
+    """Metrics with intervals of the base model and of the live one, and the paired differences."""
+    parts: list[RenderableType] = []
+    sides = {side: result[side] for side in ("base", "live") if result.get(side)}
+    names = list(dict.fromkeys(name for side in sides.values() for metrics in side.values() for name in metrics))
+    if names:
+        table = _table("", "search", *(f">{name}" for name in names))
+        for side, retrievers in sides.items():
+            for retriever, metrics in retrievers.items():
+                table.add_row(side, retriever, *(_interval(metrics.get(name)) for name in names))
+        parts.append(table)
+    parts += _differences("Live minus base, question by question", result.get("compare"))
+    return Group(*parts, Text("In brackets: 95% intervals. A miss counts 0.", style="dim"))
+
+
+def status(state: Mapping[str, Any]) -> RenderableType:
+    """What a home holds and which model is live."""
+    table = Table.grid(padding=(0, 2))
+    for name, value in state.items():
+        if name == "set_aside":
+            value = f"{len(value)} inputs" if value else "none"
+        elif name == "live":
+            value = _live(value)
+        elif isinstance(value, Mapping):
+            value = ", ".join(f"{plain(str(key))}: {one}" for key, one in value.items()) or "none"
+        table.add_row(Text(name.replace("_", " "), style="bold"), Text(plain(str(value))))
+    return Group(table, *_set_aside(state.get("set_aside", ())))
+
+
+def history(events: Sequence[Mapping[str, Any]]) -> RenderableType:
+    """One row for each judged candidate, promotion and rollback."""
+    if not events:
+        return Text("No model has been trained here yet; `selfstudy adapt` trains one.")
+    table = _table(">", "when", "event", "key", "reason")
+    for event in events:
+        when = str(event["when"]).replace("T", " ")[:16]
+        table.add_row(str(event["number"]), when, _happened(event), str(event["key"] or "the base")[:12], plain(event["reason"]))
+    return table
+
+
+def settings(rows: Sequence[Mapping[str, Any]]) -> RenderableType:
+    """Each setting with its value and where that came from."""
+    table = _table("setting", "value", "from", "about")
+    for row in rows:
+        given = row["origin"] != "default"
+        table.add_row(row["path"], Text(_value(row["value"]), style="bold" if given else ""), row["origin"], row.get("about") or "")
+    return table
+
+
+def outcome(result: Mapping[str, Any]) -> RenderableType:
+    """What `adapt` did: the questions, the measurements before and after, the verdict, the report."""
+    parts: list[RenderableType] = []
+    if result.get("note"):
+        parts.append(Text(f"{result['note']}\n"))
+    parts += _questions(result["questions"], result["round_trip"])
+    parts += _before_after(result["metrics"], result["differences"])
+    parts += _differences("dense MRR@10 by writer", result["writers"])
+    parts += _checks(result["verdict"] or {})
+    parts.append(Text(result["reason"], style="bold green" if result["promoted"] else "bold"))
+    return Group(*_spaced(parts))
+
+
+def _questions(questions: Mapping[str, Mapping[str, int]], round_trip: Mapping[str, Mapping[str, int]]) -> list[RenderableType]:
+    """How many each writer wrote for each split, and how many of them came back from the corpus."""
+    splits = [split for split in ("train", "tune", "exam") if any(split in counts for counts in questions.values())]
+    table = _table("questions by", *(f">{split}" for split in splits), ">kept", "dropped because")
+    for writer, counts in questions.items():
+        came = round_trip.get(writer, {})
+        dropped = "; ".join(f"{reason} ({count})" for reason, count in came.items() if reason != "kept")
+        table.add_row(writer, *(str(counts.get(split, 0)) for split in splits), str(came.get("kept", 0)), dropped)
+    total = [sum(counts.get(split, 0) for counts in questions.values()) for split in splits]
+    kept = sum(came.get("kept", 0) for came in round_trip.values())
+    table.add_row("all", *map(str, total), str(kept), "", style="bold")
+    return [table]
+
+
+def _before_after(metrics: Mapping[str, Mapping[str, Any]], differences: Mapping[str, Any]) -> list[RenderableType]:
+    table = _table("MRR@10", ">before", ">after", ">difference", ">p", ">questions")
+    for name, sides in metrics.items():
+        found = differences.get(name)
+        cells = [_signed(found), _p(found["p"]), str(found["n"])] if found else ["", "", ""]
+        table.add_row(name, _interval(sides["before"]), _interval(sides["after"]), *cells)
+    return [table]
+
+
+def _checks(verdict: Mapping[str, Any]) -> list[RenderableType]:
+    """What the gate looked at, one row per condition."""
+    if not verdict.get("checks"):
+        return []
+    table = _table("the gate", ">difference of MRR@10", ">p", ">questions", "needed", "holds")
+    for check in verdict["checks"]:
+        found = check.get("difference")
+        cells = [_signed(found), _p(found["p"]), str(found["n"])] if found else ["", "", ""]
+        holds = Text("yes", style="green") if check["passed"] else Text("no", style="bold red")
+        table.add_row(check["name"], *cells, check["needed"], holds)
+    return [table]
+
+
+def _differences(title: str, tree: Any) -> list[RenderableType]:
+    rows = list(_walk(tree)) if isinstance(tree, Mapping) else []
+    if not rows:
+        return []
+    table = _table(title, ">difference", ">p", ">questions")
+    for path, found in rows:
+        table.add_row(" ".join(path), _signed(found), _p(found["p"]), str(found["n"]))
+    return [table]
+
+
+def _walk(tree: Mapping[str, Any], path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Mapping[str, Any]]]:
+    for name, value in tree.items():
+        if isinstance(value, Mapping):
+            if {"value", "p", "n"} <= value.keys():
+                yield (*path, name), value
+            else:
+                yield from _walk(value, (*path, name))
+
+
+def _set_aside(found: Iterable[Mapping[str, Any]]) -> list[RenderableType]:
+    every = list(found)
+    if not every:
+        return []
+    table = _table(f"set aside ({len(every)})", "reason")
+    for one in every[:SHOWN]:
+        table.add_row(plain(one["source"]), plain(one["reason"]))
+    more = [Text(f"and {len(every) - SHOWN} more; --json lists them all.", style="dim")] if len(every) > SHOWN else []
+    return [table, *more]
+
+
+def _table(*columns: str) -> Table:
+    """A table whose columns are set to the right where their name begins with '>'."""
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    for name in columns:
+        table.add_column(Text(name.removeprefix(">")), justify="right" if name.startswith(">") else "left", overflow="fold")
+    return table
+
+
+def _spaced(parts: Sequence[RenderableType]) -> list[RenderableType]:
+    """The parts with an empty line between each and the next."""
+    return [one for part in parts for one in (part, Text())][:-1]
+
+
+def _sources(hit: Hit) -> str:
+    documents = list(dict.fromkeys(plain(place.document) for place in hit.passage.places))
+    return ", ".join(documents[:3]) + (f" and {len(documents) - 3} more" if len(documents) > 3 else "")
+
+
+def _count(value: Any) -> int:
+    return value if isinstance(value, int) else len(value)
+
+
+def _interval(found: Mapping[str, Any] | None) -> str:
+    return f"{found['value']:.3f} [{found['low']:.3f}, {found['high']:.3f}]" if found else ""
+
+
+def _signed(found: Mapping[str, Any]) -> str:
+    return f"{found['value']:+.3f} [{found['low']:+.3f}, {found['high']:+.3f}]"
+
+
+def _p(value: float) -> str:
+    return "<0.001" if value < 0.001 else f"{value:.3f}"
+
+
+def _happened(event: Mapping[str, Any]) -> str:
+    if event["event"] == "judged":
+        return "judged: promote" if event["promote"] else "judged: refuse"
+    return f"{event['event']}, forced" if event["forced"] else str(event["event"])
+
+
+def _live(live: Mapping[str, Any]) -> str:
+    model = f"tuned, {live['key'][:12]}" if live.get("key") else f"the base, {live['embedder']}"
+    return f"{model}; share of meaning in hybrid search {live['weight']:.2f}"
+
+
+def _value(value: Any) -> str:
+    return value if isinstance(value, str) else repr(value) if isinstance(value, float) else str(value).replace("None", "null")

@@ -1,0 +1,63 @@
+"""The doors between the rooms: what a capability may expect of another without knowing it. Batch first, synchronous."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Literal, Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from selfstudy.core.records import Document, Example, Hit, Passage
+
+Role = Literal["query", "passage"]
+Vectors = NDArray[np.float32]
+Progress = Callable[[int, int], None]
+"""Called with (done, total) as work goes on."""
+
+
+def silent(done: int, total: int) -> None:
+    """The progress of work that nobody watches."""
+
+
+@runtime_checkable
+class Parser(Protocol):
+    """Reads a file of one format."""
+
+    def parse(self, path: Path) -> Iterator[Document]:
+        """Yield the documents in `path`, one for most formats. Raises BadInput where the file cannot be read."""
+        ...
+
+
+@runtime_checkable
+class Embedder(Protocol):
+    """Turns texts into vectors of unit length."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def dim(self) -> int: ...
+
+    @property
+    def fingerprint(self) -> str:
+        """Equal for embedders whose vectors may be compared: weights, pooling, prefixes, precision class."""
+        ...
+
+    def embed(self, texts: Sequence[str], role: Role = "passage", progress: Progress = silent) -> Vectors:
+        """(len(texts), dim) float32, rows of unit length, in the order given."""
+        ...
+
+
+@runtime_checkable
+class Retriever(Protocol):
+    """Finds passages for questions."""
+
+    def search(self, questions: Sequence[str], k: int, where: str | None = None) -> list[list[Hit]]:
+        """The best `k` passages for each question, best first. `where` is a filter of `index/filters.py`."""
+        ...
+
+
+Writer = Callable[[Sequence[Passage]], Iterable[Example]]
+"""Writes questions about passages; each Example's evidence is the passage that it was written from."""

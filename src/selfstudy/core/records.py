@@ -1,0 +1,191 @@
+"""The nouns. Every record is frozen, slotted, equal by value, and survives a round trip through JSON."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from pydantic import TypeAdapter
+
+Scalar = str | int | float | bool
+Split = Literal["train", "tune", "exam"]
+
+
+@cache
+def _adapter(kind: type) -> TypeAdapter[Any]:
+    return TypeAdapter(kind)
+
+
+class Record:
+    """What all nouns share: `json()` gives plain data, `load(data)` checks it and gives the record back."""
+
+    __slots__ = ()
+
+    def json(self) -> dict[str, Any]:
+        data: dict[str, Any] = _adapter(type(self)).dump_python(self, mode="json")
+        return data
+
+    @classmethod
+    def load(cls, data: Any) -> Self:
+        record: Self = _adapter(cls).validate_python(data)
+        return record
+
+
+def digest(*parts: str) -> str:
+    """The first 32 hex digits of the SHA-256 of `parts`, each set off from the next."""
+    return hashlib.sha256("\x1f".join(parts).encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+
+@dataclass(frozen=True, slots=True)
+class Section(Record):
+    """A stretch of `Document.text`, from `start` to `end`, that stands under the headings `path`."""
+
+    path: tuple[str, ...]
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Document(Record):
+    """One source text. `source` is a path or URL; `meta` (author, updated, ...) can be filtered on.
+
+    `sections` says which headings each part of the text stands under; parts that no section covers stand under the title alone.
+    """
+
+    id: str
+    text: str
+    title: str = ""
+    source: str = ""
+    meta: dict[str, Scalar] = field(default_factory=dict)
+    sections: tuple[Section, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Place(Record):
+    """Where a passage stands: `Document.text[start:end]` is the passage's text, exactly."""
+
+    document: str
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Passage(Record):
+    """What is indexed: a text under its title path. Equal text under an equal title is one passage with several places.
+
+    `near` is the id of the passage that this one nearly repeats, if there is one.
+    """
+
+    id: str
+    title: str
+    text: str
+    places: tuple[Place, ...] = ()
+    near: str | None = None
+
+    @property
+    def indexed(self) -> str:
+        """The text that every retriever sees, lexical and dense, base and tuned alike."""
+        return f"{self.title}\n{self.text}" if self.title else self.text
+
+
+def passage_id(title: str, text: str) -> str:
+    """The id of a passage: the hash of what is indexed and of nothing else, so that moving a file costs nothing."""
+    return digest(title, text)
+
+
+@dataclass(frozen=True, slots=True)
+class Hit(Record):
+    """A passage that a retriever found. `by` names the retriever; a score compares only within one answer of one retriever."""
+
+    passage: Passage
+    score: float
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class Example(Record):
+    """A question with what is known about it; one record serves training and evaluation.
+
+    `writer` says who wrote the question, `kind` what its answer is (number, date, name, term, text, section),
+    `group` what it must not be separated from when questions are split.
+    """
+
+    id: str
+    question: str
+    answers: tuple[str, ...]
+    evidence: tuple[Hit, ...]
+    distractors: tuple[Hit, ...] = ()
+    kind: str = "text"
+    writer: str = ""
+    group: str = ""
+    split: Split | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Citation(Record):
+    """The proof of a sentence: `quote` is `Document.text[start:end]` of the named document."""
+
+    number: int
+    passage: str
+    document: str
+    title: str
+    source: str
+    start: int
+    end: int
+    quote: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answer(Record):
+    """An answer whose text carries [1][2] marks, one for each citation; or an abstention with an empty list of citations.
+
+    `confidence` is the estimated probability that the documents hold the answer and that it was found.
+    """
+
+    question: str
+    text: str
+    citations: tuple[Citation, ...]
+    hits: tuple[Hit, ...]
+    confidence: float
+    abstained: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Interval(Record):
+    """A mean with its 95% interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class Difference(Record):
+    """A paired mean difference with its 95% interval, the p-value of 'no difference', and the number of pairs."""
+
+    value: float
+    low: float
+    high: float
+    p: float
+    n: int
+
+
+@dataclass(frozen=True, slots=True)
+class Report(Record):
+    """Named metrics with intervals, and the rows that they were computed from."""
+
+    name: str
+    metrics: dict[str, Interval]
+    rows: tuple[dict[str, Any], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact(Record):
+    """What a finished stage left: a folder that never changes again. `key` says what it was made from."""
+
+    key: str
+    kind: str
+    path: Path

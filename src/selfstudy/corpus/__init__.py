@@ -1,0 +1,1 @@
+"""Files in, clean passages with exact spans out."""

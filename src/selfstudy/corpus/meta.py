@@ -1,0 +1,43 @@
+"""Facts about a document that can be filtered on: scalars only."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from datetime import date, datetime
+from email.utils import parsedate
+
+from selfstudy.core.records import Scalar
+from selfstudy.corpus.decode import clean
+
+_DATE = re.compile(r"(?:D:)?(\d{4})[-/.年]?(\d{1,2})[-/.月]?(\d{1,2})")
+_INT64 = 2**63
+
+
+def scalars(data: Mapping[str, object]) -> dict[str, Scalar]:
+    """The texts, finite numbers and truth values of `data`; dates, and whole numbers beyond 64 bits, become text."""
+    found: dict[str, Scalar] = {}
+    for key, value in data.items():
+        if isinstance(value, (date, datetime)):
+            found[key] = value.isoformat()
+        elif isinstance(value, str):
+            found[key] = clean(value)
+        elif isinstance(value, bool) or (isinstance(value, float) and math.isfinite(value)):
+            found[key] = value
+        elif isinstance(value, int):
+            found[key] = value if -_INT64 <= value < _INT64 else str(value)
+    return found
+
+
+def first_date(*texts: str) -> str | None:
+    """The first of `texts` that is a date, as YYYY-MM-DD: year, month, day in this order, a PDF's (D:20240131...) or an HTTP header's."""
+    for text in texts:
+        match = _DATE.match(text.strip())
+        header = None if match else parsedate(text)
+        year, month, day = (int(part) for part in match.groups()) if match else (header or (0, 0, 0))[:3]
+        try:
+            return date(year, month, day).isoformat()
+        except ValueError:
+            continue
+    return None

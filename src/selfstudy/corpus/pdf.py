@@ -1,0 +1,145 @@
+"""PDF with a text layer."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from selfstudy.core.errors import BadInput
+from selfstudy.core.records import Document, Scalar
+from selfstudy.corpus.decode import clean
+from selfstudy.corpus.meta import first_date
+
+_LIGATURES = str.maketrans({"ﬀ": "ff", "ﬁ": "fi", "ﬂ": "fl", "ﬃ": "ffi", "ﬄ": "ffl", "ﬅ": "st", "ﬆ": "st", "\xa0": " "})
+# PDFium gives U+FFFE, U+0002 or a soft hyphen for a hyphen at the end of a line, and runs the two lines together.
+_LINE_HYPHEN = re.compile(r"(\w+)[\ufffe\x02\xad](?:\r?\n)?(\w+)")
+_LEADERS = re.compile(r"(?:\s?\.){5,}\s*")
+_NO_NAME = re.compile(r"untitled|microsoft \w+ - |.*\.(?:docx?|pdf|rtf|indd|qxd|tex|dvi|pptx?|xlsx?|html?|pages)$|[\d\W_]*$", re.IGNORECASE)
+_PAGE_NUMBER = re.compile(r"(?:page\s*)?[-–—\s]*(?:\d{1,4}|[ivxlc]{1,7})[-–—\s]*(?:(?:of|/)\s*\d{1,4})?\s*$", re.IGNORECASE)
+_OPENING = re.compile(r"\s*(?:[A-Z0-9•▪●◦*\-–—(\[“\"'$€£]|[^\x00-\u2e7f])")
+_CLOSING = (".", "!", "?", ":", ";", "。", "！", "？", "：", "；", ".”", '."')
+_EAST = "[\u2e80-\u9fff\uf900-\ufaff\uff00-\uffef]"
+_BROKEN_EAST = re.compile(f"(?<={_EAST})\n(?={_EAST})")
+
+
+class Pdf:
+    """Reads a PDF as one document: the text layer, paragraphs set off by an empty line, running heads and page numbers left out.
+
+    meta: `pages`; `author` and `updated` where the file states them; `pages_without_text` where some pages are only pictures.
+    Raises BadInput where the file is encrypted or broken, or holds no text. Not for several threads at once, as PDFium is not.
+    """
+
+    def parse(self, path: Path) -> Iterator[Document]:
+        import pypdfium2
+
+        try:
+            pdf = pypdfium2.PdfDocument(path)
+        except pypdfium2.PdfiumError as error:
+            raise _refusal(error) from None
+        try:
+            facts = pdf.get_metadata_dict(skip_empty=True)
+            pages = [_page_text(pdf, index) for index in range(len(pdf))]
+            scans = [index for index, page in enumerate(pages) if not page.strip() and _has_picture(pdf, index)]
+        finally:
+            pdf.close()
+        if not any(page.strip() for page in pages):
+            raise BadInput("no text layer: a scan needs OCR" if scans else "empty: no text on any page", "Run OCR on it first.")
+        text = _text(pages)
+        meta: dict[str, Scalar] = {"pages": len(pages)}
+        author = " ".join(clean(facts.get("Author", "")).split())
+        updated = first_date(facts.get("ModDate", ""), facts.get("CreationDate", ""))
+        if author:
+            meta["author"] = author
+        if updated:
+            meta["updated"] = updated
+        if scans:
+            meta["pages_without_text"] = len(scans)
+        title = " ".join(clean(facts.get("Title", "")).split())
+        yield Document(path.name, text, "" if _NO_NAME.match(title) or "_" in title else title, str(path), meta)
+
+
+def _refusal(error: Exception) -> BadInput:
+    import pypdfium2.raw as raw
+
+    code = getattr(error, "err_code", None)
+    if code == raw.FPDF_ERR_PASSWORD:
+        return BadInput("encrypted: a password is needed", "Save it without a password.")
+    if code == raw.FPDF_ERR_SECURITY:
+        return BadInput("encrypted by a method that cannot be read", "Save it without encryption.")
+    return BadInput(f"broken: not a PDF that can be read ({error})", "Open it in a PDF reader and save it anew.")
+
+
+def _page_text(pdf: Any, index: int) -> str:
+    page = pdf[index]
+    layer = page.get_textpage()
+    text: str = layer.get_text_range()
+    layer.close()
+    page.close()
+    return text
+
+
+def _has_picture(pdf: Any, index: int) -> bool:
+    import pypdfium2.raw as raw
+
+    page = pdf[index]
+    found = any(True for _ in page.get_objects(filter=[raw.FPDF_PAGEOBJ_IMAGE]))
+    page.close()
+    return found
+
+
+def _text(pages: list[str]) -> str:
+    whole = "\f".join(pages).translate(_LIGATURES)
+    words = Counter(re.findall(r"\w+", whole.lower()))
+
+    def mend(match: re.Match[str]) -> str:
+        # "infor-mation" is one word where the document writes it so elsewhere; "non-payment" keeps its hyphen.
+        joined = match[1] + match[2]
+        return joined if words[joined.lower()] else f"{match[1]}-{match[2]}"
+
+    mended = [clean(page) for page in _LINE_HYPHEN.sub(mend, whole).split("\f")]
+    sheets = [[_LEADERS.sub(" … ", line).strip() for line in page.split("\n")] for page in mended]
+    sheets = _without_running_lines([[line for line in sheet if line] for sheet in sheets])
+    text = ""
+    for sheet in sheets:
+        page = _paragraphs(sheet)
+        if text and page:
+            goes_on = not text.endswith(_CLOSING) and page[0].islower()
+            text += "\n" if goes_on else "\n\n"
+        text += page
+    return _BROKEN_EAST.sub("", text)
+
+
+def _without_running_lines(sheets: list[list[str]]) -> list[list[str]]:
+    """Pages without the heads and feet that stand on most of them, their numbers aside, and without lone page numbers."""
+    edges = Counter(mark for sheet in sheets for mark in {_mark(line) for line in sheet[:2] + sheet[-2:]})
+    often = max(3, len(sheets) // 2 + 1)
+    kept = []
+    for sheet in sheets:
+        first, last = 0, len(sheet)
+        while first < min(2, last) and (edges[_mark(sheet[first])] >= often or (len(sheets) > 1 and _PAGE_NUMBER.match(sheet[first]))):
+            first += 1
+        while last > max(first, len(sheet) - 2) and (
+            edges[_mark(sheet[last - 1])] >= often or (len(sheets) > 1 and _PAGE_NUMBER.match(sheet[last - 1]))
+        ):
+            last -= 1
+        kept.append(sheet[first:last])
+    return kept if any(kept) else sheets
+
+
+def _mark(line: str) -> str:
+    return re.sub(r"\d+", "0", line.lower())
+
+
+def _paragraphs(lines: list[str]) -> str:
+    """The lines of a page, an empty one set after each that ends well before the margin when the next opens a sentence or an item."""
+    widths = sorted(map(len, lines))
+    full = widths[int(0.9 * (len(widths) - 1))] if widths else 0
+    text = []
+    for line, following in pairwise([*lines, ""]):
+        ends = len(line) < 0.7 * full and _OPENING.match(following) is not None
+        text.append(line + ("\n\n" if ends else "\n"))
+    return "".join(text).strip()

@@ -1,0 +1,33 @@
+"""Plain text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from selfstudy.core.records import Document, Section
+from selfstudy.corpus.decode import read_text
+
+LONGEST_TITLE = 80
+
+
+class Plain:
+    """Reads a text file as one document. A short first line that stands alone and is no sentence is its title."""
+
+    def parse(self, path: Path) -> Iterator[Document]:
+        text = read_text(path)
+        title, body = _title(text)
+        yield Document(path.name, text, title, str(path), sections=(Section((), body, len(text)),) if title else ())
+
+
+def _title(text: str) -> tuple[str, int]:
+    """The title and where the text after it begins."""
+    start = len(text) - len(text.lstrip())
+    line, _, rest = text[start:].partition("\n")
+    following, _, _ = rest.partition("\n")
+    title = " ".join(line.split())
+    alone = not following.strip() and rest.strip() != ""
+    sentence = title.endswith((".", "!", "?", ";", ",", ":", "。", "！", "？", "；", "，", "："))
+    if alone and not sentence and len(title) <= LONGEST_TITLE and any(char.isalpha() for char in title):
+        return title, start + len(line) + 1
+    return "", 0

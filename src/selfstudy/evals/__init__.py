@@ -1,0 +1,1 @@
+"""Ranking and answer metrics, paired tests and intervals, reports and plots."""

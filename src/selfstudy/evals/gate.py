@@ -1,0 +1,151 @@
+"""The gate: whether a tuned model may go live. It must be proven better on the exam and proven not to be worse elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+from pydantic import BaseModel, ConfigDict, Field
+
+from selfstudy.core.records import Difference, Record
+from selfstudy.evals import wording
+from selfstudy.evals.paired import compare
+
+BeforeAfter = tuple[ArrayLike, ArrayLike]
+"""One value per question, before and after, for the same questions in the same order."""
+
+
+class Gate(BaseModel):
+    """What a tuned model must prove. Margins are differences of MRR@10."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    alpha: float = Field(0.05, gt=0, lt=1, description="how likely a gain by chance may be; over the number of candidates judged")
+    guard_margin: float = Field(0.03, ge=0, description="how much worse the guard, unseen writers and own questions may be at most")
+    hybrid_margin: float = Field(0.01, ge=0, description="how much worse hybrid search may be at most")
+    minimum_exam: int = Field(30, ge=2, description="fewer exam questions prove nothing")
+    minimum_unseen: int = Field(20, ge=2, description="fewer exam questions of writers that training never saw prove nothing")
+    minimum_own: int = Field(20, ge=2, description="fewer questions of the user's own are shown and not judged")
+
+
+@dataclass(frozen=True, slots=True)
+class Check(Record):
+    """One condition: what was needed, the difference that was found (None where there are too few questions), and whether it holds."""
+
+    name: str
+    passed: bool
+    difference: Difference | None
+    needed: str
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict(Record):
+    """Whether the model goes live, why in a sentence, and every condition that was looked at."""
+
+    promote: bool
+    reason: str
+    checks: tuple[Check, ...]
+
+
+def judge(
+    gate: Gate,
+    *,
+    dense: BeforeAfter,
+    hybrid: BeforeAfter,
+    writers: Sequence[str],
+    unseen: Collection[str],
+    guard: BeforeAfter,
+    own: BeforeAfter | None = None,
+    candidates: int = 1,
+    seed: int = 0,
+) -> Verdict:
+    """The verdict on a candidate from reciprocal ranks (cut at 10) per question, before and after.
+
+    `dense`, `hybrid` and `writers` speak of the same exam questions; `unseen` names the writers that training never saw; `own` are the
+    user's labelled questions; `candidates` is the number of candidates that this exam has judged, this one included (Bonferroni).
+    An exam below `gate.minimum_exam` refuses at once. Raises ValueError where lengths do not fit.
+    """
+    n = len(writers)
+    if any(len(np.asarray(side)) != n for side in (*dense, *hybrid)):
+        raise ValueError("dense, hybrid and writers must speak of the same exam questions")
+    if candidates < 1:
+        raise ValueError("candidates counts the one that is judged now, so it is 1 or more")
+    size = Check("exam size", n >= gate.minimum_exam, None, f"at least {gate.minimum_exam} questions are needed, and there are {n}")
+    checks = (size, *_proofs(gate, dense, hybrid, writers, unseen, guard, own, candidates, seed)) if size.passed else (size,)
+    failed = [check for check in checks if not check.passed]
+    return Verdict(not failed, _refusal(failed) if failed else _promotion(checks, own is not None), checks)
+
+
+def by_writer(before: ArrayLike, after: ArrayLike, writers: Sequence[str], seed: int = 0) -> dict[str, Difference]:
+    """The paired difference on the questions of each writer, by name: a gain only on trained writers is not a gain."""
+    names = np.asarray(writers, object)
+    first, second = np.asarray(before, np.float64), np.asarray(after, np.float64)
+    return {name: compare(first[names == name], second[names == name], seed) for name in sorted(set(writers))}
+
+
+def _proofs(
+    gate: Gate,
+    dense: BeforeAfter,
+    hybrid: BeforeAfter,
+    writers: Sequence[str],
+    unseen: Collection[str],
+    guard: BeforeAfter,
+    own: BeforeAfter | None,
+    candidates: int,
+    seed: int,
+) -> Iterator[Check]:
+    alpha = gate.alpha / candidates
+    gain = compare(*dense, seed)
+    over = f" ({gate.alpha:g} over {candidates} candidates)" if candidates > 1 else ""
+    yield Check("gain", gain.low > 0 and gain.p <= alpha, gain, f"an interval wholly above 0 and p <= {alpha:.3g}{over}")
+
+    yield _not_worse("hybrid", compare(*hybrid, seed), gate.hybrid_margin)
+
+    mask = np.fromiter((writer in unseen for writer in writers), bool, len(writers))
+    count = int(mask.sum())
+    if count < gate.minimum_unseen:
+        needed = f"at least {gate.minimum_unseen} of them in the exam are needed, and there are {count}"
+        yield Check("unseen writers", False, None, needed)
+    else:
+        foreign = compare(np.asarray(dense[0])[mask], np.asarray(dense[1])[mask], seed)
+        passed = foreign.value > 0 and foreign.low > -gate.guard_margin
+        needed = f"a mean above 0 and an interval above {wording.signed(-gate.guard_margin)}"
+        yield Check("unseen writers", passed, foreign, needed)
+
+    yield _not_worse("guard", compare(*guard, seed), gate.guard_margin)
+
+    if own is not None and len(np.asarray(own[0])):
+        check = _not_worse("own questions", compare(*own, seed), gate.guard_margin)
+        few = len(np.asarray(own[0])) < gate.minimum_own
+        yield Check(check.name, True, check.difference, f"shown only: fewer than {gate.minimum_own}") if few else check
+
+
+def _not_worse(name: str, difference: Difference, margin: float) -> Check:
+    """Proven not to be worse by `margin` or more: 'not significantly worse' is also what too few questions look like."""
+    return Check(name, difference.low > -margin, difference, f"an interval above {wording.signed(-margin)}")
+
+
+_PLACES = {
+    "exam size": "the exam",
+    "gain": "dense search over the exam",
+    "hybrid": "hybrid search over the exam",
+    "unseen writers": "questions of writers that training never saw",
+    "guard": "everyday questions (the guard)",
+    "own questions": "your own questions",
+}
+
+
+def _refusal(failed: Sequence[Check]) -> str:
+    told = [f"on {_PLACES[one.name]} by {wording.difference(one.difference)}, and needs {one.needed}" for one in failed if one.difference]
+    told[:1] = [f"MRR@10 changes {first}" for first in told[:1]]
+    told += [f"{_PLACES[one.name]} can prove nothing: {one.needed}" for one in failed if not one.difference]
+    return f"Refused: {'; '.join(told)}."
+
+
+def _promotion(checks: Sequence[Check], own: bool) -> str:
+    gain = next(check.difference for check in checks if check.name == "gain")
+    assert gain is not None
+    kept = "hybrid search, unseen writers, the guard and your own questions" if own else "hybrid search, unseen writers and the guard"
+    return f"Promoted: on {gain.n} exam questions dense MRR@10 changes by {wording.difference(gain)}, and {kept} hold."

@@ -1,0 +1,1 @@
+"""Store, lexical, dense, hybrid: everything is a Retriever."""

@@ -1,0 +1,315 @@
+"""The index as it was at one moment: whole, and unchanged whatever is written afterwards."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+from selfstudy.core.errors import BadInput, HomeError
+from selfstudy.core.ports import Vectors
+from selfstudy.core.records import Document, Passage, Place, Record, Scalar, Section
+from selfstudy.index import filters
+from selfstudy.index.analyze import body
+from selfstudy.index.state import State
+from selfstudy.index.tables import DOCUMENTS, PASSAGES, one_of, open_at, passage_schema, store_errors, vector_table
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+Rows = NDArray[np.int64]
+Mask = NDArray[np.bool_]
+
+_CHUNK = 4096
+_HALF = np.uint64(32)
+_LOW = np.uint64(0xFFFFFFFF)
+_MASKS = 64
+
+
+@dataclass(frozen=True, slots=True)
+class FileFacts(Record):
+    """The file that a document was read from, as it was then: what tells, next time, whether it must be read again."""
+
+    path: str
+    size: int
+    mtime_ns: int
+    hash: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Card(Record):
+    """A document without its text."""
+
+    id: str
+    title: str
+    source: str
+    meta: dict[str, Scalar] = field(default_factory=dict)
+    file: FileFacts | None = None
+
+    @property
+    def fields(self) -> dict[str, Scalar]:
+        """What filters see: the metadata, and id, title and source."""
+        return {**self.meta, "id": self.id, "title": self.title, "source": self.source}
+
+
+class Snapshot:
+    """Passages in the order of their ids, numbered 0 .. len - 1 (their rows), with documents, vectors and full text of one moment.
+
+    Equal contents give equal rows, whatever the order in which documents came. Made by `Store.snapshot()`.
+    """
+
+    def __init__(self, database: Any, home: Path, state: State) -> None:
+        self._database = database
+        self._home = home
+        self.state = state
+        self._masks: dict[str, Mask] = {}
+
+    @property
+    def version(self) -> int:
+        """The index version that this shows."""
+        return self.state.index_version
+
+    def __len__(self) -> int:
+        return int(self._rows.num_rows)
+
+    @cached_property
+    def ids(self) -> list[str]:
+        """The ids of the passages, by row: ascending."""
+        ids: list[str] = self._rows["id"].to_pylist()
+        return ids
+
+    def row(self, passage: str) -> int:
+        """The row of the passage of this id. KeyError where there is none."""
+        return self._row_of[passage]
+
+    def __contains__(self, passage: object) -> bool:
+        return passage in self._row_of
+
+    @cached_property
+    def passages(self) -> Passages:
+        """All passages by row, decoded when they are looked at."""
+        return Passages(self._rows)
+
+    @cached_property
+    def documents(self) -> dict[str, Card]:
+        """Every document by id, ascending, without its text."""
+        if DOCUMENTS not in self.state.tables:
+            return {}
+        columns = ["id", "title", "source", "meta", "path", "size", "mtime_ns", "hash"]
+        with store_errors(self._home):
+            rows = self._table(DOCUMENTS).search().select(columns).to_arrow().sort_by("id").to_pylist()
+        return {row["id"]: _card(row) for row in rows}
+
+    def document(self, id: str) -> Document:
+        """The whole document. KeyError where there is none."""
+        return self.load_documents([id])[0]
+
+    def load_documents(self, ids: Sequence[str]) -> list[Document]:
+        """The whole documents, in the order asked for. KeyError where one is not there."""
+        found: dict[str, Document] = {}
+        if DOCUMENTS in self.state.tables:
+            table = self._table(DOCUMENTS)
+            columns = ["id", "title", "source", "meta", "text", "sections"]
+            for start in range(0, len(ids), _CHUNK):
+                with store_errors(self._home):
+                    rows = table.search().where(one_of(ids[start : start + _CHUNK])).select(columns).to_arrow().to_pylist()
+                found.update((row["id"], _document(row)) for row in rows)
+        return [found[id] for id in ids]
+
+    def rows_of(self, document: str) -> Rows:
+        """The rows of the passages that stand in a document."""
+        number = self._document_numbers.get(document)
+        if number is None:
+            return np.empty(0, np.int64)
+        rows, documents = self._places
+        return np.unique(rows[documents == number])
+
+    def vectors(self, fingerprint: str) -> Vectors:
+        """(len(self), dim) float32: the vectors of the embedder of this fingerprint, by row.
+
+        Raises HomeError where a passage has none; `missing` says which.
+        """
+        matrix, positions = self._vectors(fingerprint)
+        missing = int((positions < 0).sum())
+        if missing or matrix is None:
+            raise HomeError(
+                f"{missing or 'All'} of {len(self)} passages have no vector of the embedder {fingerprint!r}.",
+                "Add the documents again (`selfstudy add`): only what is missing is embedded.",
+            )
+        return np.ascontiguousarray(matrix[positions])
+
+    def missing(self, fingerprint: str) -> Rows:
+        """The rows of the passages without a vector of the embedder of this fingerprint, ascending."""
+        return np.flatnonzero(self._vectors(fingerprint)[1] < 0)
+
+    def lexical(self, question: str, limit: int | None = None) -> tuple[Rows, NDArray[np.float32]]:
+        """Rows and BM25 scores of the passages that hold a word of `question`: the best `limit`, best first, or all of them in any order.
+
+        The question is data: no sign in it is read as syntax.
+        """
+        from lancedb.query import MatchQuery
+
+        match: Any = MatchQuery
+        words = body(question)
+        if not len(self) or not words.strip():
+            return np.empty(0, np.int64), np.empty(0, np.float32)
+        wanted = len(self) if limit is None else min(limit, len(self))
+        with store_errors(self._home):
+            query = self._passages.search(match(words, "body"), query_type="fts")
+            found = query.with_row_id(True).select(["_score"]).limit(wanted).to_arrow()
+        rows = self._row_at(found["_rowid"].to_numpy())
+        scores = found["_score"].to_numpy()
+        if limit is None:
+            return rows, scores
+        order = np.lexsort((rows, -scores))
+        return rows[order], scores[order]
+
+    def mask(self, where: str | None) -> Mask | None:
+        """Which rows the filter `where` lets through, or None where there is no filter. Raises BadInput for one that cannot be read."""
+        if where is None:
+            return None
+        if not where.strip():
+            raise BadInput("The filter is empty.", "Leave it out to search everything.")
+        found = self._masks.get(where)
+        if found is None:
+            if len(self._masks) >= _MASKS:
+                self._masks.clear()
+            found = self._masks[where] = self._matching(filters.parse(where, self.fields))
+        return found
+
+    @cached_property
+    def fields(self) -> frozenset[str]:
+        """The names that a filter may use."""
+        return frozenset({"id", "title", "source"}.union(*(card.meta for card in self.documents.values())))
+
+    def _matching(self, node: filters.Node) -> Mask:
+        holds = np.fromiter((node.holds(card.fields) for card in self.documents.values()), bool, len(self.documents))
+        rows, documents = self._places
+        mask = np.zeros(len(self), bool)
+        mask[rows[holds[documents]]] = True
+        return mask
+
+    def _table(self, name: str) -> Any:
+        return open_at(self._database, name, self.state.tables[name], self._home)
+
+    @cached_property
+    def _passages(self) -> Any:
+        return self._table(PASSAGES)
+
+    @cached_property
+    def _rows(self) -> pa.Table:
+        if PASSAGES not in self.state.tables:
+            import pyarrow as pa
+
+            return passage_schema().append(pa.field("_rowid", pa.uint64())).empty_table()
+        with store_errors(self._home):
+            columns = ["id", "title", "text", "places", "near"]
+            return self._passages.search().select(columns).with_row_id(True).to_arrow().sort_by("id").combine_chunks()
+
+    @cached_property
+    def _row_of(self) -> dict[str, int]:
+        return {id: row for row, id in enumerate(self.ids)}
+
+    def _row_at(self, stored: NDArray[np.uint64]) -> Rows:
+        """The rows of the store's own row ids, which full text search returns."""
+        starts, rows = self._addresses
+        rows_at: Rows = rows[starts[stored >> _HALF] + (stored & _LOW).astype(np.int64)]
+        return rows_at
+
+    @cached_property
+    def _addresses(self) -> tuple[Rows, Rows]:
+        """Where each fragment's rows begin in the second array, and that array: the row of each of the fragment's offsets.
+
+        The store's row id is the number of a fragment in its upper half and the offset therein in its lower.
+        """
+        stored = self._rows["_rowid"].to_numpy()
+        fragments, offsets = (stored >> _HALF).astype(np.int64), (stored & _LOW).astype(np.int64)
+        sizes = np.zeros(int(fragments.max(initial=-1)) + 1, np.int64)
+        np.maximum.at(sizes, fragments, offsets + 1)
+        starts = np.cumsum(sizes) - sizes
+        rows = np.full(int(sizes.sum()), -1, np.int64)
+        rows[starts[fragments] + offsets] = np.arange(len(stored))
+        return starts, rows
+
+    @cached_property
+    def _document_numbers(self) -> dict[str, int]:
+        return {id: number for number, id in enumerate(self.documents)}
+
+    @cached_property
+    def _places(self) -> tuple[Rows, Rows]:
+        """Every place of every passage: the passage's row, and the number of its document."""
+        import pyarrow.compute as pc
+
+        places = self._rows["places"]
+        rows = pc.list_parent_indices(places).to_numpy().astype(np.int64)
+        names = pc.struct_field(pc.list_flatten(places), "document").to_pylist()
+        numbers = np.fromiter((self._document_numbers[name] for name in names), np.int64, len(names))
+        return rows, numbers
+
+    def _vectors(self, fingerprint: str) -> tuple[Vectors | None, Rows]:
+        """The stored vectors in the store's order, and for each row its position in them, -1 where it has none."""
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        name = vector_table(fingerprint)
+        if name not in self.state.tables:
+            return None, np.full(len(self), -1, np.int64)
+        with store_errors(self._home):
+            stored = self._table(name).to_arrow().combine_chunks()
+        dim = stored.schema.field("vector").type.list_size
+        vectors = stored["vector"].combine_chunks()
+        matrix = np.asarray(vectors.flatten(), dtype=np.float32).reshape(-1, dim) if len(vectors) else np.empty((0, dim), np.float32)
+        ids = stored["id"].combine_chunks() if len(stored) else pa.array([], pa.string())
+        positions = pc.fill_null(pc.index_in(self._rows["id"], value_set=ids), -1).to_numpy().astype(np.int64)
+        return matrix, positions
+
+
+class Passages(Sequence[Passage]):
+    """The passages of a snapshot by row, decoded when they are looked at."""
+
+    def __init__(self, rows: pa.Table) -> None:
+        self._rows = rows
+
+    def __len__(self) -> int:
+        return int(self._rows.num_rows)
+
+    @overload
+    def __getitem__(self, row: int) -> Passage: ...
+    @overload
+    def __getitem__(self, row: slice) -> list[Passage]: ...
+    def __getitem__(self, row: int | slice) -> Passage | list[Passage]:
+        if isinstance(row, slice):
+            return self.take(range(*row.indices(len(self))))
+        if not -len(self) <= row < len(self):
+            raise IndexError(f"row {row} of {len(self)} passages")
+        return self.take([row % len(self)])[0]
+
+    def __iter__(self) -> Iterator[Passage]:
+        for start in range(0, len(self), _CHUNK):
+            yield from self[start : start + _CHUNK]
+
+    def take(self, rows: Sequence[int] | Rows) -> list[Passage]:
+        """The passages at `rows`, in that order."""
+        taken = self._rows.take(np.asarray(rows, np.int64))
+        columns = (taken[name].to_pylist() for name in ("id", "title", "text", "places", "near"))
+        return [Passage(id, title, text, _read_places(places), near) for id, title, text, places, near in zip(*columns, strict=True)]
+
+
+def _read_places(places: list[dict[str, Any]]) -> tuple[Place, ...]:
+    return tuple(Place(place["document"], place["start"], place["end"]) for place in places)
+
+
+def _card(row: Mapping[str, Any]) -> Card:
+    file = FileFacts(row["path"], row["size"], row["mtime_ns"], row["hash"]) if row["path"] is not None else None
+    return Card(row["id"], row["title"], row["source"], json.loads(row["meta"]), file)
+
+
+def _document(row: Mapping[str, Any]) -> Document:
+    sections = tuple(Section(tuple(path), start, end) for path, start, end in json.loads(row["sections"]))
+    return Document(row["id"], row["text"], row["title"], row["source"], json.loads(row["meta"]), sections)

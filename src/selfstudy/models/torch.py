@@ -1,0 +1,85 @@
+"""A sentence-transformers model run by torch: for every architecture, and what the compiled runtime is measured against."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from threading import Lock
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from selfstudy.core.errors import BadModel
+from selfstudy.core.ports import Progress, Vectors
+from selfstudy.models.folder import ModelFolder
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
+_CHUNK = 512
+
+
+def load_model(folder: ModelFolder) -> SentenceTransformer:
+    """The folder's model, ready to embed. Raises BadModel where it cannot be loaded."""
+    from sentence_transformers import SentenceTransformer
+
+    with quiet():
+        try:
+            model = SentenceTransformer(str(folder.path), local_files_only=True)
+        except Exception as error:  # every format of weights has its own
+            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise BadModel(f"The model in {folder.path} cannot be loaded: {reason}", "Put back a whole copy of the model.") from error
+    if folder.given_max_seq_length is not None:
+        model.max_seq_length = folder.given_max_seq_length
+    return model.eval()
+
+
+class TorchRuntime:
+    """Embeds with torch in fp32. Safe to share between threads."""
+
+    name = "torch"
+
+    def __init__(self, folder: ModelFolder, threads: int | None = None) -> None:
+        import torch
+
+        if threads is not None:
+            torch.set_num_threads(threads)
+        self._model = load_model(folder)
+        self._lock = Lock()
+        dim = self._model.get_embedding_dimension()
+        if dim is None:
+            raise BadModel(f"The model in {folder.path} does not say how long its vectors are.", "Give another model.")
+        self.dim = dim
+
+    def vectors(self, texts: Sequence[str], prompt: str, progress: Progress) -> Vectors:
+        """(len(texts), dim) float32, rows of unit length."""
+        out: Vectors = np.empty((len(texts), self.dim), np.float32)
+        for start in range(0, len(texts), _CHUNK):
+            part = list(texts[start : start + _CHUNK])
+            with self._lock:
+                out[start : start + len(part)] = self._model.encode(
+                    part, prompt=prompt, batch_size=32, normalize_embeddings=True, convert_to_numpy=True, show_progress_bar=False
+                )
+            progress(start + len(part), len(texts))
+        return out
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keep the libraries' own progress bars and advice out of the terminal while a model is loaded or converted."""
+    from transformers.utils import logging as transformers_logging
+
+    bars = transformers_logging.is_progress_bar_enabled()
+    disabled = logging.root.manager.disable
+    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(disabled)
+        if bars:
+            transformers_logging.enable_progress_bar()  # type: ignore[no-untyped-call]

@@ -1,0 +1,1 @@
+"""The only place where capabilities meet: ingest, adapt, evaluate, engine."""

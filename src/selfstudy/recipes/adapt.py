@@ -1,0 +1,329 @@
+"""The loop: questions -> round trip -> negatives -> training -> exam -> promote or refuse. It reads one snapshot and locks only to swap."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+#CALfrom selfstudy.answer.abstention import Calibration
+from selfstudy.core.artifacts import manifest, read_records, write_records
+from selfstudy.core.errors import NotEnough
+from selfstudy.core.files import make_folder, read_json, write_json
+from selfstudy.core.ports import Embedder, Vectors
+from selfstudy.core.records import Artifact, Difference, Example, Interval, Passage, Record, digest
+from selfstudy.core.run import Lazy, Planned, Run, Work, stage
+from selfstudy.core.text import cjk_share
+from selfstudy.evals.gate import Verdict, by_writer, judge
+from selfstudy.evals.paired import compare
+from selfstudy.evals.ranking import summary
+from selfstudy.evals.report import write_report
+from selfstudy.index.snapshot import Snapshot
+from selfstudy.recipes import candidate as c
+from selfstudy.recipes.calibrate import calibration
+from selfstudy.recipes.evaluate import own_ranks
+from selfstudy.recipes.page import page_of
+from selfstudy.recipes.settings import Settings
+from selfstudy.recipes.system import Remembering, System, retrievers
+from selfstudy.synth.negatives import negatives
+from selfstudy.synth.questions import questions
+from selfstudy.synth.round_trip import round_trip
+from selfstudy.train.embedder import average
+from selfstudy.train.embedder import embedder as train_embedder
+from selfstudy.train.head import Head, fit_head
+
+_FEWEST = 30
+"""Passages below which nothing can be proved."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome(Record):
+    """What an adapt came to. `metrics` maps "dense" and "hybrid" to the exam's MRR@10 before and after; `report` is relative to the home."""
+
+    key: str
+    promoted: bool
+    reason: str
+    verdict: Verdict | None
+    metrics: dict[str, dict[str, Interval]]
+    differences: dict[str, Difference]
+    writers: dict[str, Difference]
+    questions: dict[str, dict[str, int]]
+    round_trip: dict[str, dict[str, int]]
+    negatives: dict[str, int]
+    weight: float
+    seconds: float
+    report: str
+    note: str = ""
+
+
+@stage("study.corpus", version=1)
+def corpus(work: Work, config: None, content: str, source: tuple[list[Passage], dict[str, str]]) -> int:
+    """The snapshot that is studied: `passages.jsonl`, and `groups.json` with the group of every passage."""
+    passages, groups = source
+    write_records(work.folder / "passages.jsonl", passages)
+    write_json(work.folder / "groups.json", groups)
+    return len(passages)
+
+
+@stage("train.head", version=2)
+def head(work: Work, config: Head, mined: Artifact, asked: Artifact, searched: Artifact, studied: Artifact) -> dict[str, float]:
+    """Fit the head on the train split over base vectors; `head.npz` and `losses.json`, or nothing where it is off."""
+    if not config.on:
+        return {}
+    examples = [example for example in read_records(mined.path / "mined.jsonl", Example)]
+    mine = np.array([place for place, example in enumerate(examples) if example.split == "train"], np.int64)
+    groups: dict[str, str] = read_json(studied.path / "groups.json")
+    training = {examples[place].group for place in mine}
+    everything = list(read_records(studied.path / "passages.jsonl", Passage))
+    # Passages of other splits are never evidence here: as negatives all the time they would only learn to be far from every question.
+    pool = [row for row, passage in enumerate(everything) if groups[passage.id] in training]
+    rows = {everything[row].id: place for place, row in enumerate(pool)}
+    evidence = np.array([rows[examples[place].evidence[0].passage.id] for place in mine], np.int64)
+    alike = _alike([examples[place].evidence[0].passage for place in mine], rows, [everything[row] for row in pool])
+
+    def excluded(chosen: Any) -> tuple[Any, Any]:
+        pairs = [(at, row) for at, place in enumerate(chosen) for row in alike.get(int(place), ())]
+        which, wrong = np.array(pairs, np.int64).reshape(-1, 2).T
+        return which, wrong
+
+    asked_for, passages = np.load(asked.path / "vectors.npy")[mine], np.load(searched.path / "vectors.npy")[pool]
+    fitted, losses = fit_head(config, asked_for, passages, evidence, excluded, work.progress)
+    fitted.save(work.folder / "head.npz")
+    write_json(work.folder / "losses.json", [round(loss, 4) for loss in losses])
+    return {"first loss": round(losses[0], 4), "last loss": round(losses[-1], 4)}
+
+
+def _alike(evidence: Sequence[Passage], rows: dict[str, int], passages: Sequence[Passage]) -> dict[int, list[int]]:
+    """For each place in `evidence` the rows of the passages that nearly repeat it: no negatives of its question."""
+    family: dict[str, list[int]] = {}
+    for passage in passages:
+        if passage.near is not None:
+            family.setdefault(passage.near, []).append(rows[passage.id])
+    for first, others in family.items():
+        if first in rows:
+            others.append(rows[first])
+    found = {place: [r for r in family.get(p.near or p.id, ()) if r != rows[p.id]] for place, p in enumerate(evidence)}
+    return {place: others for place, others in found.items() if others}
+
+
+class Study:
+    """One adapt: the stages, each asked for when it is needed, over one snapshot."""
+
+    def __init__(self, home: Path, run: Run, settings: Settings, snapshot: Snapshot, base: System, live: System, embedders: Any) -> None:
+        self.home = home
+        self.run = run
+        self.settings = settings
+        self.snapshot = snapshot
+        self.base = base
+        self.live = live
+        self._embedders = embedders
+
+    def embedder(self, name: str) -> Remembering:
+        """The embedder called `name`, loaded once."""
+        loaded: Remembering = self._embedders(name)
+        return loaded
+
+    @cached_property
+    def content(self) -> str:
+        """The same for equal passages in equal groups, wherever and whenever they were added."""
+        groups = self.groups
+        return digest("content", *(f"{id} {groups[id]}" for id in self.snapshot.ids))
+
+    @cached_property
+    def groups(self) -> dict[str, str]:
+        """The group of every passage: the named field, else the document, else (one document alone) the section."""
+        field = self.settings.group
+        cards = self.snapshot.documents
+        if field is not None and field not in self.snapshot.fields:
+            from selfstudy.core.errors import BadInput, nearest
+
+            raise BadInput(f"No document has the field {field!r}{nearest(field, self.snapshot.fields) or '.'}", "Name a field that documents have.")
+        alone = len(cards) == 1
+        found: dict[str, str] = {}
+        for passage in self.snapshot.passages:
+            document = passage.places[0].document
+            if field is not None:
+                found[passage.id] = str(cards[document].fields.get(field, document))
+            else:
+                found[passage.id] = passage.title if alone and " > " in passage.title else passage.id if alone else document
+        for passage in self.snapshot.passages:  # what nearly repeats a passage belongs to its group: no sibling may sit in the exam
+            if passage.near in found:
+                found[passage.id] = found[passage.near or ""]
+        return found
+
+    @cached_property
+    def corpus(self) -> Artifact:
+        return self.run.stage(corpus, None, self.content, Lazy(self.content, lambda: (list(self.snapshot.passages), self.groups)))
+
+    def lazy(self, what: str, fingerprint: str, load: Any) -> Lazy:
+        """Something that is made of the snapshot and an embedder."""
+        return Lazy(digest(what, self.content, fingerprint), load)
+
+    @cached_property
+    def asked(self) -> Artifact:
+        return self.run.stage(questions, self.settings.questions, self.corpus)
+
+    @cached_property
+    def base_retrievers(self) -> dict[str, Any]:
+        return retrievers(self.snapshot, self.embedder(self.base.embedder), self.base.weight)
+
+    @cached_property
+    def kept(self) -> Artifact:
+        weight = f"{self.base.weight:.3f}"
+        hybrid = self.lazy(f"hybrid {weight}", self.base.fingerprint, lambda: self.base_retrievers["hybrid"])
+        return self.run.stage(round_trip, self.settings.round_trip, self.asked, hybrid)
+
+    @cached_property
+    def mined(self) -> Artifact:
+        lexical = self.lazy("lexical", "", lambda: self.base_retrievers["lexical"])
+        dense = self.lazy("dense", self.base.fingerprint, lambda: self.base_retrievers["dense"])
+        return self.run.stage(negatives, self.settings.negatives, self.kept, self.corpus, lexical, dense)
+
+    @cached_property
+    def trained(self) -> Artifact:
+        base = Lazy(self.base.fingerprint, lambda: self.embedder(self.base.embedder))
+        asked = self.run.stage(c.question_vectors, None, self.kept, base)
+        searched = self.run.stage(c.stored_vectors, None, self.corpus, self.lazy("vectors", self.base.fingerprint, self._base_vectors))
+        fitted = self.run.stage(head, self.settings.head, self.mined, asked, searched, self.corpus)
+        folder = Lazy(self.base.fingerprint, lambda: self.embedder(self.base.embedder).model_folder)
+        return self.run.stage(train_embedder, self.settings.training, self.mined, fitted, folder)
+
+    def _base_vectors(self) -> Vectors:
+        return self.snapshot.vectors(self.base.fingerprint)
+
+    @cached_property
+    def model(self) -> Artifact:
+        """The candidate: `model/` is a sentence-transformers folder."""
+        score = Lazy(digest("tune score", self.mined.key), lambda: c.tune_score(self.mined, list(self.snapshot.passages), self._folder))
+        return self.run.stage(average, self.settings.average, self.trained, score)
+
+    def _folder(self, folder: Path) -> Embedder:
+        from selfstudy.models.sentence import SentenceEmbedder
+
+        return SentenceEmbedder(folder)
+
+    @property
+    def tuned_name(self) -> str:
+        return f"artifact:{self.model.key}"
+
+    def tuned(self) -> Remembering:
+        return self.embedder(self.tuned_name)
+
+    @cached_property
+    def tuned_vectors(self) -> Artifact:
+        return self.run.stage(c.passage_vectors, None, self.corpus, Lazy(self.model.key, self.tuned))
+
+    def tuned_retrievers(self, share: float) -> dict[str, Any]:
+        lexical, dense, hybrid = c.system_of(self.snapshot, self.tuned(), np.load(self.tuned_vectors.path / "vectors.npy"), share)
+        return {"lexical": lexical, "dense": dense, "hybrid": hybrid}
+
+    @cached_property
+    def weighed(self) -> Artifact:
+        hybrid = Lazy(digest("tuned hybrid", self.tuned_vectors.key), lambda: self.tuned_retrievers(self.settings.weight)["hybrid"])
+        return self.run.stage(c.weight, None, self.mined, hybrid)
+
+    @property
+    def share(self) -> float:
+        return float(read_json(self.weighed.path / "weight.json")["weight"])
+
+    @cached_property
+    def calibrated(self) -> Artifact:
+        def load() -> tuple[Any, Embedder]:
+            return self.tuned_retrievers(self.share)["hybrid"], self.tuned()
+
+        return self.run.stage(calibration, self.settings.abstain, self.mined, self.settings.extract, Lazy(digest("tuned system", self.weighed.key), load))
+
+    @cached_property
+    def examined(self) -> Artifact:
+        live = self.lazy(f"live {self.live.weight:.3f}", self.live.fingerprint, self._live_retrievers)
+        after = Lazy(digest("tuned", self.weighed.key), lambda: self.tuned_retrievers(self.share))
+        return self.run.stage(c.exam, None, self.mined, live, after)
+
+    def _live_retrievers(self) -> dict[str, Any]:
+        return retrievers(self.snapshot, self.embedder(self.live.embedder), self.live.weight)
+
+    @cached_property
+    def guards(self) -> tuple[Artifact, Artifact]:
+        before = self.run.stage(c.guard_ranks, None, Lazy(self.live.fingerprint, lambda: self.embedder(self.live.embedder)))
+        return before, self.run.stage(c.guard_ranks, None, Lazy(self.model.key, self.tuned))
+
+    @property
+    def key(self) -> str:
+        """The candidate: its model, its share, its calibration, the exam that it sat and what it was compared with."""
+        return digest("candidate", self.model.key, self.weighed.key, self.calibrated.key, self.examined.key)
+
+    def system(self) -> System:
+        """The candidate as it would serve."""
+        abstention = read_json(self.calibrated.path / "calibration.json")
+        return System(self.tuned_name, self.tuned().fingerprint, self.share, self.key, abstention)
+
+    def plan(self) -> list[Planned]:
+        """What would run, what is kept, and for how long; nothing is loaded and nothing is written."""
+        for _ in (self.mined, self.model, self.tuned_vectors, self.weighed):
+            pass
+        return self.run.planned
+
+    def judge(self, candidates: int) -> tuple[Verdict, Outcome]:
+        """The verdict, and all that the user should see; `candidates` counts those that this exam judged, this one included."""
+        began = time.monotonic()
+        rows = c.read_rows(self.examined)
+        writers = [row["writer"] for row in rows]
+        pairs = {name: tuple(c.reciprocal([row[f"{name}_{side}"] for row in rows]) for side in ("before", "after")) for name in ("dense", "hybrid")}
+        guard = tuple(np.load(artifact.path / "ranks.npy") for artifact in self.guards)
+        own = None
+        if self.settings.own.queries and self.settings.own.qrels:
+            before, after = self._live_retrievers()["hybrid"], self.tuned_retrievers(self.share)["hybrid"]
+            own = own_ranks(self.snapshot, self.settings.own.queries, self.settings.own.qrels, before, after)
+        verdict = judge(
+            self.settings.gate,
+            dense=pairs["dense"],  # type: ignore[arg-type]
+            hybrid=pairs["hybrid"],  # type: ignore[arg-type]
+            writers=writers,
+            unseen=set(self.settings.questions.unseen),
+            guard=guard,  # type: ignore[arg-type]
+            own=own,
+            candidates=candidates,
+        )
+        differences = {name: compare(*pair) for name, pair in {**pairs, "guard": guard}.items()}
+        outcome = Outcome(
+            key=self.key,
+            promoted=verdict.promote,
+            reason=verdict.reason,
+            verdict=verdict,
+            metrics={name: {"before": summary(pair[0]), "after": summary(pair[1])} for name, pair in {**pairs, "guard": guard}.items()},
+            differences=differences,
+            writers=by_writer(*pairs["dense"], writers),
+            questions=manifest(self.asked).result,
+            round_trip=manifest(self.kept).result,
+            negatives=manifest(self.mined).result,
+            weight=self.share,
+            seconds=0.0,
+            report=f"reports/{self.key}.html",
+        )
+        make_folder(self.home / "reports")
+        write_report(self.home / outcome.report, page_of(self, outcome, rows, own))
+        return verdict, outcome
+
+    def check(self) -> None:
+        """Raise NotEnough for a corpus about which nothing can be proved."""
+        if len(self.snapshot) < _FEWEST:
+            raise NotEnough(
+                f"The index holds {len(self.snapshot)} passage{'s' * (len(self.snapshot) != 1)}: too little to prove anything, and nothing was changed.",
+                f"Add more documents; {_FEWEST} passages are the least, some hundred are a good beginning.",
+            )
+
+
+def known_share(snapshot: Snapshot, embedder: Remembering) -> float:
+    """The share of tokens of some passages that the embedder has in its vocabulary; 1 where most of the text is not CJK."""
+    if not len(snapshot):
+        return 1.0
+    step = max(1, len(snapshot) // 50)
+    texts = [snapshot.passages[row].text for row in range(0, len(snapshot), step)]
+    if sum(cjk_share(text) for text in texts) / len(texts) < 0.3:
+        return 1.0
+    return embedder.known(texts)

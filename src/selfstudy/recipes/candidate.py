@@ -1,0 +1,187 @@
+"""A tuned embedder before the gate: its vectors, its share in hybrid search, and how it does beside what serves now."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from selfstudy.core.artifacts import artifacts, manifest, read_records
+from selfstudy.core.ports import Embedder, Retriever, Vectors
+from selfstudy.core.records import Artifact, Example, Passage
+from selfstudy.core.run import Work, stage
+from selfstudy.core.files import read_json, write_json
+from selfstudy.evals import guard
+from selfstudy.index.dense import Dense, Flat
+from selfstudy.index.hybrid import Hybrid
+from selfstudy.index.lexical import Lexical
+from selfstudy.index.snapshot import Snapshot
+from selfstudy.recipes.system import System
+
+_PART = 512
+WEIGHTS = tuple(round(0.05 * step, 2) for step in range(6, 15))
+"""Shares that are tried. Self-written questions share words with their passages, so that any fit leans towards lexical search; people's
+questions do less, and shares far from one half are not to be trusted."""
+
+
+def examples_of(mined: Artifact, split: str) -> list[Example]:
+    """The examples of one split, in their order."""
+    return [example for example in read_records(mined.path / "mined.jsonl", Example) if example.split == split]
+
+
+def saved(path: Path, vectors: Vectors) -> None:
+    """Write a matrix beside and rename, so that a part that exists is whole."""
+    beside = path.with_name(f".{path.name}.part")
+    with open(beside, "wb") as file:
+        np.save(file, vectors)
+    beside.rename(path)
+
+
+@stage("study.passage_vectors", version=1)
+def passage_vectors(work: Work, config: None, corpus: Artifact, embedder: Embedder) -> dict[str, Any]:
+    """`vectors.npy`: a row for each passage of the corpus, in its order. A kill loses one part of 512."""
+    passages = list(read_records(corpus.path / "passages.jsonl", Passage))
+    texts = [passage.indexed for passage in passages]
+    parts = []
+    for start in range(0, len(texts), _PART):
+        part = work.folder / f"part-{start:09d}.npy"
+        if not part.exists():
+            saved(part, embedder.embed(texts[start : start + _PART], "passage", lambda done, _, start=start: work.progress(start + done, len(texts))))
+        parts.append(part)
+    saved(work.folder / "vectors.npy", np.concatenate([np.load(part) for part in parts]))
+    for part in parts:
+        part.unlink()
+    return {"fingerprint": embedder.fingerprint, "ids": [passage.id for passage in passages]}
+
+
+@stage("study.question_vectors", version=1)
+def question_vectors(work: Work, config: None, kept: Artifact, embedder: Embedder) -> int:
+    """`vectors.npy`: a row for each kept question, in its order."""
+    texts = [example.question for example in read_records(kept.path / "kept.jsonl", Example)]
+    saved(work.folder / "vectors.npy", embedder.embed(texts, "query", work.progress))
+    return len(texts)
+
+
+@stage("study.guard", version=1)
+def guard_ranks(work: Work, config: None, embedder: Embedder) -> float:
+    """`ranks.npy`: the reciprocal rank of every guard question."""
+    ranks = guard.reciprocal_ranks(embedder, work.progress)
+    saved(work.folder / "ranks.npy", ranks.astype(np.float32))
+    return round(float(ranks.mean()), 4)
+
+
+@stage("study.weight", version=2)
+def weight(work: Work, config: None, mined: Artifact, hybrid: Hybrid) -> dict[str, Any]:
+    """Fit the dense share of hybrid search on `tune`, into `weight.json`: the share nearest to one half that is not worse than the best.
+
+    The one-standard-error rule (Breiman et al. 1984) leaves one half only where the questions leave no doubt.
+    """
+    examples = examples_of(mined, "tune")[:600]
+    ranks = {share: np.zeros(len(examples)) for share in WEIGHTS}
+    for place, (example, found) in enumerate(zip(examples, hybrid.candidates([e.question for e in examples], 100), strict=True)):
+        wanted = [hybrid.snapshot.row(hit.passage.id) for hit in example.evidence if hit.passage.id in hybrid.snapshot]
+        for share in WEIGHTS:
+            rows, _ = found.top(share, 10)
+            at = np.flatnonzero(np.isin(rows, wanted))
+            ranks[share][place] = 1 / (1 + at[0]) if len(at) else 0.0
+        work.progress(place + 1, len(examples))
+    result = {"weight": nearest_to_half(ranks), "mrr@10": {str(share): round(float(values.mean()), 4) for share, values in ranks.items()}}
+    write_json(work.folder / "weight.json", result)
+    return result
+
+
+def nearest_to_half(ranks: dict[float, NDArray[np.float64]]) -> float:
+    """The share nearest to .5 whose mean is within one standard error (of the paired difference) of the best one's."""
+    best = max(ranks, key=lambda share: (ranks[share].mean(), -abs(share - 0.5)))
+
+    def close(share: float) -> bool:
+        lost = ranks[best] - ranks[share]
+        return bool(lost.mean() <= lost.std() / max(1, len(lost)) ** 0.5 or not len(lost))
+
+    return min((share for share in ranks if close(share)), key=lambda share: (abs(share - 0.5), share))
+
+
+@stage("study.exam", version=1)
+def exam(work: Work, config: None, mined: Artifact, before: dict[str, Retriever], after: dict[str, Retriever]) -> dict[str, int]:
+    """`rows.json`: for every exam question its rank by dense and hybrid search, before and after; 0 stands for not among the first ten."""
+    examples = examples_of(mined, "exam")
+    rows: list[dict[str, Any]] = [{"id": e.id, "question": e.question, "writer": e.writer} for e in examples]
+    sides = [("before", before), ("after", after)]
+    for done, (side, retrievers, name) in enumerate([(s, r, n) for s, r in sides for n in ("dense", "hybrid")], 1):
+        for row, rank in zip(rows, ranks_of(retrievers[name], examples), strict=True):
+            row[f"{name}_{side}"] = rank
+        work.progress(done, 4)
+    for row, rank in zip(rows, ranks_of(before["lexical"], examples), strict=True):
+        row["lexical"] = rank
+    write_json(work.folder / "rows.json", rows)
+    return {"questions": len(rows)}
+
+
+def ranks_of(retriever: Retriever, examples: Sequence[Example], k: int = 10) -> list[int]:
+    """The rank of the evidence, or of a near duplicate of it, for each example; 0 beyond `k`."""
+    found = retriever.search([example.question for example in examples], k) if examples else []
+    return [next((rank for rank, hit in enumerate(hits, 1) if _answers(hit.passage, e)), 0) for e, hits in zip(examples, found, strict=True)]
+
+
+def _answers(passage: Passage, example: Example) -> bool:
+    source = example.evidence[0].passage
+    return passage.id == source.id or passage.near == source.id or source.near == passage.id or bool(passage.near and passage.near == source.near)
+
+
+def reciprocal(ranks: Sequence[int]) -> NDArray[np.float64]:
+    """1 / rank, and 0 for rank 0."""
+    array = np.asarray(ranks, np.float64)
+    return np.divide(1.0, array, out=np.zeros_like(array), where=array > 0)
+
+
+def read_rows(exam_artifact: Artifact) -> list[dict[str, Any]]:
+    """The rows of a finished exam."""
+    rows: list[dict[str, Any]] = read_json(exam_artifact.path / "rows.json")
+    return rows
+
+
+def tune_score(mined: Artifact, passages: Sequence[Passage], load: Callable[[Path], Embedder]) -> Callable[[Path], float]:
+    """A function from a model folder to its dense MRR@10 on tuning questions, searched among their passages, distractors and some others."""
+    examples = examples_of(mined, "tune")[:300]
+    pool = {hit.passage.id: hit.passage for e in examples for hit in (*e.evidence, *e.distractors[:2])}
+    for passage in sorted(passages, key=lambda p: p.id):
+        if len(pool) >= 600:
+            break
+        pool.setdefault(passage.id, passage)
+    places = {id: place for place, id in enumerate(pool)}
+
+    def score(folder: Path) -> float:
+        embedder = load(folder)
+        matrix = embedder.embed([passage.indexed for passage in pool.values()], "passage")
+        scores = embedder.embed([example.question for example in examples], "query") @ matrix.T
+        own = scores[np.arange(len(examples)), [places[e.evidence[0].passage.id] for e in examples]]
+        ranks = (scores >= own[:, None]).sum(axis=1)
+        return float(np.where(ranks <= 10, 1 / ranks, 0.0).mean()) if len(examples) else 0.0
+
+    return score
+
+
+def system_of(snapshot: Snapshot, embedder: Embedder, vectors: Vectors | None, share: float) -> tuple[Lexical, Dense, Hybrid]:
+    """The three retrievers over a snapshot, with vectors that may not be stored yet (row i is the snapshot's row i)."""
+    lexical = Lexical(snapshot)
+    dense = Dense(snapshot, embedder, Flat(vectors, embedder.fingerprint) if vectors is not None else None)
+    return lexical, dense, Hybrid(lexical, dense, share)
+
+
+@stage("study.stored_vectors", version=1)
+def stored_vectors(work: Work, config: None, corpus: Artifact, vectors: Vectors) -> int:
+    """`vectors.npy`: the base embedder's vectors out of the store, a row for each passage of the corpus."""
+    saved(work.folder / "vectors.npy", vectors)
+    return len(vectors)
+
+
+def prepared(artifacts_folder: Path, system: System) -> tuple[list[str], Vectors] | None:
+    """Passage ids and their vectors, where a study made them with this system's embedder."""
+    for artifact in reversed(artifacts(artifacts_folder)):
+        if artifact.kind == "passage_vectors" and manifest(artifact).result["fingerprint"] == system.fingerprint:
+            ids = manifest(artifact).result["ids"]
+            return ids, np.load(artifact.path / "vectors.npy")
+    return None

@@ -1,0 +1,250 @@
+"""The one way in: the Python call, the command line and whatever else there will be all use an Engine over a home."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Self
+
+from selfstudy.core import config
+from selfstudy.core.errors import BadInput, HomeError
+from selfstudy.core.files import Lock, make_folder, write_atomic, write_json
+from selfstudy.core.records import Answer, Hit
+from selfstudy.core.run import Planned, Quiet, Reporter, Run, Stop
+from selfstudy.index.fold import fold
+from selfstudy.index.snapshot import Snapshot
+from selfstudy.index.store import Store
+from selfstudy.recipes import evaluate, ingest
+from selfstudy.recipes.adapt import Outcome, Study, known_share
+from selfstudy.recipes.history import Event, History
+from selfstudy.recipes.ingest import Added
+from selfstudy.recipes.settings import Settings
+from selfstudy.recipes.system import Remembering, System, load_embedder, retrievers
+
+WAYS = ("lexical", "dense", "hybrid")
+_READS = 0.8
+"""An embedder that knows fewer of a corpus's tokens cannot search it: what it finds is noise."""
+
+
+class Engine:
+    """Everything that can be done with a home. Made by `Engine.open`.
+
+    engine = Engine.open(Path("home"), create=True)
+    engine.add([Path("documents")])
+    engine.adapt()
+    print(engine.ask("How long is the warranty?").text)
+    """
+
+    def __init__(self, home: Path, store: Store, settings: Settings, origins: dict[str, str], reporter: Reporter) -> None:
+        self.home = home
+        self.store = store
+        self.settings = settings
+        self._origins = origins
+        self._reporter = reporter
+        self._loaded: dict[str, Remembering] = {}
+        self._read: tuple[int, float] | None = None
+
+    @classmethod
+    def open(cls, home: Path, *, create: bool = False, sets: Sequence[str] = (), reporter: Reporter | None = None) -> Self:
+        """The engine over the folder `home`, made where there is none and `create` is set. `sets` are `a.b=c`. Raises BadConfig, HomeError."""
+        settings, origins = config.load(Settings, home / "config.toml", sets)
+        return cls(home, Store.open(home, create), settings, origins, reporter or Quiet())
+
+    # Documents
+
+    def add(self, paths: Sequence[Path], *, sync: bool = False) -> Added:
+        """Read files and folders into the index; only what is new or changed is read again. With `sync`, what is gone is removed."""
+        return ingest.add(self.store, self.settings, self._embedder(self.live.embedder), paths, sync, self._reporter)
+
+    def remove(self, documents: Sequence[str]) -> Added:
+        """Take documents out of the index. Raises BadInput for an id that is not there."""
+        return ingest.remove(self.store, documents)
+
+    # Questions
+
+    def search(self, question: str, k: int = 10, by: str = "hybrid", where: str | None = None) -> list[Hit]:
+        """The best `k` passages; near duplicates fold into the best of them. Raises BadInput."""
+        if by not in WAYS:
+            raise BadInput(f"by is {by!r}; it is one of {', '.join(WAYS)}.", "Use hybrid if in doubt.")
+        found = self._retrievers(self.store.snapshot())[by].search([question], k + 20 if isinstance(k, int) and k > 0 else k, where)[0]
+        return fold(found, k)
+
+    def ask(self, question: str, where: str | None = None) -> Answer:
+        """An answer with citations, or that the documents do not hold one. Raises BadInput."""
+        from selfstudy.answer.ask import answer
+        from selfstudy.recipes.calibrate import calibration_of
+
+        snapshot, live = self.store.snapshot(), self.live
+        retriever = self._retrievers(snapshot)["hybrid"]
+        found = answer(question, retriever, self._embedder(live.embedder), calibration_of(live), where, self.settings.extract)
+        return replace(found, citations=tuple(self._named(snapshot, citation) for citation in found.citations))
+
+    def _named(self, snapshot: Snapshot, citation: Any) -> Any:
+        card = snapshot.documents.get(citation.document)
+        return citation if card is None else replace(citation, title=card.title or citation.title, source=card.source)
+
+    # Study
+
+    def plan(self) -> list[Planned]:
+        """What `adapt` would run and what is kept. Loads and writes nothing."""
+        return self._study(planning=True).plan()
+
+    def adapt(self) -> Outcome:
+        """Study the documents and, if the gate opens, let the tuned system serve. Stages that are finished are kept.
+
+        Raises NotEnough, Busy, Stopped; then nothing that serves was changed.
+        """
+        began = time.monotonic()
+        with Lock(self.home / "adapt.lock", "adapting"):
+            study = self._study(planning=False)
+            study.check()
+            self._fill(self.base, "embed")
+            self._fill(self.live, "embed")
+            study = self._study(planning=False)
+            judged = self.history_of.judged(study.key)
+            if judged is None:
+                earlier = self.history_of.examined(study.mined.key)
+                verdict, outcome = study.judge(earlier + 1)
+                outcome = replace(outcome, seconds=round(time.monotonic() - began, 1))
+                judged = self.history_of.add(
+                    "judged", study.key, verdict.reason, study.system(), before=self.live,
+                    promote=verdict.promote, exam=study.mined.key, details=outcome.json(),
+                )  # fmt: skip
+            outcome = Outcome.load(judged.details)
+            later = [event for event in self.history_of.events() if event.number > judged.number and event.event != "judged"]
+            if judged.promote and not later and judged.system is not None:
+                self._serve("promoted", judged.system, judged.reason)
+            return outcome
+
+    def _study(self, planning: bool) -> Study:
+        run = Run(self.home / "artifacts", self._reporter, planning)
+        return Study(self.home, run, self.settings, self.store.snapshot(), self.base, self._compared, self._embedder)
+
+    @property
+    def _compared(self) -> System:
+        """What a candidate is compared with: what serves now. The base, where what serves is the candidate of this very study."""
+        return self.live
+
+    def evaluate(self, queries: Path, qrels: Path, scope: str | None = None, out: Path | None = None) -> dict[str, Any]:
+        """Metrics with intervals on labelled questions, base and live, and their paired differences. `out` gets the rows too."""
+        self._fill(self.base, "embed")
+        snapshot = self.store.snapshot()
+        questions = evaluate.labelled(snapshot, queries, qrels, scope)
+        base = evaluate.measure(self._retrievers(snapshot, self.base), questions, scope)
+        live = evaluate.measure(self._retrievers(snapshot), questions, scope) if self.live != self.base else base
+        found = evaluate.compared(base, live)
+        if out is not None:
+            make_folder(out)
+            write_json(out / "evaluate.json", found)
+            lines = (json.dumps(row, ensure_ascii=False) for row in evaluate.rows(questions[0], base, live))
+            write_atomic(out / "questions.jsonl", "\n".join(lines) + "\n")
+        return found
+
+    # What serves
+
+    @property
+    def base(self) -> System:
+        """The system before anything was learned."""
+        embedder = self._embedder(self.settings.embedder)
+        snapshot = self.store.snapshot()
+        if self._read is None or self._read[0] != snapshot.version:
+            self._read = (snapshot.version, known_share(snapshot, embedder))
+        weight = self.settings.weight if self._read[1] >= _READS else 0.0
+        return System(self.settings.embedder, embedder.fingerprint, weight)
+
+    @property
+    def live(self) -> System:
+        """The system that answers now."""
+        said = self.store.state.live
+        return System.load(said) if said is not None else self.base
+
+    @property
+    def history_of(self) -> History:
+        """What was judged, promoted and rolled back."""
+        return History(self.home)
+
+    def history(self) -> list[dict[str, Any]]:
+        """Every event, oldest first, as plain data."""
+        return [event.json() for event in self.history_of.events()]
+
+    def promote(self, key: str, force: bool = False) -> dict[str, Any]:
+        """Let a judged candidate serve. Raises BadInput for one that was refused, unless `force`, which is recorded."""
+        judged = self.history_of.candidate(key)
+        if not judged.promote and not force:
+            raise BadInput(f"The candidate {judged.key} was refused: {judged.reason}", "Use --force to let it serve all the same; that is recorded.")
+        if judged.system is None:
+            raise HomeError(f"The candidate {judged.key} is not kept here.", "Run `selfstudy adapt` again.")
+        return self._serve("promoted", judged.system, judged.reason, forced=not judged.promote).json()
+
+    def rollback(self) -> dict[str, Any]:
+        """Let what served before the last promotion serve again. Raises BadInput where nothing was promoted."""
+        live = self.live
+        for event in reversed(self.history_of.events()):
+            if event.event == "promoted" and event.system == live:
+                before = event.before if event.before is not None and event.before.key is not None else None
+                return self._serve("rolled back", before, f"back from {live.key}").json()
+        raise BadInput("Nothing was promoted that could be rolled back.", "`selfstudy history` shows what happened here.")
+
+    def _serve(self, event: Any, system: System | None, reason: str, forced: bool = False) -> Event:
+        """Swap: embed what the new system lacks, then one replacement of the pointer. Only this holds the writer's lock."""
+        before = self.live
+        stop = Stop()
+        with stop.on_interrupt():
+            self._fill(system or self.base, "embed for the swap")  # most of the work, while others may still write
+            with self.store.writing("swapping what serves", wait=30) as writer:
+                serving = system or self.base
+                vectors = self._prepared(serving)
+                if vectors is not None:
+                    writer.add_vectors(serving.fingerprint, *vectors)
+                ingest.embed_missing(writer, writer.snapshot(), self._embedder(serving.embedder), self._reporter, stop, "embed for the swap")
+                writer.set_live(system.json() if system is not None else None)
+                writer.commit()
+        return self.history_of.add(event, serving.key, reason, system, before=before, forced=forced)
+
+    def _fill(self, system: System, name: str) -> None:
+        """Give every passage a vector of this system's embedder."""
+        if len(self.store.snapshot().missing(system.fingerprint)):
+            stop = Stop()
+            with self.store.writing("embedding", wait=30) as writer, stop.on_interrupt():
+                vectors = self._prepared(system)
+                if vectors is not None:
+                    writer.add_vectors(system.fingerprint, *vectors)
+                ingest.embed_missing(writer, writer.snapshot(), self._embedder(system.embedder), self._reporter, stop, name)
+
+    def _prepared(self, system: System) -> tuple[list[str], Any] | None:
+        """Ids and vectors that the study already made with this system's embedder."""
+        from selfstudy.recipes.candidate import prepared
+
+        return prepared(self.home / "artifacts", system)
+
+    # Looking
+
+    def status(self) -> dict[str, Any]:
+        """What the home holds and what serves."""
+        snapshot = self.store.snapshot()
+        live = self.live
+        return {
+            "documents": len(snapshot.documents),
+            "passages": len(snapshot),
+            "near_duplicates": sum(passage.near is not None for passage in snapshot.passages),
+            "set_aside": [one.json() for one in ingest.Readings(self.home).set_aside()],
+            "live": live.json(),
+            "index_version": snapshot.version,
+            "missing_vectors": len(snapshot.missing(live.fingerprint)),
+        }
+
+    def config_rows(self) -> list[config.Setting]:
+        """Every setting, its value, and where that came from."""
+        return config.describe(self.settings, self._origins)
+
+    def _retrievers(self, snapshot: Snapshot, system: System | None = None) -> dict[str, Any]:
+        system = system or self.live
+        return retrievers(snapshot, self._embedder(system.embedder), system.weight)
+
+    def _embedder(self, name: str) -> Remembering:
+        if name not in self._loaded:
+            self._loaded[name] = Remembering(load_embedder(name, self.home))
+        return self._loaded[name]

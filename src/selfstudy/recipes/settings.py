@@ -1,0 +1,49 @@
+"""All that can be set: one model per stage, each defined beside its function, gathered under dotted names."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from selfstudy.answer.abstention import Abstain
+from selfstudy.answer.reading import Extract
+from selfstudy.corpus.chunk import Chunk
+from selfstudy.corpus.parse import Parse
+from selfstudy.evals.gate import Gate
+from selfstudy.synth.negatives import Negatives
+from selfstudy.synth.questions import Questions
+from selfstudy.synth.round_trip import RoundTrip
+from selfstudy.train.embedder import Average, Embedder
+from selfstudy.train.head import Head
+
+
+class Own(BaseModel):
+    """The user's own labelled questions, which the gate reads beside the exam."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    queries: Path | None = Field(None, description="queries.jsonl of the user's own questions")
+    qrels: Path | None = Field(None, description="their qrels.tsv")
+
+
+class Settings(BaseModel):
+    """What `config.toml` and `--set` fill."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    embedder: str = Field("minilm:all-MiniLM-L6-v2", description="the base embedder: minilm:, st:<folder or name>, or a plug-in's")
+    weight: float = Field(0.5, ge=0, le=1, description="share of the dense score in hybrid search before anything was fitted")
+    group: str | None = Field(None, description="field of documents that must not be split between training and exam")
+    parse: Parse = Field(default_factory=lambda: Parse())
+    chunk: Chunk = Field(default_factory=lambda: Chunk())
+    questions: Questions = Field(default_factory=lambda: Questions())
+    round_trip: RoundTrip = Field(default_factory=lambda: RoundTrip())
+    negatives: Negatives = Field(default_factory=lambda: Negatives())
+    head: Head = Field(default_factory=lambda: Head())
+    training: Embedder = Field(default_factory=lambda: Embedder())
+    average: Average = Field(default_factory=lambda: Average())
+    gate: Gate = Field(default_factory=lambda: Gate())
+    own: Own = Field(default_factory=lambda: Own())
+    extract: Extract = Field(default_factory=lambda: Extract())
+    abstain: Abstain = Field(default_factory=lambda: Abstain())

@@ -1,0 +1,1 @@
+"""Passages to verified question-answer examples, hard negatives and leak-free splits."""

@@ -1,0 +1,55 @@
+"""Sentence-transformers models taken apart and put together: the head as plain modules, and averages of weights."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from selfstudy.train.head import Weights
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
+
+def load(folder: Path) -> SentenceTransformer:
+    """The model of `folder`, on the CPU unless torch finds a GPU."""
+    from sentence_transformers import SentenceTransformer
+
+    return SentenceTransformer(str(folder), local_files_only=True)
+
+
+def with_head(model: SentenceTransformer, head: Weights) -> SentenceTransformer:
+    """`model` with the head after it, as two plain Dense modules that any sentence-transformers loads.
+
+    relu(x) - relu(-x) = x, so the residual x + relu(x U) V is Dense([I, -I, U], relu) and then Dense([I; -I; V]).
+    """
+    import torch
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.sentence_transformer.modules import Dense, Normalize
+
+    dim, hidden = head.inner.shape
+    eye = np.eye(dim, dtype=np.float32)
+    widen = np.concatenate([eye, -eye, head.inner], axis=1)
+    narrow = np.concatenate([eye, -eye, head.share * head.outer], axis=0)
+    parts = [module for module in model if not isinstance(module, Normalize)]
+    first = Dense(dim, 2 * dim + hidden, bias=False, activation_function=torch.nn.ReLU(), init_weight=torch.from_numpy(widen.T.copy()))
+    second = Dense(2 * dim + hidden, dim, bias=False, activation_function=torch.nn.Identity(), init_weight=torch.from_numpy(narrow.T.copy()))
+    joined = SentenceTransformer(modules=[*parts, Normalize(), first, second, Normalize()], device=str(model.device))
+    joined.max_seq_length = model.max_seq_length
+    joined.prompts = model.prompts
+    joined.default_prompt_name = model.default_prompt_name
+    return joined
+
+
+def averaged(base: SentenceTransformer, tuned: SentenceTransformer, share: float) -> SentenceTransformer:
+    """`tuned` with every weight set to share * tuned + (1 - share) * base (arXiv 2109.01903); both must be of one shape. Changes `tuned`."""
+    import torch
+
+    with torch.no_grad():
+        other = base.state_dict()
+        for name, weight in tuned.state_dict().items():
+            if weight.is_floating_point():
+                weight.mul_(share).add_(other[name], alpha=1 - share)
+    return tuned

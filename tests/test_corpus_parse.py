@@ -1,0 +1,201 @@
+"""Any file: the format is picked, faults become true reasons, real files are read."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from selfstudy.core.ports import Parser
+from selfstudy.core.records import Document
+from selfstudy.corpus.beir import Beir
+from selfstudy.corpus.chunk import chunk
+from selfstudy.corpus.folder import SourceFile, walk
+from selfstudy.corpus.html import Html
+from selfstudy.corpus.markdown import Markdown
+from selfstudy.corpus.parse import Parse, parse
+from selfstudy.corpus.pdf import Pdf
+from selfstudy.corpus.plain import Plain
+from selfstudy.corpus.rst import Rst
+from selfstudy.corpus.set_aside import SetAside
+from selfstudy.corpus.table import Table
+
+DATA = Path(os.environ.get("SELFSTUDY_DATA", Path(__file__).parents[2] / "shared" / "data"))
+
+
+def only(folder: Path, name: str, data: bytes, cfg: Parse | None = None) -> Document | SetAside:
+    path = folder / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data)
+    (file,) = (found for found in walk([folder]) if isinstance(found, SourceFile) and found.path == path)
+    (found,) = parse(file, cfg or Parse())
+    return found
+
+
+def reason(folder: Path, name: str, data: bytes, cfg: Parse | None = None) -> str:
+    found = only(folder, name, data, cfg)
+    assert isinstance(found, SetAside)
+    assert found.source == str(folder / name)
+    return found.reason
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "kind"),
+    [
+        ("a.txt", b"Plain words.", "text"),
+        ("a.LOG", b"2024 started", "text"),
+        ("a.md", b"# T\n\nx", "markdown"),
+        ("a.rst", b"T\n===\n\nx", "rst"),
+        ("a.htm", b"<p>x</p>", "html"),
+        ("a.csv", b"a,b\nc,d", "csv"),
+        ("a.tsv", b"a\tb\nc\td", "tsv"),
+        ("page.txt", b"<!DOCTYPE html><html><body><p>x</p></body></html>", "html"),
+        ("page.pdf", b"<html><body><p>x</p></body></html>", "html"),
+    ],
+)
+def test_the_format_is_picked(tmp_path: Path, name: str, data: bytes, kind: str) -> None:
+    found = only(tmp_path, name, data)
+    assert isinstance(found, Document)
+    assert found.meta["format"] == kind
+    assert (found.id, found.source) == (name, str(tmp_path / name))
+
+
+def test_ids_and_folders_come_from_the_place(tmp_path: Path) -> None:
+    found = only(tmp_path, "hr/leave/rules.md", b"---\nformat: draft\n---\n# Rules\n\nText.")
+    assert isinstance(found, Document)
+    assert found.id == "hr/leave/rules.md"
+    assert found.meta == {"format": "draft", "folder": "hr/leave"}
+
+
+def test_rows_keep_their_ids_and_bad_ones_are_set_aside(tmp_path: Path) -> None:
+    path = tmp_path / "corpus.jsonl"
+    path.write_text('{"_id": "a", "text": "x", "metadata": {"site": "s"}}\n{bad\n{"_id": "b", "text": "y"}\n')
+    (file,) = walk([path])
+    assert isinstance(file, SourceFile)
+    first, bad, last = parse(file)
+    assert isinstance(first, Document)
+    assert isinstance(last, Document)
+    assert (first.id, first.meta, last.id) == ("a", {"format": "jsonl", "site": "s"}, "b")
+    assert isinstance(bad, SetAside)
+    assert bad.source == f"{path}:2"
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "expected"),
+    [
+        ("a.xyz", b"words", "unknown format .xyz"),
+        ("a", b"words", "unknown format: the file has no suffix"),
+        ("a.docx", b"PK\x03\x04rest", "unknown format .docx: a zip archive or an office file (docx, xlsx, pptx)"),
+        ("a.txt", b"PK\x03\x04rest", "unknown format: a zip archive or an office file (docx, xlsx, pptx), named .txt"),
+        ("a.csv", b"\x89PNG\r\n\x1a\n", "unknown format: a picture (png), named .csv"),
+        ("a.txt", bytes(range(256)) * 8, "unknown format: binary data, no text"),
+        ("a.txt", b"", "empty: 0 bytes"),
+        ("a.jsonl", b"", "empty: 0 bytes"),
+        ("a.txt", b" \n\t\n", "empty: no text in it"),
+        ("a.csv", b",,\n,,\n", "empty: no text in it"),
+        ("a.html", b"<html><script>x</script></html>", "empty: no text in it"),
+        ("a.md", b"---\ntitle: x\n---\n", "empty: no text in it"),
+        (
+            "a.txt",
+            "Договор вступает в силу.".encode("koi8-r"),
+            "wrongly encoded: neither UTF-8, UTF-16 with a mark, GB 18030 nor Windows-1252",
+        ),
+    ],
+)
+def test_reasons_are_true_and_specific(tmp_path: Path, name: str, data: bytes, expected: str) -> None:
+    assert reason(tmp_path, name, data) == expected
+
+
+def test_broken_pdfs_and_pdfs_under_other_names(tmp_path: Path) -> None:
+    assert reason(tmp_path, "a.pdf", b"words").startswith("broken: not a PDF")
+    assert reason(tmp_path, "b.txt", b"%PDF-1.4 cut").startswith("broken: not a PDF")
+
+
+def test_huge_files_are_refused_and_streams_are_not(tmp_path: Path) -> None:
+    small = Parse(max_bytes=100)
+    assert reason(tmp_path, "a.txt", b"x" * 101, small) == "huge: 101 bytes, the limit is 100 (max_bytes)"
+    assert isinstance(only(tmp_path, "b.txt", b"x" * 100, small), Document)
+    assert isinstance(only(tmp_path, "c.jsonl", b'{"_id": "a", "text": "' + b"x" * 500 + b'"}', small), Document)
+    (file,) = walk([tmp_path / "c.jsonl"])
+    assert isinstance(file, SourceFile)
+    (row,) = parse(file, Parse(max_row_bytes=9))
+    assert isinstance(row, SetAside)
+    assert row.reason == "huge: the row is longer than 9 bytes (max_row_bytes)"
+
+
+def test_what_a_library_did_not_expect_is_set_aside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise KeyError("inside")
+
+    monkeypatch.setattr(Plain, "parse", fail)
+    assert reason(tmp_path, "a.txt", b"words") == "broken: KeyError: 'inside'"
+
+
+def test_a_file_that_went_away_is_set_aside(tmp_path: Path) -> None:
+    (found,) = parse(SourceFile("a.txt", tmp_path / "a.txt", 5, 0))
+    assert found == SetAside(str(tmp_path / "a.txt"), "unreadable: no such file or directory")
+
+
+def test_unknown_settings_are_refused() -> None:
+    with pytest.raises(ValidationError):
+        Parse(max_byte=5)  # type: ignore[call-arg]
+
+
+@pytest.mark.parametrize("parser", [Plain(), Markdown(), Rst(), Html(), Pdf(), Beir(), Table()])
+def test_every_parser_fits_the_port(parser: object) -> None:
+    assert isinstance(parser, Parser)
+
+
+def test_importing_the_room_loads_nothing_heavy() -> None:
+    code = (
+        "import sys, selfstudy.corpus.parse, selfstudy.corpus.chunk, selfstudy.corpus.dedup;"
+        "print([name for name in ('torch', 'trafilatura', 'lxml', 'pypdfium2', 'pandas', 'lancedb') if name in sys.modules])"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+
+
+needs_files = pytest.mark.skipif(not (DATA / "messy_docs").is_dir(), reason=f"no messy_docs under {DATA}")
+QUICK = ("csv__*", "docx__*", "email*", "html__what*", "html__paul*", "markdown*", "pdf*", "pptx*", "xlsx*", "xml*")
+
+
+@needs_files
+def test_real_files_are_read_or_set_aside_for_true_reasons() -> None:
+    files = [path for pattern in QUICK for path in sorted((DATA / "messy_docs" / "files").glob(pattern))]
+    read: Counter[str] = Counter()
+    aside: Counter[str] = Counter()
+    for file in walk(files):
+        assert isinstance(file, SourceFile)
+        for found in parse(file):
+            if isinstance(found, SetAside):
+                aside[found.reason.split(":")[0]] += 1
+                continue
+            read[str(found.meta["format"])] += 1
+            passages = chunk(found)
+            assert passages
+            for passage in passages:
+                for place in passage.places:
+                    assert found.text[place.start : place.end] == passage.text
+    assert read == {"csv": 3, "html": 2, "markdown": 1, "pdf": 25}
+    assert aside == {
+        "unknown format .docx": 6,
+        "unknown format .msg": 1,
+        "unknown format .pptx": 2,
+        "unknown format .xlsx": 10,
+        "unknown format .xml": 5,
+        "no text layer": 1,
+    }
+
+
+@needs_files
+def test_a_real_page_keeps_its_headings() -> None:
+    (file,) = walk([DATA / "messy_docs" / "files" / "html__what_is_haystack.html"])
+    assert isinstance(file, SourceFile)
+    (page,) = parse(file)
+    assert isinstance(page, Document)
+    assert len({section.path for section in page.sections}) > 6
+    assert "function(" not in page.text

@@ -1,0 +1,142 @@
+"""The house itself: what an import loads, who may import whom, what is declared, and that README's tree is the real one."""
+
+from __future__ import annotations
+
+import ast
+import importlib.metadata
+import json
+import os
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+import selfstudy
+
+ROOT = Path(__file__).parent.parent
+SOURCE = ROOT / "src" / "selfstudy"
+HEAVY = ("torch", "transformers", "sentence_transformers", "lancedb", "openvino", "pandas", "trafilatura")
+
+
+def loaded_by(statements: str) -> list[str]:
+    """Which of the heavy libraries a fresh process has loaded after `statements`."""
+    script = f"import json, sys\n{statements}\nprint(json.dumps([name for name in {HEAVY!r} if name in sys.modules]))"
+    environment = os.environ | {"PYTHONPATH": str(SOURCE.parent)}
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=environment, check=False)
+    assert done.returncode == 0, done.stderr
+    names: list[str] = json.loads(done.stdout)
+    return names
+
+
+def test_importing_selfstudy_loads_nothing_heavy() -> None:
+    assert loaded_by("import selfstudy") == []
+
+
+def test_importing_any_module_loads_nothing_heavy() -> None:
+    modules = [".".join(path.relative_to(SOURCE.parent).with_suffix("").parts) for path in sorted(SOURCE.rglob("*.py"))]
+    lines = [f"import {module.removesuffix('.__init__')}" for module in modules if not module.endswith("__main__")]
+    assert loaded_by("\n".join(lines)) == []
+
+
+def test_the_version_is_the_packages() -> None:
+    assert tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"] == selfstudy.__version__
+    with pytest.raises(AttributeError, match="no_such_name"):
+        _ = selfstudy.no_such_name
+
+
+def test_the_floors_hold() -> None:
+    lint = Path(sys.executable).with_name("lint-imports")
+    done = subprocess.run([lint, "--no-cache", "--no-logo"], capture_output=True, text=True, cwd=ROOT, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "0 broken" in done.stdout
+
+
+def test_every_library_that_is_imported_is_declared() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    declared = {normalised(re.split(r"[<>=\[;]", line)[0]) for line in project["dependencies"]}
+    distributions = importlib.metadata.packages_distributions()
+    undeclared = {}
+    for path in SOURCE.rglob("*.py"):
+        for name in imported(path) - sys.stdlib_module_names - {"selfstudy"}:
+            brought_by = {normalised(package) for package in distributions.get(name, [name])}
+            if not brought_by & declared:
+                undeclared[name] = path.relative_to(ROOT).as_posix()
+    assert undeclared == {}
+
+
+def imported(path: Path) -> set[str]:
+    """The top names of all that a file imports absolutely, inside functions too."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+            names.add(node.module.partition(".")[0])
+    return names
+
+
+def normalised(distribution: str) -> str:
+    return re.sub(r"[-_.]+", "-", distribution).strip().lower()
+
+
+def test_constraints_pin_everything_that_is_declared() -> None:
+    lines = [line for line in (ROOT / "constraints.txt").read_text().splitlines() if line and not line.startswith("#")]
+    assert all(re.fullmatch(r"[A-Za-z0-9._-]+==[0-9][0-9a-z.]*", line) for line in lines), "exact public versions only"
+    assert lines[0].startswith("torch==")
+    pinned = {normalised(line.partition("==")[0]) for line in lines}
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    wanted = project["dependencies"] + project["optional-dependencies"]["dev"]
+    assert {normalised(re.split(r"[<>=\[;]", line)[0]) for line in wanted} <= pinned
+
+
+def test_the_tree_in_the_readme_is_the_real_tree() -> None:
+    told = tree((ROOT / "README.md").read_text(encoding="utf-8"))
+    real = {
+        path.relative_to(ROOT).as_posix()
+        for folder in ("src/selfstudy", "tests", "bench")
+        for path in (ROOT / folder).rglob("*")
+        if path.is_file() and not any(part == "__pycache__" or part.endswith("_cache") for part in path.parts)
+    }
+    assert sorted(real - told.keys()) == [], "not in README's tree"
+    assert sorted(told.keys() - real) == [], "in README's tree only"
+    assert sorted(path for path, about in told.items() if not about) == [], "nothing said about"
+
+
+def tree(readme: str) -> dict[str, str]:
+    """Each file of the tree with what is said about it.
+
+    Between the lines `<!-- tree -->` and `<!-- /tree -->` stands a fenced block. A line is a name, indented by two spaces for each
+    folder that it is in, then two spaces or more and a few words about it. Folders end in "/" and may go without the words.
+    """
+    block = re.search(r"^<!-- tree -->\n+```\w*\n(.*?)^```\n+<!-- /tree -->$", readme, re.MULTILINE | re.DOTALL)
+    assert block is not None, "README.md has no tree"
+    files = {}
+    folders: list[str] = []
+    for line in block[1].splitlines():
+        if not line.strip():
+            continue
+        depth, odd = divmod(len(line) - len(line.lstrip(" ")), 2)
+        assert not odd, f"indented by an odd number of spaces: {line!r}"
+        assert depth <= len(folders), f"in no folder: {line!r}"
+        name, _, about = line.strip().partition("  ")
+        folders = folders[:depth]
+        if name.endswith("/"):
+            folders.append(name)
+        else:
+            path = "".join(folders) + name
+            assert path not in files, f"twice in the tree: {path}"
+            files[path] = about.strip()
+    return files
+
+
+def test_a_tree_is_read_as_it_is_written() -> None:
+    block = "a/b/\n  c.py   about c\n  d/  the room\n    e.py  about e\n  f.py\ng/\n  h.py  h\n"
+    assert tree(f"# x\n<!-- tree -->\n```text\n{block}```\n<!-- /tree -->\n") == {
+        "a/b/c.py": "about c",
+        "a/b/d/e.py": "about e",
+        "a/b/f.py": "",
+        "g/h.py": "h",
+    }

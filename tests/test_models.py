@@ -1,0 +1,353 @@
+"""Embedders: the compiled runtime gives what sentence-transformers gives, for the starter model and for others."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from selfstudy.core.errors import BadModel
+from selfstudy.core.plugs import resolve
+from selfstudy.core.ports import Embedder, Vectors
+from selfstudy.models import minilm, openvino, sentence
+from selfstudy.models.folder import ModelFolder
+from selfstudy.models.sentence import SentenceEmbedder
+from selfstudy.models.torch import quiet
+
+TEXTS = [
+    "",
+    "What is the capital of France?",
+    "Paris is the capital of France, and has been since the tenth century, with interruptions.",
+    "量子力学描述微观世界的规律。",
+    "🙂 emoji 🚀 and naïve café",
+    "a",
+    "The long report goes on and on about nothing at all. " * 200,
+    "one two three " * 20,
+    "tab\tnewline\nand   spaces  ",
+    "A second long text, with other words in it, that is cut as well. " * 100,
+]
+WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "query", "passage", ":", "what", "is", "the", "a", "report", "long", "goes", "on"]
+
+
+def plain(folder: Path, texts: Sequence[str], prompt: str = "", max_seq_length: int | None = None) -> Vectors:
+    """What sentence-transformers itself makes of `texts`."""
+    from sentence_transformers import SentenceTransformer
+
+    with quiet():
+        model = SentenceTransformer(str(folder), device="cpu")
+        if max_seq_length is not None:
+            model.max_seq_length = max_seq_length
+        vectors: Vectors = model.encode(list(texts), prompt=prompt, normalize_embeddings=True, show_progress_bar=False)
+    return vectors
+
+
+def cosines(left: Vectors, right: Vectors) -> Vectors:
+    assert left.shape == right.shape
+    assert left.dtype == right.dtype == np.float32
+    np.testing.assert_allclose(np.linalg.norm(left, axis=1), 1, atol=1e-3)
+    return (left * right).sum(axis=1)
+
+
+def make_model(folder: Path, pooling: str = "mean", dense: int = 0, seed: int = 0, **saved: Any) -> Path:
+    """A tiny BERT with random weights and its own vocabulary, saved as sentence-transformers saves."""
+    import torch
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.sentence_transformer import modules
+    from transformers import BertConfig, BertModel, BertTokenizerFast
+
+    bare = folder.with_name(f"{folder.name}-bare")
+    bare.mkdir(parents=True)
+    (bare / "vocab.txt").write_text("\n".join([*WORDS, *(chr(letter) for letter in range(97, 123) if chr(letter) != "a"), "##s"]) + "\n")
+    torch.manual_seed(seed)
+    config = BertConfig(
+        vocab_size=64, hidden_size=24, num_hidden_layers=2, num_attention_heads=2, intermediate_size=32, max_position_embeddings=40
+    )
+    with quiet():
+        BertModel(config).save_pretrained(bare)
+        BertTokenizerFast(str(bare / "vocab.txt"), model_max_length=32).save_pretrained(bare)
+        steps: list[Any] = [modules.Transformer(str(bare), max_seq_length=32)]
+        steps.append(modules.Pooling(24, pooling_mode=pooling))
+        if dense:
+            steps.append(modules.Dense(24, dense))
+        SentenceTransformer(modules=steps, device="cpu", **saved).save(str(folder))
+    shutil.rmtree(bare)
+    return folder
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _one_thread() -> None:
+    """Two threads of torch on cores that others use nearly stand still."""
+    import torch
+
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_model(tmp_path_factory.mktemp("tiny") / "model")
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("cache") / "openvino"
+
+
+def test_the_starter_model_is_what_sentence_transformers_makes_of_it(cache: Path) -> None:
+    compiled = resolve(minilm.NAME, cache=cache)
+    assert isinstance(compiled, Embedder)
+    vectors = compiled.embed(TEXTS)
+    assert (compiled.runtime, compiled.why_torch, compiled.dim) == ("openvino", None, 384)
+    expected = plain(minilm.folder(), TEXTS)
+    assert cosines(vectors, expected).min() >= 0.9999
+    assert cosines(minilm.load(runtime="torch").embed(TEXTS), expected).min() >= 0.9999
+    in_a_fresh_process(cache, vectors[1])
+
+
+def in_a_fresh_process(cache: Path, expected: Vectors) -> None:
+    script = (
+        "import json, sys\n"
+        "from pathlib import Path\n"
+        "from selfstudy.models import minilm\n"
+        f"vector = minilm.load(cache=Path({str(cache)!r})).embed([{TEXTS[1]!r}], 'query')[0]\n"
+        "print(json.dumps([vector.tolist(), [name for name in ('torch', 'transformers', 'onnx') if name in sys.modules]]))\n"
+    )
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=environment, check=True)
+    vector, loaded = json.loads(done.stdout)
+    assert loaded == []
+    assert np.dot(vector, expected) > 0.9999
+    assert done.stderr == ""
+
+
+@pytest.mark.parametrize("runtime", ["openvino", "torch"])
+@pytest.mark.parametrize(("pooling", "dense", "prompts"), [("cls", 0, {}), ("mean", 10, {"query": "query: ", "passage": "passage: "})])
+def test_other_poolings_sizes_and_prompts(tmp_path: Path, runtime: Any, pooling: str, dense: int, prompts: dict[str, str]) -> None:
+    folder = make_model(tmp_path / "model", pooling, dense, prompts=prompts)
+    embedder = resolve(f"st:{folder}", runtime=runtime, cache=tmp_path)
+    assert embedder.dim == (dense or 24)
+    for role, prompt in (("query", prompts.get("query", "")), ("passage", prompts.get("passage", ""))):
+        vectors = embedder.embed(TEXTS, role)
+        assert cosines(vectors, plain(folder, TEXTS, prompt)).min() >= 0.9999
+    if prompts:
+        assert np.abs(embedder.embed(["what"], "query") - embedder.embed(["what"], "passage")).max() > 0.001
+    assert embedder.runtime == runtime
+
+
+@pytest.mark.parametrize("runtime", ["openvino", "torch"])
+def test_prompts_and_length_can_be_given(tiny: Path, cache: Path, runtime: Any) -> None:
+    embedder = SentenceEmbedder(tiny, cache=cache, runtime=runtime, prompts={"query": "query: "}, max_seq_length=8)
+    text = "what is the long report"
+    assert cosines(embedder.embed([text * 9], "query"), plain(tiny, [text * 9], "query: ", 8)).min() >= 0.9999
+    assert cosines(embedder.embed([text * 9]), plain(tiny, [text * 9], "", 8)).min() >= 0.9999
+
+
+def test_many_texts_keep_their_order(tiny: Path, cache: Path) -> None:
+    embedder = SentenceEmbedder(tiny, cache=cache)
+    generator = np.random.default_rng(0)
+    texts = [" ".join(generator.choice(WORDS[5:], size=generator.integers(0, 30))) for _ in range(2500)]
+    told: list[tuple[int, int]] = []
+    vectors = embedder.embed(texts, progress=lambda done, total: told.append((done, total)))
+    some = [0, 1, 777, 2047, 2048, 2499]
+    assert cosines(vectors[some], plain(tiny, [texts[at] for at in some])).min() >= 0.9999
+    assert told == sorted(told)
+    assert told[-1] == (2500, 2500)
+
+
+def test_nothing_gives_no_rows(tiny: Path, cache: Path) -> None:
+    assert SentenceEmbedder(tiny, cache=cache).embed([]).shape == (0, 24)
+
+
+@pytest.mark.parametrize("runtime", ["openvino", "torch"])
+def test_what_cannot_be_written_as_utf8_is_embedded_all_the_same(tiny: Path, cache: Path, runtime: Any) -> None:
+    vectors = SentenceEmbedder(tiny, cache=cache, runtime=runtime).embed(["what \udcff is", "what ? is"])
+    np.testing.assert_allclose(vectors[0], vectors[1], atol=1e-5)
+
+
+def test_an_interruption_by_progress_leaves_the_embedder_usable(tiny: Path, cache: Path) -> None:
+    embedder = SentenceEmbedder(tiny, cache=cache)
+
+    def stop(done: int, total: int) -> None:
+        raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        embedder.embed(["what is it"] * 300, progress=stop)
+    assert cosines(embedder.embed(TEXTS), plain(tiny, TEXTS)).min() >= 0.9999
+
+
+def test_threads_share_an_embedder(tiny: Path, cache: Path) -> None:
+    embedder = SentenceEmbedder(tiny, cache=cache)
+    expected = {role: embedder.embed(TEXTS[:6], role) for role in ("query", "passage")}
+    wrong: list[float] = []
+
+    def work(texts: list[str], rows: Vectors) -> None:
+        for _ in range(20):
+            wrong.append(float(np.abs(embedder.embed(texts) - rows).max()))
+
+    parts = [threading.Thread(target=work, args=(TEXTS[i : i + 3], expected["passage"][i : i + 3])) for i in range(4)]
+    for part in parts:
+        part.start()
+    for part in parts:
+        part.join()
+    assert len(wrong) == 80
+    assert max(wrong) < 1e-4
+
+
+def test_a_model_that_openvino_would_change_runs_on_torch(tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    other = make_model(tmp_path / "other", seed=1)
+    real = openvino._graph
+    monkeypatch.setattr(openvino, "_graph", lambda model: real(openvino_model(other)))
+    embedder = SentenceEmbedder(tiny, cache=tmp_path / "cache")
+    assert cosines(embedder.embed(TEXTS), plain(tiny, TEXTS)).min() >= 0.9999
+    assert embedder.runtime == "torch"
+    assert "vectors differ" in str(embedder.why_torch)
+    monkeypatch.setattr(openvino, "_convert", lambda *_: pytest.fail("tried again"))
+    again = SentenceEmbedder(tiny, cache=tmp_path / "cache")
+    assert (again.runtime, again.why_torch) == ("torch", embedder.why_torch)
+    with pytest.raises(BadModel, match="vectors differ"):
+        SentenceEmbedder(tiny, cache=tmp_path / "cache", runtime="openvino").embed(["a"])
+
+
+def openvino_model(folder: Path) -> Any:
+    from selfstudy.models.torch import load_model
+
+    return load_model(ModelFolder(folder))
+
+
+def test_pooling_that_leaves_out_the_prompt_runs_on_torch(tiny: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(tiny, tmp_path / "model"))
+    pooling = folder / "1_Pooling" / "config.json"
+    pooling.write_text(json.dumps(json.loads(pooling.read_text()) | {"include_prompt": False}))
+    embedder = SentenceEmbedder(folder, cache=tmp_path / "cache", prompts={"query": "query: "})
+    assert cosines(embedder.embed(TEXTS[:3], "query"), plain(folder, TEXTS[:3], "query: ")).min() >= 0.9999
+    assert embedder.runtime == "torch"
+
+
+def test_a_damaged_cache_is_made_again(tiny: Path, cache: Path, tmp_path: Path) -> None:
+    whole = SentenceEmbedder(tiny, cache=cache)
+    vectors = whole.embed(TEXTS[:3])
+    kept = Path(shutil.copytree(cache / whole.fingerprint, tmp_path / whole.fingerprint))
+    (kept / "model.bin").write_bytes(b"half")
+    embedder = SentenceEmbedder(tiny, cache=tmp_path)
+    np.testing.assert_allclose(embedder.embed(TEXTS[:3]), vectors, atol=1e-5)
+    assert embedder.runtime == "openvino"
+    assert [path.name for path in tmp_path.iterdir()] == [embedder.fingerprint]
+    assert (kept / "model.bin").stat().st_size > 1000
+
+
+def test_a_bare_transformer_and_a_cache_that_cannot_be_written(tiny: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(tiny, tmp_path / "bare"))
+    for name in ("modules.json", "config_sentence_transformers.json", "sentence_bert_config.json"):
+        (folder / name).unlink()
+    shutil.rmtree(folder / "1_Pooling")
+    (tmp_path / "file").write_text("in the way")
+    embedder = SentenceEmbedder(folder, cache=tmp_path / "file" / "cache")
+    assert cosines(embedder.embed(TEXTS), plain(folder, TEXTS)).min() >= 0.9999
+    assert embedder.runtime == "openvino"
+
+
+def test_the_fingerprint_follows_what_changes_the_vectors(tiny: Path, tmp_path: Path) -> None:
+    def changed(name: str, **values: Any) -> str:
+        folder = Path(shutil.copytree(tiny, tmp_path / f"{len(list(tmp_path.iterdir()))}"))
+        path = folder / name
+        path.write_text(json.dumps(json.loads(path.read_text()) | values))
+        return ModelFolder(folder).fingerprint
+
+    base = ModelFolder(tiny).fingerprint
+    same = {
+        ModelFolder(Path(shutil.copytree(tiny, tmp_path / "copy"))).fingerprint,
+        changed("config.json", transformers_version="9.9", dtype="bfloat16"),
+        changed("config_sentence_transformers.json", similarity_fn_name="dot"),
+    }
+    other = [
+        ModelFolder(tiny, prompts={"query": "query: "}).fingerprint,
+        ModelFolder(tiny, max_seq_length=16).fingerprint,
+        ModelFolder(make_model(tmp_path / "seed", seed=1)).fingerprint,
+        changed("1_Pooling/config.json", pooling_mode="cls"),
+        changed("config.json", hidden_act="relu"),
+        changed("config_sentence_transformers.json", prompts={"document": "doc: "}),
+        changed("tokenizer.json", version="2.0"),
+    ]
+    assert same == {base}
+    assert len({base, *other}) == 1 + len(other)
+
+
+def test_folders_that_hold_no_model(tmp_path: Path) -> None:
+    with pytest.raises(BadModel, match="not a folder"):
+        SentenceEmbedder(tmp_path / "none")
+    with pytest.raises(BadModel, match="no weights"):
+        resolve(f"st:{tmp_path}")
+    (tmp_path / "modules.json").write_text("[{")
+    with pytest.raises(BadModel, match=r"modules\.json"):
+        resolve(f"st:{tmp_path}")
+
+
+def test_broken_weights_are_told(tiny: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(tiny, tmp_path / "broken"))
+    (folder / "model.safetensors").write_bytes(b"no weights at all")
+    with pytest.raises(BadModel, match="cannot be loaded"):
+        SentenceEmbedder(folder, cache=tmp_path / "cache").embed(["a"])
+
+
+def test_names_on_the_hub(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import huggingface_hub
+
+    asked: list[tuple[str, bool]] = []
+
+    def download(name: str, local_files_only: bool = False, **_: Any) -> str:
+        asked.append((name, local_files_only))
+        if local_files_only:
+            raise FileNotFoundError("not there")
+        return str(tiny)
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", download)
+    monkeypatch.setattr(huggingface_hub.HfApi, "list_repo_files", lambda self, name: ["model.safetensors"])
+    assert resolve("st:tiny-model").name == "st:tiny-model"
+    assert asked == [("sentence-transformers/tiny-model", True), ("sentence-transformers/tiny-model", False)]
+
+    def unreachable(self: Any, name: str) -> list[str]:
+        raise ConnectionError("no route to host")
+
+    monkeypatch.setattr(huggingface_hub.HfApi, "list_repo_files", unreachable)
+    with pytest.raises(BadModel, match="no route to host"):
+        resolve("st:owner/name")
+    with pytest.raises(BadModel, match="neither a folder here nor a name"):
+        resolve("st:./missing/folder")
+
+
+def test_altered_starter_weights_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(minilm, "extra", lambda name: SimpleNamespace(__file__=str(tmp_path / "__init__.py")))
+    with pytest.raises(BadModel, match="missing"):
+        minilm.load()
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "model.safetensors").write_bytes(b"altered")
+    with pytest.raises(BadModel, match="altered"):
+        minilm.load()
+    with pytest.raises(BadModel, match="did you mean 'all-MiniLM-L6-v2'"):
+        minilm.load("all-MiniLM-L12-v2")
+
+
+def test_batches_hold_every_text_once_and_little_padding() -> None:
+    lengths = [int(n) for n in np.random.default_rng(0).integers(2, 257, size=500)]
+    made = openvino.batches(lengths, tokens=1024)
+    assert sorted(index for batch in made for index in batch) == list(range(500))
+    assert all(len(batch) * max(lengths[index] for index in batch) <= 1024 for batch in made)
+    padded = sum(len(batch) * max(lengths[index] for index in batch) for batch in made)
+    assert padded < 1.1 * sum(lengths)
+    assert openvino.batches([5000], tokens=1024) == [[0]]
+    assert openvino.batches([]) == []
+
+
+def test_threads_are_taken_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for said, expected in (("3", 3), ("", None), ("many", None), ("0", None)):
+        monkeypatch.setenv("OMP_NUM_THREADS", said)
+        assert sentence._threads_of_environment() == expected
