@@ -1,8 +1,8 @@
 """Kills -9 real `selfstudy add` and `selfstudy adapt` processes in the middle of their work, and looks at what is left.
 
-    python bench/kills.py [--adds 20] [--adapts 20] [--passages 300] [--minutes 0.5] [--dir DIR] [--seed 0]
+    python bench/kills.py [--adds 20] [--adapts 20] [--passages 600] [--minutes 0.5] [--dir DIR] [--seed 0]
 
-`add`: before each kill the documents get a new edition, so that every passage of some of them is new. After each kill every document
+`add`: before each kill the documents get a new edition, so that every passage is a new one. After each kill every document
 must be there, whole, in its old or its new edition and never in an older one than seen before, and the next `add` must go on. At the end
 the index must be the one that an undisturbed `add` makes.
 
@@ -55,7 +55,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--adds", type=int, default=20)
     parser.add_argument("--adapts", type=int, default=20)
-    parser.add_argument("--passages", type=int, default=300, help="how large the corpus is, about")
+    parser.add_argument("--passages", type=int, default=600, help="how large the corpus is, about")
     parser.add_argument("--minutes", type=float, default=0.5, help="the time budget of the training that is killed")
     parser.add_argument("--dir", type=Path, help="work here and keep it")
     parser.add_argument("--seed", type=int, default=0)
@@ -149,17 +149,14 @@ def kill_adds(folder: Path, texts: dict[str, str], count: int, rng: random.Rando
     docs, home = folder / "docs", folder / "home"
     write(docs, texts)
     finish(home, "add", str(docs))
-    names = sorted(texts)
-    current = dict(texts)
-    editions = dict.fromkeys(names, 0)
-    length = 3.0
+    editions = dict.fromkeys(texts, 0)
+    length = calm_seconds(docs, home, texts)
+    print(f"undisturbed: add {length:.1f} s", file=sys.stderr)
     kills: list[Kill] = []
-    number = 0
+    number = 1
     while len(kills) < count:
         number += 1
-        for name in rng.sample(names, max(1, len(names) // 2)):
-            current[name] = edition(texts[name], number)
-        write(docs, current)
+        write(docs, {name: edition(text, number) for name, text in texts.items()})
         process = start(home, "add", str(docs))
         wait_for(lambda p=process: holds(home / LOCK, p), process)
         began = time.monotonic()
@@ -167,11 +164,10 @@ def kill_adds(folder: Path, texts: dict[str, str], count: int, rng: random.Rando
         wait_for(lambda b=began, w=wait: time.monotonic() - b >= w, process)
         after = time.monotonic() - began
         if not kill(process):
-            length = max(0.5, 0.8 * after)  # it was over before: aim earlier
+            length = 0.9 * after  # the machine is less busy than it was: it was over before
             continue
-        length = min(60.0, length * 1.05)
         losses = [*unreadable(home), *torn(home, texts, editions)]
-        state = f"{sum(editions[name] == number for name in names)} of {len(names)} documents at edition {number}"
+        state = f"{sum(found == number for found in editions.values())} of {len(texts)} documents in the new edition"
         kills.append(Kill("add", "add", after, state, losses))
         print(f"add {len(kills)}/{count}: {state}", file=sys.stderr)
     finish(home, "add", str(docs))
@@ -182,6 +178,18 @@ def kill_adds(folder: Path, texts: dict[str, str], count: int, rng: random.Rando
         losses.append("the index is not the one that an undisturbed add makes")
     kills.append(Kill("add", "the run after", 0.0, f"{len(contents(home)[0])} documents", losses))
     return kills
+
+
+def calm_seconds(docs: Path, home: Path, texts: dict[str, str]) -> float:
+    """How long an undisturbed `add` of a new edition holds the lock."""
+    write(docs, {name: edition(text, 1) for name, text in texts.items()})
+    process = start(home, "add", str(docs))
+    wait_for(lambda: holds(home / LOCK, process), process)
+    began = time.monotonic()
+    wait_for(lambda: not holds(home / LOCK, process), process)
+    seconds = time.monotonic() - began
+    process.communicate()
+    return seconds
 
 
 def unreadable(home: Path) -> list[str]:

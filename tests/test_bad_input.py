@@ -251,9 +251,8 @@ def read_only(home: Path) -> Iterator[Path]:
 def test_a_read_only_home_is_searched_and_never_written(read_only: Path, process: Process) -> None:
     before = files(read_only)
     Path("docs/new.txt").write_text("A new file says that milk is steamed.")
-    for verb in (["add", "docs"], ["remove", "tea.md"]):
-        done = process(Path.cwd(), "--home", "home", *verb, before=bound_by_permissions)
-        told((done.returncode, done.stdout, done.stderr), 3, "permission is denied", "--home")
+    done = process(Path.cwd(), "--home", "home", "add", "docs", before=bound_by_permissions)
+    told((done.returncode, done.stdout, done.stderr), 3, "permission is denied", "--home")
     done = process(Path.cwd(), "--home", "home", "search", "tea", "--json", before=bound_by_permissions)
     assert done.returncode == 0, done.stderr
     assert len(json.loads(done.stdout)) == 4

@@ -55,11 +55,18 @@ def test_a_distractor_is_the_beginning_of_a_docstring(monkeypatch: pytest.Monkey
 def test_sentences_fill_up_where_docstrings_are_few(monkeypatch: pytest.MonkeyPatch) -> None:
     long = " ".join(f"Here is sentence number {n} of them." for n in range(30))
     library = [stdlib.Module(doc[:3], doc, ()) for doc in ("Two words", "One beginning of five words.", long)]
-    found = fresh(monkeypatch, library, 31)
-    assert len(set(found)) == 31
+    library.append(stdlib.Module("again", "Too short. One beginning of five words.", ()))  # its second sentence is known
+    found = fresh(monkeypatch, library, 32)
+    assert len(set(found)) == 32
     assert "Here is sentence number 29 of them." in found
-    with pytest.raises(NotEnough, match=r"needs 32 texts .* finds 31"):
-        fresh(monkeypatch, library, 32)
+    with pytest.raises(NotEnough, match=r"needs 33 texts .* finds 32"):
+        fresh(monkeypatch, library, 33)
+
+
+def test_every_part_of_the_library_has_its_share(monkeypatch: pytest.MonkeyPatch) -> None:
+    library = [stdlib.Module(f"m{n:03}", f"This is module number {n}", ()) for n in range(200)]
+    numbers = [int(text.split()[-1]) for text in fresh(monkeypatch, library, 60)]
+    assert 15 <= sum(number < 100 for number in numbers) <= 45
 
 
 def test_modules_come_from_source_in_order(library: list[stdlib.Module]) -> None:
@@ -116,10 +123,12 @@ class Taught:
     def __init__(self, wrong: int = 0) -> None:
         pairs = guard.pairs()
         self.dim = len(pairs) + 1
+        self.roles: list[Role] = []
         self.places = {pair.passage: place for place, pair in enumerate(pairs)}
         self.places |= {pair.question: place if place >= wrong else len(pairs) for place, pair in enumerate(pairs)}
 
     def embed(self, texts: Sequence[str], role: Role = "passage", progress: Progress = silent) -> Vectors:
+        self.roles.append(role)
         rows = np.zeros((len(texts), self.dim), np.float32)
         rows[np.arange(len(texts)), [self.places.get(text, self.dim - 1) for text in texts]] = 1
         progress(len(texts), len(texts))
@@ -134,9 +143,11 @@ class Constant(Taught):
 def test_a_perfect_a_partly_forgetful_and_a_constant_model() -> None:
     calls: list[tuple[int, int]] = []
     total = len(guard.pairs())
-    ranks = guard.reciprocal_ranks(Taught(), lambda done, of: calls.append((done, of)))
+    taught = Taught()
+    ranks = guard.reciprocal_ranks(taught, lambda done, of: calls.append((done, of)))
     assert ranks.tolist() == [1.0] * total
     everything = 2 * total + guard.DISTRACTORS
+    assert taught.roles == ["query", "passage"]
     assert calls == [(total, everything), (everything, everything)]
     forgetful = guard.reciprocal_ranks(Taught(wrong=50))
     assert forgetful.tolist() == [0.0] * 50 + [1.0] * (total - 50)

@@ -21,7 +21,7 @@ from selfstudy.core.records import Record
 Numbers = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 RIDGE = 100.0
-"""Strong, for features that say nearly the same: it shares the weight out among them. With 1 in its place the AUC on clapnq was .80, not .86."""
+"""Strong, for features that say nearly the same: it shares the weight out among them. With 1 the AUC on clapnq was .80, not .86."""
 
 
 class Abstain(BaseModel):
@@ -29,7 +29,7 @@ class Abstain(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    objective: Literal["f1", "risk"] = Field("f1", description="f1: find the unanswerable ones best; risk: few wrong ones among the answered")
+    objective: Literal["f1", "risk"] = Field("f1", description="f1: find the unanswerable best; risk: few of them among the answered")
     risk: float = Field(0.1, gt=0, lt=1, description="for objective risk: the share of unanswerable questions among the answered ones")
     fewest: int = Field(20, ge=2, description="answerable and unanswerable examples below which the default stays")
 
@@ -76,12 +76,12 @@ def abstains(features: Features, calibration: Calibration) -> Flags:
 
 def by_meaning(features: Features) -> Flags:
     """Rows that hold everything."""
-    return ~np.isnan(features).any(axis=1)
+    return np.asarray(~np.isnan(features).any(axis=1))
 
 
 def by_words(features: Features) -> Flags:
     """Rows that hold everything but the cosines."""
-    return np.isnan(features[:, :COSINES]).any(axis=1) & ~np.isnan(features[:, COSINES:]).any(axis=1)
+    return np.asarray(np.isnan(features[:, :COSINES]).any(axis=1) & ~np.isnan(features[:, COSINES:]).any(axis=1))
 
 
 def fit(features: Features, labels: ArrayLike, prior: Calibration, cfg: Abstain = Abstain()) -> Calibration:  # noqa: B008
@@ -139,8 +139,8 @@ def _fitted(line: Line, features: Features, answerable: Numbers, rows: Flags, cf
 def threshold(probabilities: Numbers, answerable: Numbers, cfg: Abstain = Abstain()) -> float:  # noqa: B008
     """The probability under which to abstain.
 
-    f1: 1 - F/2, with F the highest F1 of abstention on these examples (Lipton et al., arXiv 1402.1892): as good as the cut that reached F, and it
-    does not jump with single examples. risk: the lowest cut at which the share of unanswerable ones among the answered is within `cfg.risk`.
+    f1: 1 - F/2, with F the highest F1 of abstention on these examples (Lipton et al., arXiv 1402.1892): as good as the cut that reached F,
+    and it does not jump with single examples. risk: the lowest cut at which the unanswerable share of the answered is within `cfg.risk`.
     """
     order = np.argsort(probabilities, kind="stable")
     unanswerable = 1 - answerable[order]

@@ -5,8 +5,9 @@ from __future__ import annotations
 from selfstudy.answer.abstention import Calibration, Line
 from selfstudy.answer.signals import NAMES
 
-# Made by `python bench/answers.py --fit-default`: the 337 guard questions beside their ten best hits among the guard's own passages and 5,000
-# texts of the standard library's documentation (all-MiniLM-L6-v2, hybrid search at .5), each once as it is and once with its passage taken away.
+# Made by `python bench/answers.py --fit-default`: the 337 guard questions beside their ten best hits among the guard's own passages and
+# 5,000 texts of the standard library's documentation (all-MiniLM-L6-v2, hybrid search at .5), once as they are and once without the passage
+# that answers.
 DEFAULT = Calibration(
     names=NAMES,
     meaning=Line(

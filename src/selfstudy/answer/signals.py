@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -73,8 +74,8 @@ def _lead(values: Sequence[float]) -> float:
 
 
 def _phrase(one: Read) -> float:
-    asked = list(zip(one.order, one.order[1:], strict=False))
+    asked = list(pairwise(one.order))
     best = max(one.sentences, key=lambda sentence: sentence.score)
     passage = terms(one.hits[best.hit].passage.indexed)
-    there = set(zip(passage, passage[1:], strict=False))
+    there = set(pairwise(passage))
     return sum(pair in there for pair in asked) / max(1, len(asked))

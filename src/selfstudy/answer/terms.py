@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
+from itertools import pairwise
 
 from selfstudy.core.text import STOP_WORDS, cjk_share, is_cjk, stem, tokens
 
@@ -26,14 +27,20 @@ def terms(text: str) -> list[str]:
             run.append(token)
             continue
         if run:
-            found.extend(first + second for first, second in zip(run, run[1:], strict=False))
+            found.extend(first + second for first, second in pairwise(run))
             if len(run) == 1:
                 found.append(run[0])
             run = []
         word = token.lower()
         if word and not is_cjk(word) and word not in STOP_WORDS and (len(word) > 1 or word.isdigit()):
-            found.append(stem(word.removesuffix("'s").removesuffix("’s")))
+            found.append(_stem(word.removesuffix("'s").removesuffix("’s")))
     return found
+
+
+def _stem(word: str) -> str:
+    """`core.text.stem` without a last e, so that valve and valves, make and making are one."""
+    short = stem(word)
+    return short.removesuffix("e") if len(short) > 3 else short
 
 
 def rarity(wanted: Sequence[str], texts: Sequence[Collection[str]]) -> dict[str, float]:

@@ -27,8 +27,8 @@ def hits(found: Sequence[Hit], question: str) -> RenderableType:
         head = Text.assemble((f"{rank:>3}  ", "bold"), (f"{hit.score:.3f}  ", "dim"), (plain(hit.passage.title) or "(no title)", "bold"))
         parts += [
             head,
-            Padding(Text(_sources(hit), style="cyan"), (0, 0, 0, 5)),
-            Padding(snippet(hit.passage.text, question), (0, 0, 1, 5)),
+            Padding(Text(_sources(hit), style="cyan"), (0, 0, 0, 5), expand=False),
+            Padding(snippet(hit.passage.text, question), (0, 0, 1, 5), expand=False),
         ]
     return Group(*parts)
 
@@ -39,7 +39,7 @@ def answer(given: Answer) -> RenderableType:
     for citation in given.citations:
         where = f"{plain(citation.source or citation.document)}, characters {citation.start}-{citation.end}"
         parts.append(Text.assemble((f"[{citation.number}] ", "bold"), plain(f"{citation.title}  ".lstrip()), (where, "cyan")))
-        parts.append(Padding(emphasised(plain(citation.quote), given.question), (0, 0, 1, 4)))
+        parts.append(Padding(emphasised(plain(citation.quote), given.question), (0, 0, 1, 4), expand=False))
     parts.append(Text(f"Confidence {given.confidence:.2f}", style="dim"))
     return Group(*parts)
 

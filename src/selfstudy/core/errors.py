@@ -1,16 +1,16 @@
 """What can go wrong, as a person should read it: what was given and expected; how to mend it.
 
-    SelfstudyError
-      BadInput         a question, filter, path or number that cannot be used
-      BadConfig        one or more faults in the configuration, all of them at once
-      HomeError        the home folder cannot be used: newer, read-only, full, damaged
-        Busy           another process is writing in this home
-      NotEnough        too little text or too few questions to prove anything
-      MissingExtra     an optional package is not installed
-      UnknownPlugin    a name whose scheme nobody registered
-      BadModel         weights that are missing, altered or of another shape
-      ForeignVector    a query vector of another embedder than the index's
-      Stopped          the user interrupted the work; what is finished is kept
+SelfstudyError
+  BadInput         a question, filter, path or number that cannot be used
+  BadConfig        one or more faults in the configuration, all of them at once
+  HomeError        the home folder cannot be used: newer, read-only, full, damaged
+    Busy           another process is writing in this home
+  NotEnough        too little text or too few questions to prove anything
+  MissingExtra     an optional package is not installed
+  UnknownPlugin    a name whose scheme nobody registered
+  BadModel         weights that are missing, altered or of another shape
+  ForeignVector    a query vector of another embedder than the index's
+  Stopped          the user interrupted the work; what is finished is kept
 """
 
 from __future__ import annotations

@@ -45,7 +45,9 @@ def tokens(text: str) -> list[str]:
 def content_words(text: str) -> list[str]:
     """Lower-cased tokens that carry meaning: no stop words, no lone letters, no CJK function characters."""
     found = (token.lower() for token in tokens(text))
-    return [word for word in found if word not in STOP_WORDS and word not in CJK_FUNCTION and (len(word) > 1 or is_cjk(word) or word.isdigit())]
+    return [
+        word for word in found if word not in STOP_WORDS and word not in CJK_FUNCTION and (len(word) > 1 or is_cjk(word) or word.isdigit())
+    ]
 
 
 def stem(word: str) -> str:

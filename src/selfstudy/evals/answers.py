@@ -82,7 +82,7 @@ def risk_coverage(confidence: ArrayLike, correct: ArrayLike) -> RiskCoverage:
 
 
 def normalized(text: str) -> list[str]:
-    """Words as SQuAD compares them: lower case, no signs, no articles; every CJK character is a word. Marks [1] are no part of an answer."""
+    """Words as SQuAD compares them: lower case, no signs, no articles; every CJK character is a word. Marks [1] are dropped."""
     plain = _ARTICLE.sub(" ", re.sub(r"[^\w\s]|_", " ", _MARK.sub(" ", text).lower()))
     return "".join(f" {char} " if is_cjk(char) else char for char in plain).split()
 

@@ -52,6 +52,7 @@ MANY_PARTS = 16
 GRACE = timedelta(days=1)
 """How long a version stays readable after another took its place."""
 _BETWEEN_PASTS = 900.0
+_OLDEST = "oldest-needed"
 
 
 class Writer:
@@ -253,7 +254,7 @@ class Writer:
         state = self._point(tables) if tables != self.state.tables else self.state
         with store_errors(self._home):
             for name in tables:
-                optimize(self._table(name), self._age(name, grace))
+                self._drop_old(name, grace)
         return state
 
     def _prune(self, name: str) -> None:
@@ -262,13 +263,21 @@ class Writer:
         for start in range(0, len(gone), 1000):
             table.delete(one_of(gone[start : start + 1000]))
 
-    def _age(self, name: str, grace: timedelta) -> timedelta:
-        """How old the oldest version of a table is that a reader may still be looking at."""
+    def _drop_old(self, name: str, grace: timedelta) -> None:
+        """Drop the versions of a table that are older than the oldest one that a reader may still be looking at."""
         now = time.time()
+        table = self._table(name)
         pasts = [item.tables for item in self.state.past if item.until > now - grace.total_seconds()]
         needed = {tables[name] for tables in [self.state.tables, *pasts] if name in tables}
-        times = [item["timestamp"].timestamp() for item in self._table(name).list_versions() if item["version"] in needed]
-        return timedelta(seconds=max(now - min(times), 0) + 1) if times else grace
+        version, made = min((item["version"], item["timestamp"].timestamp()) for item in table.list_versions() if item["version"] in needed)
+        (table.tags.update if _OLDEST in table.tags.list() else table.tags.create)(_OLDEST, version)
+        try:
+            optimize(table, timedelta(seconds=max(now - made, 0) + 1))
+        except RuntimeError as error:
+            # The library counts back from its own clock: on a busy machine that may come to reach the tagged version. Then it drops
+            # nothing, and the next compaction does.
+            if "tagged" not in str(error):
+                raise
 
     # Writing
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-#CALfrom selfstudy.answer.abstention import Calibration
+# CALfrom selfstudy.answer.abstention import Calibration
 from selfstudy.core.artifacts import manifest, read_records, write_records
 from selfstudy.core.errors import NotEnough
 from selfstudy.core.files import make_folder, read_json, write_json
@@ -43,7 +42,7 @@ _FEWEST = 30
 
 @dataclass(frozen=True, slots=True)
 class Outcome(Record):
-    """What an adapt came to. `metrics` maps "dense" and "hybrid" to the exam's MRR@10 before and after; `report` is relative to the home."""
+    """What an adapt came to. `metrics` holds the MRR@10 of the exam and the guard before and after; `report` is relative to the home."""
 
     key: str
     promoted: bool
@@ -75,7 +74,7 @@ def head(work: Work, config: Head, mined: Artifact, asked: Artifact, searched: A
     """Fit the head on the train split over base vectors; `head.npz` and `losses.json`, or nothing where it is off."""
     if not config.on:
         return {}
-    examples = [example for example in read_records(mined.path / "mined.jsonl", Example)]
+    examples = list(read_records(mined.path / "mined.jsonl", Example))
     mine = np.array([place for place, example in enumerate(examples) if example.split == "train"], np.int64)
     groups: dict[str, str] = read_json(studied.path / "groups.json")
     training = {examples[place].group for place in mine}
@@ -142,7 +141,9 @@ class Study:
         if field is not None and field not in self.snapshot.fields:
             from selfstudy.core.errors import BadInput, nearest
 
-            raise BadInput(f"No document has the field {field!r}{nearest(field, self.snapshot.fields) or '.'}", "Name a field that documents have.")
+            raise BadInput(
+                f"No document has the field {field!r}{nearest(field, self.snapshot.fields) or '.'}", "Name a field that documents have."
+            )
         alone = len(cards) == 1
         found: dict[str, str] = {}
         for passage in self.snapshot.passages:
@@ -236,7 +237,9 @@ class Study:
         def load() -> tuple[Any, Embedder]:
             return self.tuned_retrievers(self.share)["hybrid"], self.tuned()
 
-        return self.run.stage(calibration, self.settings.abstain, self.mined, self.settings.extract, Lazy(digest("tuned system", self.weighed.key), load))
+        return self.run.stage(
+            calibration, self.settings.abstain, self.mined, self.settings.extract, Lazy(digest("tuned system", self.weighed.key), load)
+        )
 
     @cached_property
     def examined(self) -> Artifact:
@@ -254,8 +257,8 @@ class Study:
 
     @property
     def key(self) -> str:
-        """The candidate: its model, its share, its calibration, the exam that it sat and what it was compared with."""
-        return digest("candidate", self.model.key, self.weighed.key, self.calibrated.key, self.examined.key)
+        """The candidate: its model, its share in hybrid search, its calibration. It sits the exam once, beside what serves then."""
+        return digest("candidate", self.model.key, self.weighed.key, self.calibrated.key)
 
     def system(self) -> System:
         """The candidate as it would serve."""
@@ -270,34 +273,38 @@ class Study:
 
     def judge(self, candidates: int) -> tuple[Verdict, Outcome]:
         """The verdict, and all that the user should see; `candidates` counts those that this exam judged, this one included."""
-        began = time.monotonic()
         rows = c.read_rows(self.examined)
         writers = [row["writer"] for row in rows]
-        pairs = {name: tuple(c.reciprocal([row[f"{name}_{side}"] for row in rows]) for side in ("before", "after")) for name in ("dense", "hybrid")}
-        guard = tuple(np.load(artifact.path / "ranks.npy") for artifact in self.guards)
+
+        def ranks(name: str, side: str) -> Any:
+            return c.reciprocal([row[f"{name}_{side}"] for row in rows])
+
+        dense, hybrid = ((ranks(name, "before"), ranks(name, "after")) for name in ("dense", "hybrid"))
+        guard = (np.load(self.guards[0].path / "ranks.npy"), np.load(self.guards[1].path / "ranks.npy"))
+        pairs = {"dense": dense, "hybrid": hybrid, "guard": guard}
         own = None
         if self.settings.own.queries and self.settings.own.qrels:
             before, after = self._live_retrievers()["hybrid"], self.tuned_retrievers(self.share)["hybrid"]
             own = own_ranks(self.snapshot, self.settings.own.queries, self.settings.own.qrels, before, after)
         verdict = judge(
             self.settings.gate,
-            dense=pairs["dense"],  # type: ignore[arg-type]
-            hybrid=pairs["hybrid"],  # type: ignore[arg-type]
+            dense=dense,
+            hybrid=hybrid,
             writers=writers,
             unseen=set(self.settings.questions.unseen),
-            guard=guard,  # type: ignore[arg-type]
+            guard=guard,
             own=own,
             candidates=candidates,
         )
-        differences = {name: compare(*pair) for name, pair in {**pairs, "guard": guard}.items()}
+        differences = {name: compare(*pair) for name, pair in pairs.items()}
         outcome = Outcome(
             key=self.key,
             promoted=verdict.promote,
             reason=verdict.reason,
             verdict=verdict,
-            metrics={name: {"before": summary(pair[0]), "after": summary(pair[1])} for name, pair in {**pairs, "guard": guard}.items()},
+            metrics={name: {"before": summary(pair[0]), "after": summary(pair[1])} for name, pair in pairs.items()},
             differences=differences,
-            writers=by_writer(*pairs["dense"], writers),
+            writers=by_writer(*dense, writers),
             questions=manifest(self.asked).result,
             round_trip=manifest(self.kept).result,
             negatives=manifest(self.mined).result,
@@ -313,7 +320,7 @@ class Study:
         """Raise NotEnough for a corpus about which nothing can be proved."""
         if len(self.snapshot) < _FEWEST:
             raise NotEnough(
-                f"The index holds {len(self.snapshot)} passage{'s' * (len(self.snapshot) != 1)}: too little to prove anything, and nothing was changed.",
+                f"The index holds {len(self.snapshot)} passages: too little to prove anything, and nothing was changed.",
                 f"Add more documents; {_FEWEST} passages are the least, some hundred are a good beginning.",
             )
 

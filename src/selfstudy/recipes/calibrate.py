@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 from selfstudy.answer.abstention import Abstain, Calibration, by_meaning, by_words, fit
 from selfstudy.answer.default import DEFAULT
 from selfstudy.answer.reading import Extract, read
@@ -20,9 +19,7 @@ _EACH = 150
 
 
 @stage("study.calibration", version=1)
-def calibration(
-    work: Work, config: Abstain, mined: Artifact, extract: Extract, system: tuple[Retriever, Embedder]
-) -> dict[str, int]:
+def calibration(work: Work, config: Abstain, mined: Artifact, extract: Extract, system: tuple[Retriever, Embedder]) -> dict[str, int]:
     """Fit `calibration.json`. Returns how many examples could be read by meaning and by words alone."""
     retriever, embedder = system
     examples = examples_of(mined, "tune")

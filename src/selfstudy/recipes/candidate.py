@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from selfstudy.core.artifacts import artifacts, manifest, read_records
+from selfstudy.core.files import read_json, write_json
 from selfstudy.core.ports import Embedder, Retriever, Vectors
 from selfstudy.core.records import Artifact, Example, Passage
 from selfstudy.core.run import Work, stage
-from selfstudy.core.files import read_json, write_json
 from selfstudy.evals import guard
 from selfstudy.index.dense import Dense, Flat
 from selfstudy.index.hybrid import Hybrid
@@ -49,7 +49,8 @@ def passage_vectors(work: Work, config: None, corpus: Artifact, embedder: Embedd
     for start in range(0, len(texts), _PART):
         part = work.folder / f"part-{start:09d}.npy"
         if not part.exists():
-            saved(part, embedder.embed(texts[start : start + _PART], "passage", lambda done, _, start=start: work.progress(start + done, len(texts))))
+            saved(part, embedder.embed(texts[start : start + _PART], "passage"))
+        work.progress(min(start + _PART, len(texts)), len(texts))
         parts.append(part)
     saved(work.folder / "vectors.npy", np.concatenate([np.load(part) for part in parts]))
     for part in parts:
@@ -123,12 +124,19 @@ def exam(work: Work, config: None, mined: Artifact, before: dict[str, Retriever]
 def ranks_of(retriever: Retriever, examples: Sequence[Example], k: int = 10) -> list[int]:
     """The rank of the evidence, or of a near duplicate of it, for each example; 0 beyond `k`."""
     found = retriever.search([example.question for example in examples], k) if examples else []
-    return [next((rank for rank, hit in enumerate(hits, 1) if _answers(hit.passage, e)), 0) for e, hits in zip(examples, found, strict=True)]
+    return [
+        next((rank for rank, hit in enumerate(hits, 1) if _answers(hit.passage, e)), 0) for e, hits in zip(examples, found, strict=True)
+    ]
 
 
 def _answers(passage: Passage, example: Example) -> bool:
     source = example.evidence[0].passage
-    return passage.id == source.id or passage.near == source.id or source.near == passage.id or bool(passage.near and passage.near == source.near)
+    return (
+        passage.id == source.id
+        or passage.near == source.id
+        or source.near == passage.id
+        or bool(passage.near and passage.near == source.near)
+    )
 
 
 def reciprocal(ranks: Sequence[int]) -> NDArray[np.float64]:
@@ -144,7 +152,7 @@ def read_rows(exam_artifact: Artifact) -> list[dict[str, Any]]:
 
 
 def tune_score(mined: Artifact, passages: Sequence[Passage], load: Callable[[Path], Embedder]) -> Callable[[Path], float]:
-    """A function from a model folder to its dense MRR@10 on tuning questions, searched among their passages, distractors and some others."""
+    """A function from a model folder to its dense MRR@10 on tuning questions, among their passages, distractors and some others."""
     examples = examples_of(mined, "tune")[:300]
     pool = {hit.passage.id: hit.passage for e in examples for hit in (*e.evidence, *e.distractors[:2])}
     for passage in sorted(passages, key=lambda p: p.id):

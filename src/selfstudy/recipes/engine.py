@@ -49,7 +49,7 @@ class Engine:
 
     @classmethod
     def open(cls, home: Path, *, create: bool = False, sets: Sequence[str] = (), reporter: Reporter | None = None) -> Self:
-        """The engine over the folder `home`, made where there is none and `create` is set. `sets` are `a.b=c`. Raises BadConfig, HomeError."""
+        """The engine over the folder `home`, made where `create` is set; `sets` are `a.b=c`. Raises BadConfig, HomeError."""
         settings, origins = config.load(Settings, home / "config.toml", sets)
         return cls(home, Store.open(home, create), settings, origins, reporter or Quiet())
 
@@ -121,12 +121,7 @@ class Engine:
 
     def _study(self, planning: bool) -> Study:
         run = Run(self.home / "artifacts", self._reporter, planning)
-        return Study(self.home, run, self.settings, self.store.snapshot(), self.base, self._compared, self._embedder)
-
-    @property
-    def _compared(self) -> System:
-        """What a candidate is compared with: what serves now. The base, where what serves is the candidate of this very study."""
-        return self.live
+        return Study(self.home, run, self.settings, self.store.snapshot(), self.base, self.live, self._embedder)
 
     def evaluate(self, queries: Path, qrels: Path, scope: str | None = None, out: Path | None = None) -> dict[str, Any]:
         """Metrics with intervals on labelled questions, base and live, and their paired differences. `out` gets the rows too."""
@@ -174,7 +169,9 @@ class Engine:
         """Let a judged candidate serve. Raises BadInput for one that was refused, unless `force`, which is recorded."""
         judged = self.history_of.candidate(key)
         if not judged.promote and not force:
-            raise BadInput(f"The candidate {judged.key} was refused: {judged.reason}", "Use --force to let it serve all the same; that is recorded.")
+            raise BadInput(
+                f"The candidate {judged.key} was refused: {judged.reason}", "Use --force to let it serve all the same; that is recorded."
+            )
         if judged.system is None:
             raise HomeError(f"The candidate {judged.key} is not kept here.", "Run `selfstudy adapt` again.")
         return self._serve("promoted", judged.system, judged.reason, forced=not judged.promote).json()
@@ -199,7 +196,9 @@ class Engine:
                 vectors = self._prepared(serving)
                 if vectors is not None:
                     writer.add_vectors(serving.fingerprint, *vectors)
-                ingest.embed_missing(writer, writer.snapshot(), self._embedder(serving.embedder), self._reporter, stop, "embed for the swap")
+                ingest.embed_missing(
+                    writer, writer.snapshot(), self._embedder(serving.embedder), self._reporter, stop, "embed for the swap"
+                )
                 writer.set_live(system.json() if system is not None else None)
                 writer.commit()
         return self.history_of.add(event, serving.key, reason, system, before=before, forced=forced)

@@ -37,10 +37,14 @@ def labelled(snapshot: Snapshot, queries: Path, qrels: Path, scope: str | None) 
         )
     if scope is not None:
         if scope not in snapshot.fields:
-            raise BadInput(f"No document has the field {scope!r}{nearest(scope, snapshot.fields) or '.'}", "Name a field that documents have.")
+            raise BadInput(
+                f"No document has the field {scope!r}{nearest(scope, snapshot.fields) or '.'}", "Name a field that documents have."
+            )
         lacking = [query.id for query in kept if scope not in query.fields]
         if lacking:
-            raise BadInput(f"{len(lacking)} questions have no field {scope!r}, {lacking[0]!r} for one.", "Leave --scope out, or add the field.")
+            raise BadInput(
+                f"{len(lacking)} questions have no field {scope!r}, {lacking[0]!r} for one.", "Leave --scope out, or add the field."
+            )
     return kept, known
 
 

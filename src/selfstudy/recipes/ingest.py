@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -192,9 +192,9 @@ class _Adding:
         gone = []
         for card in self._known.values():
             path = card.file.path if card.file else ""
-            if path and any(Path(path) == root or root in Path(path).parents for root in roots):
-                if path not in there or (path in self._read_whole and card.id not in self._touched):
-                    gone.append(card.id)
+            without = path not in there or (path in self._read_whole and card.id not in self._touched)
+            if path and without and any(Path(path) == root or root in Path(path).parents for root in roots):
+                gone.append(card.id)
         for path in [path for path in self._readings.files if any(root in Path(path).parents or root == Path(path) for root in roots)]:
             if path not in there:
                 del self._readings.files[path]
@@ -278,10 +278,3 @@ def _mark_near(writer: Writer) -> None:
     near = near_duplicates(passages)
     writer.mark_near({passage.id: near.get(passage.id) for passage in passages})
     writer.commit()
-
-
-def documents_of(passages: Sequence[Passage]) -> Iterator[str]:
-    """The ids of the documents that the passages stand in."""
-    for passage in passages:
-        for place in passage.places:
-            yield place.document

@@ -73,7 +73,9 @@ class Remembering:
         """The folder of the model, to train from. Raises BadModel where the embedder has none."""
         folder = getattr(self._embedder, "folder", None)
         if folder is None:
-            raise BadModel(f"{self.name} has no folder with weights, so it cannot be tuned.", "Use an embedder of sentence-transformers: st:<folder>.")
+            raise BadModel(
+                f"{self.name} has no folder with weights, so it cannot be tuned.", "Use an embedder of sentence-transformers: st:<folder>."
+            )
         path: Path = folder.path
         return path
 

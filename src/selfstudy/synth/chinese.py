@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
 from selfstudy.core.records import Example, Passage
 from selfstudy.core.text import cjk_share, is_cjk, sentences
@@ -49,7 +50,7 @@ def chinese_terms(passages: Sequence[Passage]) -> Iterator[Example]:
 
 
 def _pairs(text: str) -> Iterator[str]:
-    for first, second in zip(text, text[1:], strict=False):
+    for first, second in pairwise(text):
         if is_cjk(first) and is_cjk(second):
             yield first + second
 
@@ -63,7 +64,7 @@ def _questions(text: str) -> Iterator[tuple[str, str, str]]:
             clause = text[start : match.start()] + asked + text[match.end() : stop]
             if 8 <= len(clause) <= 60:
                 yield clause.strip() + "？", match.group(), kind
-    if match := _DEFINITION.match(text):
-        yield f"什么是{match['term']}？", match["body"], "text"
-    if match := _CAUSE.match(text):
-        yield f"为什么{match['effect']}？", match["cause"], "text"
+    if definition := _DEFINITION.match(text):
+        yield f"什么是{definition['term']}？", definition["body"], "text"
+    if cause := _CAUSE.match(text):
+        yield f"为什么{cause['effect']}？", cause["cause"], "text"

@@ -12,29 +12,48 @@ from selfstudy.synth.draft import draft, pick
 
 _MAX_WORDS = 28
 
-_MONTH = r"(?:January|February|March|April|May|June|July|August|September|October|November|December|Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sept?|Oct|Nov|Dec)"
-_DATE = re.compile(rf"\b(?:{_MONTH}\.?\s+\d{{1,2}},?\s+\d{{4}}|\d{{1,2}}\s+{_MONTH}\.?,?\s+\d{{4}}|{_MONTH}\.?\s+\d{{4}}|(?:1[5-9]|20)\d\d)\b")
+_MONTH = (
+    r"(?:January|February|March|April|May|June|July|August|September|October|November|December"
+    r"|Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sept?|Oct|Nov|Dec)"
+)
+_DATE = re.compile(
+    rf"\b(?:{_MONTH}\.?\s+\d{{1,2}},?\s+\d{{4}}|\d{{1,2}}\s+{_MONTH}\.?,?\s+\d{{4}}|{_MONTH}\.?\s+\d{{4}}|(?:1[5-9]|20)\d\d)\b"
+)
 _NUMBER = re.compile(r"(?<![\w.])[$€£]?\s?\d[\d,]*(?:\.\d+)?\s?(?:%|percent\b|million\b|billion\b|[a-zA-Z]{1,12}\b)?")
 _NAME = re.compile(r"\b[A-Z][\w&'’-]+(?:\s+(?:of|and|the|for|&)\s+[A-Z][\w&'’-]+|\s+[A-Z][\w&'’-]+)+")
-_TERM = re.compile(r"\b(?:a|an|the|any|some|all|such|these|those|this|our|your|its|their|his|her)\s+((?:[a-z][\w-]+\s+){0,2}[a-z][\w-]{3,})\b")
-
-_AUXILIARY = (
-    "may|might|can|cannot|could|will|would|shall|should|must|is|are|was|were|has|have|had|does|do|did"
+_TERM = re.compile(
+    r"\b(?:a|an|the|any|some|all|such|these|those|this|our|your|its|their|his|her)\s+((?:[a-z][\w-]+\s+){0,2}[a-z][\w-]{3,})\b"
 )
-_SUBJECT = r"(?:we|you|they|he|she|it|i|there|(?:(?:the|a|an|this|these|those|our|your|its|their|each|all|any|such|no|some|most|many)\s+)?(?:[\w'’-]+\s+){0,5}?[\w'’-]+)"
+
+_AUXILIARY = "may|might|can|cannot|could|will|would|shall|should|must|is|are|was|were|has|have|had|does|do|did"
+_DETERMINER = "the|a|an|this|these|those|our|your|its|their|each|all|any|such|no|some|most|many"
+_SUBJECT = rf"(?:we|you|they|he|she|it|i|there|(?:(?:{_DETERMINER})\s+)?(?:[\w'’-]+\s+){{0,5}}?[\w'’-]+)"
 _CLAUSE = re.compile(rf"^(?P<subject>{_SUBJECT})\s+(?P<aux>{_AUXILIARY})\s+(?P<not>not\s+)?(?P<rest>.+)$", re.IGNORECASE)
+_LEAD_IN = re.compile(
+    r"^(?:However|Therefore|In addition|Additionally|Also|Moreover|Furthermore|For example|Finally|Please note that|Note that"
+    r"|And|But|So),?\s+"
+)
 _PURPOSE = re.compile(r"(?:^|[,;:]\s+|\b(?:in order)\s+)to\s+(?P<verb>[a-z]{2,}\s+[^,;:.]{6,90}?)(?=,|;|:|\.$|$)", re.IGNORECASE)
 _CONDITION = re.compile(r"\b(?P<word>if|when|unless|until|before|after|where)\s+(?P<clause>[^,;:.]{8,90}?)(?=,|;|:|\.$|$)", re.IGNORECASE)
 _CAUSE = re.compile(r"^(?P<effect>.{12,160}?),?\s+(?:because|since|due to the fact that|as a result of)\s+(?P<cause>.{6,})$", re.IGNORECASE)
 _DEFINITION = re.compile(
     r"^(?:(?:the|a|an)\s+(?:term|word|phrase)\s+)?[\"“'‘]?(?P<term>(?:(?:the|a|an)\s+)?[\w][\w\s/&'’()-]{1,60}?)[\"”'’]?,?\s+"
-    r"(?P<verb>is|are|means|shall mean|refers to|is defined as|denotes|consists of)\s+(?P<body>(?:an?|the|any|all|one|to|that|those|each|when)\s+.{15,})$",
+    r"(?P<verb>is|are|means|shall mean|refers to|is defined as|denotes|consists of)\s+"
+    r"(?P<body>(?:an?|the|any|all|one|to|that|those|each|when)\s+.{15,})$",
     re.IGNORECASE,
 )
-_PRONOUN_TERM = re.compile(r"^(?:it|this|that|these|those|there|they|he|she|we|you|which|what|who|such|here|one|both|each|all|some|another)\b", re.IGNORECASE)
+_POINTER = re.compile(
+    r"^(?:it|this|that|these|those|there|they|he|she|we|you|which|what|who|such|here|one|both|each|all|some|another|if|as|unless|when"
+    r"|check|confirm|our|my|your|his|her|their|its)\b|\b(?:that|which|there|if|here)\b",
+    re.IGNORECASE,
+)
+"""Terms that only point at something, or are no terms: "it", "if there"."""
+_NO_SUBJECT = frozenset("if when and or but that which who as by in for to what how".split())
+_READERS_WORD = {"may": "can", "might": "can", "cannot": "can", "shall": "will"}
 
 _FLIP = {
-    "we": "you", "us": "you", "our": "your", "ours": "yours", "ourselves": "yourselves", "you": "I", "your": "my", "yours": "mine", "yourself": "myself",
+    "we": "you", "us": "you", "our": "your", "ours": "yours", "ourselves": "yourselves",
+    "you": "I", "your": "my", "yours": "mine", "yourself": "myself",
     "i": "you", "me": "you", "my": "your", "mine": "yours", "myself": "yourself",
 }  # fmt: skip
 _FLIP_OBJECT = _FLIP | {"you": "me"}
@@ -83,14 +102,21 @@ def terms(passages: Sequence[Passage]) -> Iterator[Example]:
 
 
 def definitions(passages: Sequence[Passage]) -> Iterator[Example]:
-    """"X is a ..." asks "What is X?"."""
+    """ "X is a ..." asks "What is X?"."""
     for passage in passages:
         for text in _sentences(passage):
             match = _DEFINITION.match(text)
-            if match is None or _PRONOUN_TERM.match(match["term"]) or not 1 <= len(match["term"].split()) <= 6 or not content_words(match["term"]):
+            if (
+                match is None
+                or _POINTER.search(match["term"])
+                or not 1 <= len(match["term"].split()) <= 6
+                or not content_words(match["term"])
+            ):
                 continue
             term, body = match["term"].strip(), match["body"].rstrip(".")
-            yield draft(passage, pick(_DEFINITION_FORMS, 1, passage.id + term)[0].format(term=_lower_first(term)), (body,), "text", "definitions")
+            yield draft(
+                passage, pick(_DEFINITION_FORMS, 1, passage.id + term)[0].format(term=_lower_first(term)), (body,), "text", "definitions"
+            )
 
 
 _DEFINITION_FORMS = ("What is {term}?", "What does {term} mean?", "define {term}", "What is meant by {term}?")
@@ -124,9 +150,10 @@ def phrases(passages: Sequence[Passage]) -> Iterator[Example]:
 
 
 _PHRASE_FORMS = (
-    "What is said about {first} and {second}?", "How does {first} relate to {second}?", "{first} and {second}", "Is there information on {first}, {second}?",
-    "What are the rules for {first} and {second}?", "How is {first} affected by {second}?", "Summarize the discussion about {first} and {second}",
-    "Tell me about {first}", "What happens with {first} in case of {second}?", "Why {first} and {second}?", "Who is concerned with {first} and {second}?",
+    "What is said about {first} and {second}?", "How does {first} relate to {second}?", "{first} and {second}",
+    "Is there information on {first}, {second}?", "What are the rules for {first} and {second}?", "How is {first} affected by {second}?",
+    "Summarize {first} and {second}", "Tell me about {first}", "What happens with {first} in case of {second}?",
+    "Why {first} and {second}?", "Who is concerned with {first} and {second}?",
 )  # fmt: skip
 
 
@@ -141,7 +168,8 @@ def _flat(text: str) -> str:
 def _lower_first(text: str) -> str:
     """Lower the first letter unless the word looks like a name or an acronym."""
     first = text.split(" ", 1)[0]
-    return text[0].lower() + text[1:] if first.lower() in STOP_WORDS or (first[1:].islower() and first.endswith(("ing", "tion", "s"))) else text
+    ordinary = first.lower() in STOP_WORDS or (first[1:].islower() and first.endswith(("ing", "tion", "s")))
+    return text[0].lower() + text[1:] if ordinary else text
 
 
 def _clozes(text: str) -> Iterable[tuple[str, str, str]]:
@@ -166,18 +194,25 @@ def _wh_question(text: str, start: int, end: int, kind: str, answer: str) -> str
     preposition = before.group(1).lower() if before else ""
     if before:
         left = left[: before.start()].rstrip(" ,")
-    unit = re.sub(r"[\d$€£.,\s%]", "", answer)
-    if kind == "date":
-        head = "When"
-    elif kind == "number":
-        head = f"How many {unit}" if unit and len(unit) > 2 else "What percentage" if "%" in answer or unit == "percent" else "How much" if answer[0] in "$€£" else "What number"
-    else:
-        head = f"{preposition.capitalize()} which" if preposition in {"in", "at", "on"} else "Who or what"
+    head = _wh_words(kind, answer, preposition)
     clause = _tail(f"{left} {right}".strip(), _MAX_WORDS)
     if len(content_words(clause)) < 4:
         return None
     asked = _invert(clause) if kind in {"date", "number"} else None
     return f"{head} {asked or _lower_first(clause)}?"
+
+
+def _wh_words(kind: str, answer: str, preposition: str) -> str:
+    unit = re.sub(r"[\d$€£.,\s%]", "", answer)
+    if kind == "date":
+        return "When"
+    if kind == "name":
+        return f"{preposition.capitalize()} which" if preposition in {"in", "at", "on"} else "Who or what"
+    if "%" in answer or unit == "percent":
+        return "What percentage"
+    if answer[0] in "$€£":
+        return "How much"
+    return f"How many {unit}" if len(unit) > 2 else "What number"
 
 
 def _tail(text: str, most: int) -> str:
@@ -194,14 +229,14 @@ def _invert(clause: str) -> str | None:
 
 
 def _ask_whether(text: str) -> str | None:
-    clause = re.sub(r"^(?:However|Therefore|In addition|Additionally|Also|Moreover|Furthermore|For example|Finally|Please note that|Note that|And|But|So),?\s+", "", text)
+    clause = _LEAD_IN.sub("", text)
     match = _CLAUSE.match(clause)
     if match is None:
         return None
     subject, auxiliary, rest = match["subject"], match["aux"].lower(), match["rest"].rstrip(".!;: ")
-    if subject.split()[0].lower() in {"if", "when", "and", "or", "but", "that", "which", "who", "as", "by", "in", "for", "to", "what", "how"} or len(rest.split()) < 2:
+    if subject.split()[0].lower() in _NO_SUBJECT or len(rest.split()) < 2:
         return None
-    auxiliary = {"may": "can", "might": "can", "cannot": "can", "shall": "will", "must": "must"}.get(auxiliary, auxiliary)
+    auxiliary = _READERS_WORD.get(auxiliary, auxiliary)
     rest = " ".join(re.split(r";|, (?:and|but|or|which|including|such)\b|\(", rest)[0].split()[:18])
     flipped = _flip(subject, _FLIP)
     if flipped.lower() == "i" and auxiliary in {"are", "were"}:

@@ -32,9 +32,7 @@ class Negatives(BaseModel):
 
 
 @stage("synth.negatives", version=2)
-def negatives(
-    work: Work, config: Negatives, kept: Artifact, corpus: Artifact, lexical: Retriever, dense: Retriever
-) -> dict[str, int]:
+def negatives(work: Work, config: Negatives, kept: Artifact, corpus: Artifact, lexical: Retriever, dense: Retriever) -> dict[str, int]:
     """Write `mined.jsonl`: the kept examples, those of train and tune with distractors. Returns the mining report.
 
     dense: near in meaning; lexical: near in words; borderline: the two rankings disagree most. Dropped as false negatives: passages that
@@ -54,7 +52,9 @@ def negatives(
             by_meaning = dense.search(asked, config.depth) if mine else []
             by_words = lexical.search(asked, config.depth) if mine else []
             mined = {
-                example.id: replace(example, distractors=tuple(_mine(example, near, words, config, report, apart if example.split == "train" else set())))
+                example.id: replace(
+                    example, distractors=tuple(_mine(example, near, words, config, report, apart if example.split == "train" else set()))
+                )
                 for example, near, words in zip(mine, by_meaning, by_words, strict=True)
             }
             for example in block:

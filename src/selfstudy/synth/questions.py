@@ -109,7 +109,7 @@ def _within_quotas(written: Sequence[Example], config: Questions) -> list[Exampl
 def _in_turn(examples: Sequence[Example], most: int, seed: str) -> list[Example]:
     """At most `most` examples: the first of every writer, then the second of every writer, and so on."""
     turns: Counter[str] = Counter()
-    ranked = []
+    ranked: list[tuple[int, int, Example]] = []
     shuffled = random.Random(seed).sample(list(examples), len(examples))
     for example in shuffled:
         ranked.append((turns[example.writer], len(ranked), example))

@@ -37,7 +37,10 @@ class Dropped(Record):
 
 @stage("synth.round_trip", version=1)
 def round_trip(work: Work, config: RoundTrip, asked: Artifact, retriever: Retriever) -> dict[str, dict[str, int]]:
-    """Search the whole corpus with every question; write `kept.jsonl` and `dropped.jsonl`. Returns counts per writer: kept, and per reason."""
+    """Search the whole corpus with every question; write `kept.jsonl` and `dropped.jsonl`.
+
+    Returns for each writer how many were kept, and how many dropped by reason.
+    """
     examples = list(read_records(asked.path / "questions.jsonl", Example))
     kept: list[Example] = []
     dropped: list[Dropped] = []

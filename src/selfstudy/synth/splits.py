@@ -12,7 +12,7 @@ SHARES: dict[Split, float] = {"train": 0.70, "tune": 0.15, "exam": 0.15}
 
 
 def split_groups(groups: Mapping[str, str], seed: int = 0) -> dict[str, Split]:
-    """The split of every group, given the group of every passage; shares are counted in passages, as near 70 / 15 / 15 as whole groups allow.
+    """The split of every group, given the group of every passage: 70 / 15 / 15 of the passages, as near as whole groups allow.
 
     Raises NotEnough for fewer than three groups.
     """

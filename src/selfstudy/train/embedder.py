@@ -107,9 +107,9 @@ def has_bf16() -> bool:
     import torch
 
     if torch.cuda.is_available():
-        return torch.cuda.is_bf16_supported()
-    supported = getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)() or getattr(torch.cpu, "_is_amx_tile_supported", lambda: False)()
-    return bool(supported)
+        return bool(torch.cuda.is_bf16_supported())
+    asks = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+    return any(bool(getattr(torch.cpu, ask, bool)()) for ask in asks)
 
 
 def _save(model: SentenceTransformer, folder: Path) -> None:
@@ -144,7 +144,7 @@ def _prepare(config: Embedder, model: SentenceTransformer) -> Any:
     """Freeze the lower layers, cut passages short, and give the loss."""
     from sentence_transformers.sentence_transformer.losses import MultipleNegativesRankingLoss
 
-    transformer: Any = model[0].auto_model  # type: ignore[union-attr]
+    transformer: Any = model[0].auto_model
     if config.frozen_layers:
         layers = getattr(getattr(transformer, "encoder", None), "layer", [])
         for part in [transformer.embeddings, *list(layers)[: config.frozen_layers]]:
@@ -173,7 +173,10 @@ def _seconds_per_step(config: Embedder, model: SentenceTransformer, examples: li
     times = []
     for _ in range(4):
         began = time.perf_counter()
-        features = [{name: value.to(trial.device) for name, value in trial.preprocess(texts).items() if hasattr(value, "to")} for texts in rows.values()]
+        features = [
+            {name: value.to(trial.device) for name, value in trial.preprocess(texts).items() if hasattr(value, "to")}
+            for texts in rows.values()
+        ]
         with torch.autocast(trial.device.type, dtype=torch.bfloat16, enabled=has_bf16()):
             value = loss(features, None)
         value.backward()
@@ -192,7 +195,7 @@ def _train(work: Work, config: Embedder, model: SentenceTransformer, examples: l
     checkpoints = work.folder / "checkpoints"
     save_steps = max(1, int(config.save_seconds / (plan["seconds"] or 1.0)))
 
-    class Watch(TrainerCallback):  # type: ignore[misc]
+    class Watch(TrainerCallback):
         def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
             work.progress(state.global_step, steps)
 

@@ -42,7 +42,8 @@ class Weights:
 
     def __call__(self, vectors: Vectors) -> Vectors:
         moved: Vectors = vectors + self.share * (np.maximum(vectors @ self.inner, 0) @ self.outer)
-        return (moved / np.linalg.norm(moved, axis=1, keepdims=True)).astype(np.float32)
+        unit: Vectors = (moved / np.linalg.norm(moved, axis=1, keepdims=True)).astype(np.float32)
+        return unit
 
     def scaled(self, share: float) -> Weights:
         return Weights(self.inner, self.outer, share)

@@ -35,7 +35,9 @@ def with_head(model: SentenceTransformer, head: Weights) -> SentenceTransformer:
     narrow = np.concatenate([eye, -eye, head.share * head.outer], axis=0)
     parts = [module for module in model if not isinstance(module, Normalize)]
     first = Dense(dim, 2 * dim + hidden, bias=False, activation_function=torch.nn.ReLU(), init_weight=torch.from_numpy(widen.T.copy()))
-    second = Dense(2 * dim + hidden, dim, bias=False, activation_function=torch.nn.Identity(), init_weight=torch.from_numpy(narrow.T.copy()))
+    second = Dense(
+        2 * dim + hidden, dim, bias=False, activation_function=torch.nn.Identity(), init_weight=torch.from_numpy(narrow.T.copy())
+    )
     joined = SentenceTransformer(modules=[*parts, Normalize(), first, second, Normalize()], device=str(model.device))
     joined.max_seq_length = model.max_seq_length
     joined.prompts = model.prompts
@@ -44,7 +46,7 @@ def with_head(model: SentenceTransformer, head: Weights) -> SentenceTransformer:
 
 
 def averaged(base: SentenceTransformer, tuned: SentenceTransformer, share: float) -> SentenceTransformer:
-    """`tuned` with every weight set to share * tuned + (1 - share) * base (arXiv 2109.01903); both must be of one shape. Changes `tuned`."""
+    """`tuned` with every weight set to share * tuned + (1 - share) * base (arXiv 2109.01903), in place; both must be of one shape."""
     import torch
 
     with torch.no_grad():

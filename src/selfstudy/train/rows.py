@@ -13,7 +13,9 @@ def contrastive(examples: Sequence[Example], rounds: int, seed: int = 0) -> dict
     """Columns anchor, positive and (where there are distractors) negative, each example `rounds` times with another negative."""
     chooser = random.Random(seed)
     with_negatives = any(example.distractors for example in examples)
-    rows: dict[str, list[str]] = {"anchor": [], "positive": []} | ({"negative": []} if with_negatives else {})
+    rows: dict[str, list[str]] = {"anchor": [], "positive": []}
+    if with_negatives:
+        rows["negative"] = []
     for _ in range(rounds):
         for example in chooser.sample(list(examples), len(examples)):
             if with_negatives and not example.distractors:

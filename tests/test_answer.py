@@ -1,0 +1,239 @@
+"""Answers in the documents' own words: spans, marks, joins, duplicates, Chinese."""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from selfstudy.answer.abstention import Calibration
+from selfstudy.answer.ask import NOT_FOUND, NOT_FOUND_CHINESE, answer
+from selfstudy.answer.default import DEFAULT
+from selfstudy.answer.extractive import extract
+from selfstudy.answer.reading import Extract, pieces, read
+from selfstudy.answer.terms import terms
+from selfstudy.core.ports import Progress, Role, Vectors, silent
+from selfstudy.core.records import Answer, Document, Hit, Passage, Place, passage_id
+from selfstudy.testing import FakeEmbedder
+
+ALWAYS = replace(DEFAULT, meaning=replace(DEFAULT.meaning, threshold=0.0), words=replace(DEFAULT.words, threshold=0.0))
+
+
+@dataclass
+class Found:
+    """A retriever that finds what it is given."""
+
+    hits: list[Hit]
+    asked: list[tuple[str, int, str | None]]
+
+    def search(self, questions: Sequence[str], k: int, where: str | None = None) -> list[list[Hit]]:
+        self.asked.extend((question, k, where) for question in questions)
+        return [self.hits[:k] for _ in questions]
+
+
+@dataclass(frozen=True)
+class Counting:
+    """An embedder that notes what it embeds."""
+
+    texts: list[str]
+    inner: FakeEmbedder = field(default_factory=FakeEmbedder)
+    name: str = "counting"
+    dim: int = 64
+    fingerprint: str = "counting"
+
+    def embed(self, texts: Sequence[str], role: Role = "passage", progress: Progress = silent) -> Vectors:
+        self.texts.extend(texts)
+        return self.inner.embed(texts, role, progress)
+
+
+def passage(text: str, title: str = "", *places: Place) -> Passage:
+    return Passage(passage_id(title, text), title, text, places or (Place(f"{title or 'd'}.txt", 0, len(text)),))
+
+
+def ask(question: str, passages: Sequence[Passage], calibration: Calibration | None = ALWAYS, cfg: Extract = Extract()) -> Answer:  # noqa: B008
+    hits = [Hit(one, float(len(passages) - at), "hybrid") for at, one in enumerate(passages)]
+    return answer(question, Found(hits, []), FakeEmbedder(), calibration, None, cfg)
+
+
+WORDS = "the a pump valve pressure oil bar seal of is in 3.5 45 Dr. e.g. café naïve — “gauge” 阀门 压力 泵".split()
+ENDS = [". ", "! ", "? ", ".\n\n", "\n- ", "。", "；", " | ", "\n", ", "]
+
+
+def random_document(seed: int) -> tuple[Document, list[Passage]]:
+    """A document of odd text, and passages that stand somewhere in it."""
+    rng = random.Random(seed)
+    text = "".join(rng.choice(WORDS) + (rng.choice(ENDS) if rng.random() < 0.2 else " ") for _ in range(rng.randint(5, 400)))
+    document = Document(f"odd {seed}.txt", text, "Odd")
+    cuts = sorted(rng.sample(range(len(text)), min(len(text), 6)))
+    passages = []
+    for start, end in pairwise(cuts):
+        passages.append(Passage(passage_id("Odd", text[start:end]), "Odd", text[start:end], (Place(document.id, start, end),)))
+    return document, passages
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_every_quote_is_the_documents_own_text(seed: int) -> None:
+    document, passages = random_document(seed)
+    for question in ("What is the pressure of the oil pump?", "泵的压力是多少？"):
+        found = ask(question, passages)
+        assert found.abstained == (not found.citations)
+        for citation in found.citations:
+            assert citation.document == document.id
+            assert document.text[citation.start : citation.end] == citation.quote
+            assert citation.quote == citation.quote.strip() != ""
+            assert citation.passage in {one.id for one in passages}
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_marks_are_the_citations_in_order(seed: int) -> None:
+    _, passages = random_document(seed)
+    found = ask("How many bar does the valve hold?", passages)
+    numbers = [citation.number for citation in found.citations]
+    assert numbers == list(range(1, len(numbers) + 1))
+    assert [int(mark) for mark in re.findall(r"\[(\d+)\]", found.text)] == numbers
+    for citation in found.citations:
+        assert f"{citation.quote} [{citation.number}]" in found.text
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_pieces_hold_every_letter_once_in_order(seed: int) -> None:
+    text = random_document(seed)[0].text
+    spans = pieces(text, 60)
+    assert all(left_end <= right_start for (_, left_end), (right_start, _) in pairwise(spans))
+    kept = "".join(text[start:end] for start, end in spans)
+    assert re.sub(r"[\W_]", "", kept) == re.sub(r"[\W_]", "", text)
+
+
+@pytest.mark.parametrize("text", ["word " * 300, "字" * 900, "x" * 2000, "一段，" * 200, "a, b; " * 200])
+def test_no_piece_is_longer_than_wanted(text: str) -> None:
+    assert max(end - start for start, end in pieces(text, 120)) <= 120
+
+
+def test_rows_of_a_table_stand_alone() -> None:
+    text = "Item | Price\nBolt | 3\nNut | 1"
+    assert [text[start:end] for start, end in pieces(text, 420)] == ["Item | Price", "Bolt | 3", "Nut | 1"]
+
+
+MANUAL = (
+    "The pump is blue. It stands on four feet. The relief valve opens at 45 bar. Its spring is made of steel. "
+    "Clean the filter every month. Paint has no influence on the warranty."
+)
+
+
+def test_the_sentence_that_answers_is_first() -> None:
+    found = ask("At how many bar does the relief valve open?", [passage("Gardens are green in May. Bees like them."), passage(MANUAL)])
+    assert found.text.startswith("The relief valve opens at 45 bar. [1]") or "The relief valve opens at 45 bar." in found.citations[0].quote
+
+
+def test_neighbours_become_one_citation() -> None:
+    text = "Intro words here. Relief valve pressure opens. Relief valve pressure closes slowly. Unrelated ending stands."
+    found = ask("relief valve pressure", [passage(text)], cfg=Extract(sentences=2))
+    assert [citation.quote for citation in found.citations] == ["Relief valve pressure opens. Relief valve pressure closes slowly."]
+
+
+def test_the_same_sentence_is_said_once_and_cited_from_each_document() -> None:
+    one = passage("Foreword. The fee is 20 euros per year.", "a")
+    other = passage("The fee is 20 euros per year. Pay it in May.", "b")
+    found = ask("What is the fee per year?", [one, other], cfg=Extract(sentences=1))
+    assert found.text == "The fee is 20 euros per year. [1][2]"
+    assert [(citation.document, citation.start) for citation in found.citations] == [("a.txt", 10), ("b.txt", 0)]
+
+
+def test_nearly_the_same_sentence_is_said_once() -> None:
+    passages = [passage("The annual fee is 20 euros for members.", "a"), passage("The annual fee is 20 euros for members", "b")]
+    found = ask("What is the annual fee for members?", passages, cfg=Extract(near=0.0))
+    assert found.text.count("annual fee") == 1
+
+
+def test_a_passage_in_several_places_is_cited_at_the_first() -> None:
+    text = "Intro. The fee is 20 euros per year."
+    twice = passage(text, "T", Place("z.txt", 100, 100 + len(text)), Place("a.txt", 5, 5 + len(text)))
+    found = ask("What is the fee per year?", [twice], cfg=Extract(sentences=1))
+    assert [(c.document, c.start, c.end) for c in found.citations] == [("z.txt", 107, 100 + len(text))]
+
+
+def test_an_answer_is_no_longer_than_wanted() -> None:
+    text = " ".join(f"Relief valve number {word} opens." for word in ("alpha", "beta", "gamma", "delta", "omega"))
+    for most in (1, 2, 3):
+        hits = [Hit(passage(text), 1.0, "hybrid")]
+        cfg = Extract(sentences=most, near=0.0)
+        _, citations = extract(read(["Which relief valve opens?"], [hits], FakeEmbedder(), cfg)[0], cfg)
+        assert sum(citation.quote.count(".") for citation in citations) == most
+
+
+def test_chinese_is_answered_without_the_embedder() -> None:
+    texts: list[str] = []
+    hits = [
+        Hit(passage("双方于2001年登记结婚。原告为教师。"), 2.0, "hybrid"),
+        Hit(passage("经审理查明，双方曾签订协议。被告每月支付生活费800元。此后被告未支付。"), 1.0, "hybrid"),
+    ]
+    found = answer("被告每月支付多少生活费？", Found(hits, []), Counting(texts), ALWAYS, cfg=Extract(sentences=1))
+    assert found.text == "被告每月支付生活费800元。 [1]"
+    assert texts == []
+
+
+def test_chinese_is_read_by_meaning_where_the_embedder_can() -> None:
+    texts: list[str] = []
+    answer("生活费？", Found([Hit(passage("生活费800元。"), 1.0, "dense")], []), Counting(texts), ALWAYS, cfg=Extract(cjk_meaning=True))
+    assert "生活费？" in texts
+
+
+@pytest.mark.parametrize(("question", "said"), [("How old is the moon?", NOT_FOUND), ("月亮有多少岁了？", NOT_FOUND_CHINESE)])
+def test_without_hits_it_abstains(question: str, said: str) -> None:
+    found = ask(question, [])
+    assert (found.abstained, found.text, found.citations, found.confidence) == (True, said, (), 0.0)
+
+
+def test_hits_without_a_word_are_no_answer() -> None:
+    assert ask("What is this?", [passage("--- *** ---")]).abstained
+
+
+def test_an_abstention_still_shows_the_hits() -> None:
+    found = ask("How do penguins sleep?", [passage(MANUAL)], calibration=None)
+    assert found.abstained
+    assert len(found.hits) == 1
+
+
+def test_what_was_asked_reaches_the_retriever() -> None:
+    retriever = Found([], [])
+    answer("Where?", retriever, FakeEmbedder(), None, "site = 'x'", Extract(hits=7))
+    assert retriever.asked == [("Where?", 7, "site = 'x'")]
+
+
+@pytest.mark.parametrize("question", ["the of and", "?!", "x" * 10_000, "pump " * 2_000, "泵" * 10_000])
+def test_odd_questions_get_an_answer_or_none(question: str) -> None:
+    found = ask(question, [passage(MANUAL), passage("泵的压力。")], calibration=None)
+    assert 0 <= found.confidence <= 1
+    assert found.abstained == (not found.citations)
+
+
+def test_near_copies_do_not_stand_against_each_other() -> None:
+    first = passage(MANUAL)
+    copy = replace(passage(MANUAL + " Really."), near=first.id)
+    one = read(["relief valve"], [[Hit(first, 2.0, "x"), Hit(copy, 1.0, "x")]], FakeEmbedder(), Extract())[0]
+    assert [hit.passage.id for hit in one.hits] == [first.id]
+
+
+def test_texts_are_embedded_once() -> None:
+    texts: list[str] = []
+    hits = [Hit(passage(MANUAL), 1.0, "x")]
+    together = read(["relief valve", "blue pump", "relief valve"], [hits] * 3, Counting(texts), Extract())
+    assert len(texts) == len(set(texts))
+    alone = read(["blue pump"], [hits], FakeEmbedder(), Extract())[0]
+    assert np.allclose([s.score for s in together[1].sentences], [s.score for s in alone.sentences], atol=1e-6)
+
+
+def test_terms() -> None:
+    assert terms("Which of the valves were opened?") == terms("valve opens") == ["valv", "open"]
+    assert terms("making caches") == terms("make a cache")
+    assert terms("原告何时 paid 800元") == ["原告", "时", "paid", "800", "元"]
+
+
+def test_answers_round_trip_through_json() -> None:
+    found = ask("At how many bar does the relief valve open?", [passage(MANUAL)])
+    assert Answer.load(found.json()) == found
