@@ -169,7 +169,7 @@ def kill_adds(folder: Path, texts: dict[str, str], count: int, rng: random.Rando
         losses = [*unreadable(home), *torn(home, texts, editions)]
         state = f"{sum(found == number for found in editions.values())} of {len(texts)} documents in the new edition"
         kills.append(Kill("add", "add", after, state, losses))
-        print(f"add {len(kills)}/{count}: {state}", file=sys.stderr)
+        tell(kills, count)
     finish(home, "add", str(docs))
     losses = torn(home, texts, editions)
     whole = folder / "whole"
@@ -243,7 +243,8 @@ def kill_adapts(folder: Path, texts: dict[str, str], count: int, minutes: float,
     expected = finish(calm, *verb)
     stages = [(made.path.name, manifest(made).stage, manifest(made).seconds) for made in artifacts(calm / "artifacts")]
     print("undisturbed: " + ", ".join(f"{stage} {seconds:.1f} s" for _, stage, seconds in stages), file=sys.stderr)
-    served, indexed = finish(home, "status")["live"], contents(home)
+    serving = [read_json(one / "state.json")["live"] for one in (home, calm)]
+    indexed = contents(home)
     created: dict[str, str] = {}
     kills: list[Kill] = []
     for name, stage, seconds in spread([*stages, (SWAP, SWAP, 2.0)], count):
@@ -261,13 +262,12 @@ def kill_adapts(folder: Path, texts: dict[str, str], count: int, minutes: float,
         killed = kill(process)
         named = next((s for n, s, _ in stages if n in at_work), "between stages") if killed else "ended before"
         losses = [*unreadable(home), *remade(home, created)]
-        live = finish(home, "status")["live"]
-        if live not in (served, finish(calm, "status")["live"]):
-            losses.append(f"something else serves: {live}")
+        if read_json(home / "state.json")["live"] not in serving:
+            losses.append("something else serves")
         if contents(home) != indexed:
             losses.append("the index changed")
         kills.append(Kill("adapt", f"{stage}: {named}", after, f"{len(created)} stages kept", losses))
-        print(f"adapt {len(kills)}/{count}: aimed at {stage}, hit {named}", file=sys.stderr)
+        tell(kills, count)
     kills.append(Kill("adapt", "the run after", 0.0, "", at_the_end(home, expected, verb, created, calm)))
     return kills
 
@@ -309,11 +309,20 @@ def at_the_end(home: Path, expected: Any, verb: tuple[str, ...], created: dict[s
     return losses
 
 
+def tell(kills: list[Kill], count: int) -> None:
+    """The last kill, as soon as it is judged."""
+    print(f"{len(kills)}/{count}: {line(kills[-1])}", file=sys.stderr, flush=True)
+
+
 def show(kills: list[Kill]) -> None:
     for one in kills:
-        print(f"{one.verb:6} {one.stage:58} {one.after:7.2f} s  {one.found}{''.join(f'  LOST: {loss}' for loss in one.losses)}")
+        print(line(one))
     real = Counter(one.verb for one in kills if one.after and not one.stage.endswith("ended before"))
     print(f"{real['add']} kills of add, {real['adapt']} of adapt; {sum(len(one.losses) for one in kills)} losses")
+
+
+def line(one: Kill) -> str:
+    return f"{one.verb:6} {one.stage:58} {one.after:7.2f} s  {one.found}{''.join(f'  LOST: {loss}' for loss in one.losses)}"
 
 
 if __name__ == "__main__":

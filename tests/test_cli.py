@@ -16,6 +16,7 @@ import pytest
 
 from selfstudy.apps import cli, output, progress, snippet, tables
 from selfstudy.core.errors import BadInput, Stopped
+from selfstudy.core.records import Answer, Citation, Hit, Passage, Place
 
 SOURCE = Path(__file__).parent.parent / "src"
 Run = Callable[..., tuple[int, str, str]]
@@ -123,11 +124,17 @@ def test_search_takes_a_filter(run: Run, home: Path) -> None:
     assert {hit["passage"]["title"] for hit in json.loads(out)} == {"Coffee"}
 
 
-def test_what_steers_a_terminal_does_not_come_through(run: Run, home: Path) -> None:
-    code, out, _ = run("search", "espresso", "-k", "1")
-    assert code == 0
-    assert "red" in out
-    assert "\x1b" not in out
+def test_what_steers_a_terminal_does_not_come_through(capsys: pytest.CaptureFixture[str]) -> None:
+    """Neither escape sequences nor signs that turn the direction of writing, wherever in a document they stand."""
+    sly = "before\x1b[31m\u202e\x07 after"
+    passage = Passage("1", sly, sly, (Place(f"{sly}.md", 0, 5),))
+    citation = Citation(1, "1", sly, sly, sly, 0, 5, sly)
+    output.show(tables.hits([Hit(passage, 1.0, "lexical")], "after?"))
+    output.show(tables.answer(Answer("after?", f"{sly} [1]", (citation,), (), 0.5, False)))
+    output.show(tables.added({"set_aside": [{"source": sly, "reason": sly}]}))
+    said = capsys.readouterr().out
+    assert said.count("after") == 9
+    assert not set(said) & {"\x1b", "\u202e", "\x07"}
 
 
 def test_status_and_history(run: Run, home: Path) -> None:
@@ -327,13 +334,22 @@ def test_bars_draw_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     screen = Terminal()
     monkeypatch.setattr(sys, "stderr", screen)
     monkeypatch.setenv("TERM", "xterm")
-    with progress.reporter() as bars:
+    with progress.watching() as bars:
         assert isinstance(bars, progress.Bars)
         bars.stage_started("[bold]", resumed=False)
         bars.progress("[bold]", 3, 10)
         bars.stage_finished("[bold]", 12.0, kept=False)
         bars.progress("unannounced", 1, 2)
     assert "[bold]: 12 s" in screen.getvalue()
+
+
+def test_what_a_library_prints_does_not_come_between(capsys: pytest.CaptureFixture[str]) -> None:
+    with progress.watching():
+        print("{'loss': 0.5}")
+    output.show_json([1])
+    said = capsys.readouterr()
+    assert json.loads(said.out) == [1]
+    assert said.err == "{'loss': 0.5}\n"
 
 
 def test_errors_keep_their_two_lines(capsys: pytest.CaptureFixture[str]) -> None:

@@ -17,7 +17,7 @@ import typer
 
 from selfstudy import __version__
 from selfstudy.apps import output, tables
-from selfstudy.apps.progress import reporter
+from selfstudy.apps.progress import watching
 from selfstudy.core.errors import BadConfig, BadInput, SelfstudyError, Stopped
 
 if TYPE_CHECKING:
@@ -49,8 +49,8 @@ class Given:
         """The Engine of the home, its progress shown on standard error."""
         from selfstudy.recipes.engine import Engine
 
-        with reporter() as watching:
-            yield Engine.open(self.home, create=create, sets=[*self.sets, *sets], reporter=watching)
+        with watching() as reporter:
+            yield Engine.open(self.home, create=create, sets=[*self.sets, *sets], reporter=reporter)
 
 
 def _version(wanted: bool) -> None:

@@ -16,7 +16,7 @@ from rich.text import Text
 
 from selfstudy.apps import output, tables
 from selfstudy.apps.cli import guarded
-from selfstudy.apps.progress import duration, reporter
+from selfstudy.apps.progress import duration, watching
 from selfstudy.apps.stdlib_docs import chosen, write_docs
 
 QUESTIONS = (
@@ -45,21 +45,23 @@ def demo(
     paths = write_docs(docs, chosen(modules or ()))
     output.show(f"{len(paths)} Markdown files in {docs}")
 
-    with reporter() as watching:
-        engine = Engine.open(home, create=True, sets=set_ or (), reporter=watching)
-        _heading(f"2. selfstudy --home {home} add {docs}")
+    _heading(f"2. selfstudy --home {home} add {docs}")
+    with watching() as reporter:
+        engine = Engine.open(home, create=True, sets=set_ or (), reporter=reporter)
         added = engine.add([docs], sync=True)
     output.show(tables.added(added.json()))
 
     _heading(f"3. selfstudy --home {home} adapt")
-    with reporter() as watching:
-        engine = Engine.open(home, sets=set_ or (), reporter=watching)
+    with watching() as reporter:
+        engine = Engine.open(home, sets=set_ or (), reporter=reporter)
         outcome = engine.adapt()
     output.show(tables.outcome(outcome.json()), f"\nReport: {home / outcome.report}")
 
     for number, question in enumerate((*QUESTIONS, FOREIGN), 4):
         _heading(f'{number}. selfstudy --home {home} ask "{question}"')
-        output.show(tables.answer(engine.ask(question)))
+        with watching():
+            answer = engine.ask(question)
+        output.show(tables.answer(answer))
     output.show(f"\nThe demo took {duration(time.monotonic() - began)}; run again, every finished stage is kept.")
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
 from typing import Self
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -96,6 +98,8 @@ class Bars:
             self._bars.remove_task(self._tasks.pop(name))
 
 
-def reporter() -> Lines | Bars:
-    """Whoever tells the user how the work goes on; to be entered around the work."""
-    return Bars() if sys.stderr.isatty() else Lines()
+@contextmanager
+def watching() -> Iterator[Lines | Bars]:
+    """Tells the user how the work inside the block goes on. What libraries print goes to standard error; the result alone to the other."""
+    with redirect_stdout(sys.stderr), Bars() if sys.stderr.isatty() else Lines() as reporter:
+        yield reporter

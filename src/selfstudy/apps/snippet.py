@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import unicodedata
 
 from rich.text import Text
@@ -14,7 +13,7 @@ LENGTH = 280
 
 def plain(text: str) -> str:
     """`text` on one line, without signs that would steer a terminal or turn the direction of writing."""
-    return "".join(" " if char.isspace() else char for char in text if char.isspace() or unicodedata.category(char) not in ("Cc", "Cf"))
+    return " ".join("".join(char for char in text if char.isspace() or unicodedata.category(char) not in ("Cc", "Cf")).split())
 
 
 def emphasised(text: str, question: str) -> Text:
@@ -27,7 +26,7 @@ def emphasised(text: str, question: str) -> Text:
 
 def snippet(text: str, question: str, length: int = LENGTH) -> Text:
     """At most about `length` characters of `text`: the window with most different words of the question, cut between words."""
-    flat = re.sub(r"\s+", " ", plain(text)).strip()
+    flat = plain(text)
     start, end = _window(flat, question, length)
     cut = emphasised(flat[start:end], question)
     return Text("… " if start else "") + cut + Text(" …" if end < len(flat) else "")

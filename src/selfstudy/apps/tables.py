@@ -28,7 +28,8 @@ def hits(found: Sequence[Hit], question: str) -> RenderableType:
         parts += [
             head,
             Padding(Text(_sources(hit), style="cyan"), (0, 0, 0, 5), expand=False),
-            Padding(snippet(hit.passage.text, question), (0, 0, 1, 5), expand=False),
+            Padding(snippet(hit.passage.text, question), (0, 0, 0, 5), expand=False),
+            Text(),
         ]
     return Group(*parts)
 
@@ -38,8 +39,10 @@ def answer(given: Answer) -> RenderableType:
     parts: list[RenderableType] = [Text(plain(given.text), style="bold" if not given.abstained else ""), Text()]
     for citation in given.citations:
         where = f"{plain(citation.source or citation.document)}, characters {citation.start}-{citation.end}"
-        parts.append(Text.assemble((f"[{citation.number}] ", "bold"), plain(f"{citation.title}  ".lstrip()), (where, "cyan")))
-        parts.append(Padding(emphasised(plain(citation.quote), given.question), (0, 0, 1, 4), expand=False))
+        parts.append(
+            Text.assemble((f"[{citation.number}] ", "bold"), plain(citation.title), "  " if citation.title else "", (where, "cyan"))
+        )
+        parts += [Padding(emphasised(plain(citation.quote), given.question), (0, 0, 0, 4), expand=False), Text()]
     parts.append(Text(f"Confidence {given.confidence:.2f}", style="dim"))
     return Group(*parts)
 
@@ -49,11 +52,10 @@ def added(result: Mapping[str, Any]) -> RenderableType:
     names = {
         "documents_added": "added",
         "documents_changed": "changed",
-        "documents_moved": "moved",
         "documents_unchanged": "unchanged",
         "documents_removed": "removed",
     }
-    counts = [f"{_count(result[name])} {word}" for name, word in names.items() if _count(result.get(name, 0))]
+    counts = [f"{result[name]} {word}" for name, word in names.items() if result.get(name)]
     line = "Documents: " + (", ".join(counts) or "none") + "."
     facts = [f"{result[name]} {words}" for name, words in (("passages", "passages in all"), ("embedded", "embedded now")) if name in result]
     parts: list[RenderableType] = [Text(line), Text(f"{', '.join(facts)}; {duration(result.get('seconds'))}.")]
@@ -218,10 +220,6 @@ def _spaced(parts: Sequence[RenderableType]) -> list[RenderableType]:
 def _sources(hit: Hit) -> str:
     documents = list(dict.fromkeys(plain(place.document) for place in hit.passage.places))
     return ", ".join(documents[:3]) + (f" and {len(documents) - 3} more" if len(documents) > 3 else "")
-
-
-def _count(value: Any) -> int:
-    return value if isinstance(value, int) else len(value)
 
 
 def _interval(found: Mapping[str, Any] | None) -> str:

@@ -51,7 +51,7 @@ MANY_PARTS = 16
 """Vectors come in batches; after more than so many of them their files are merged."""
 GRACE = timedelta(days=1)
 """How long a version stays readable after another took its place."""
-_BETWEEN_PASTS = 900.0
+_MOST_PASTS = 256
 _OLDEST = "oldest-needed"
 
 
@@ -230,8 +230,10 @@ class Writer:
         with home_errors(self._home):
             sync_tree(self._home / STORE, self._since)  # the tables must be on the disk before the pointer to them is
         past = tuple(item for item in self.state.past if item.until > now - GRACE.total_seconds())
-        if self.state.tables and self.state.tables != tables and (not past or past[-1].until < now - _BETWEEN_PASTS):
+        if self.state.tables and self.state.tables != tables:
             past = (*past, Past(self.state.tables, now))
+        if len(past) > _MOST_PASTS:
+            past = past[::2]  # what is left out is younger than the one before it, and kept with it
         state = replace(self.state, index_version=self.state.index_version + 1, tables=tables, live=self._live, past=past)
         write_state(self._home, state)
         self.state = state

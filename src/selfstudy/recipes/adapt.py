@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ from selfstudy.core.artifacts import manifest, read_records, write_records
 from selfstudy.core.errors import NotEnough
 from selfstudy.core.files import make_folder, read_json, write_json
 from selfstudy.core.ports import Embedder, Vectors
-from selfstudy.core.records import Artifact, Difference, Example, Interval, Passage, Record, digest
+from selfstudy.core.records import Artifact, Example, Passage, digest
 from selfstudy.core.run import Lazy, Planned, Run, Work, stage
 from selfstudy.core.text import cjk_share
 from selfstudy.evals.gate import Verdict, by_writer, judge
@@ -26,6 +25,7 @@ from selfstudy.index.snapshot import Snapshot
 from selfstudy.recipes import candidate as c
 from selfstudy.recipes.calibrate import calibration
 from selfstudy.recipes.evaluate import own_ranks
+from selfstudy.recipes.outcome import Outcome
 from selfstudy.recipes.page import page_of
 from selfstudy.recipes.settings import Settings
 from selfstudy.recipes.system import Remembering, System, retrievers
@@ -38,26 +38,6 @@ from selfstudy.train.head import Head, fit_head
 
 _FEWEST = 30
 """Passages below which nothing can be proved."""
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome(Record):
-    """What an adapt came to. `metrics` holds the MRR@10 of the exam and the guard before and after; `report` is relative to the home."""
-
-    key: str
-    promoted: bool
-    reason: str
-    verdict: Verdict | None
-    metrics: dict[str, dict[str, Interval]]
-    differences: dict[str, Difference]
-    writers: dict[str, Difference]
-    questions: dict[str, dict[str, int]]
-    round_trip: dict[str, dict[str, int]]
-    negatives: dict[str, int]
-    weight: float
-    seconds: float
-    report: str
-    note: str = ""
 
 
 @stage("study.corpus", version=1)
@@ -313,7 +293,10 @@ class Study:
             report=f"reports/{self.key}.html",
         )
         make_folder(self.home / "reports")
-        write_report(self.home / outcome.report, page_of(self, outcome, rows, own))
+        write_report(
+            self.home / outcome.report,
+            page_of(self.home.resolve().name, self.settings, outcome, rows, own, read_json(self.trained.path / "losses.json")),
+        )
         return verdict, outcome
 
     def check(self) -> None:

@@ -18,9 +18,10 @@ from selfstudy.index.fold import fold
 from selfstudy.index.snapshot import Snapshot
 from selfstudy.index.store import Store
 from selfstudy.recipes import evaluate, ingest
-from selfstudy.recipes.adapt import Outcome, Study, known_share
+from selfstudy.recipes.adapt import Study, known_share
 from selfstudy.recipes.history import Event, History
 from selfstudy.recipes.ingest import Added
+from selfstudy.recipes.outcome import Outcome
 from selfstudy.recipes.settings import Settings
 from selfstudy.recipes.system import Remembering, System, load_embedder, retrievers
 

@@ -7,20 +7,18 @@ import platform
 from collections import Counter
 from datetime import UTC, datetime
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from selfstudy.core.files import read_json
 from selfstudy.evals.paired import compare
 from selfstudy.evals.report import Asked, ReportData
-
-if TYPE_CHECKING:
-    from selfstudy.recipes.adapt import Outcome, Study
+from selfstudy.recipes.outcome import Outcome
+from selfstudy.recipes.settings import Settings
 
 _VERSIONS = ("selfstudy", "sentence-transformers", "torch", "openvino", "lancedb")
 
 
-def page_of(study: Study, outcome: Outcome, rows: list[dict[str, Any]], own: Any) -> ReportData:
-    """The page of a judged candidate."""
+def page_of(title: str, settings: Settings, outcome: Outcome, rows: list[dict[str, Any]], own: Any, losses: list[float]) -> ReportData:
+    """The page of a judged candidate: exam `rows`, `own` ranks before and after (or None), `losses` as the trainer logged them."""
     reasons: Counter[str] = Counter()
     for counts in outcome.round_trip.values():
         reasons.update(counts)
@@ -30,11 +28,10 @@ def page_of(study: Study, outcome: Outcome, rows: list[dict[str, Any]], own: Any
     forest["guard"] = outcome.differences["guard"]
     if own is not None and len(own[0]):
         forest["own questions"] = compare(*own)
-    losses = read_json(study.trained.path / "losses.json")
     sides = ("before", "after")
     metrics = {side: {name: {"mrr@10": outcome.metrics[name][side]} for name in ("dense", "hybrid")} for side in sides}
     return ReportData(
-        title=study.home.resolve().name,
+        title=title,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         verdict=outcome.verdict,
         before=metrics["before"],
@@ -46,7 +43,7 @@ def page_of(study: Study, outcome: Outcome, rows: list[dict[str, Any]], own: Any
         dropped=dict(reasons),
         counts=outcome.questions,
         loss=tuple((5 * (place + 1), loss) for place, loss in enumerate(losses)),
-        config=_flat(json.loads(study.settings.model_dump_json())),
+        config=_flat(json.loads(settings.model_dump_json())),
         versions={name: version(name) for name in _VERSIONS} | {"python": platform.python_version()},
         notes=tuple(filter(None, [outcome.note])),
     )

@@ -19,7 +19,7 @@ _MONTH = (
 _DATE = re.compile(
     rf"\b(?:{_MONTH}\.?\s+\d{{1,2}},?\s+\d{{4}}|\d{{1,2}}\s+{_MONTH}\.?,?\s+\d{{4}}|{_MONTH}\.?\s+\d{{4}}|(?:1[5-9]|20)\d\d)\b"
 )
-_NUMBER = re.compile(r"(?<![\w.])[$€£]?\s?\d[\d,]*(?:\.\d+)?\s?(?:%|percent\b|million\b|billion\b|[a-zA-Z]{1,12}\b)?")
+_NUMBER = re.compile(r"(?<![\w.])[$€£]?\s?\d(?:[\d,]*\d)?(?:\.\d+)?\s?(?:%|percent\b|million\b|billion\b|[a-zA-Z]{1,12}\b)?")
 _NAME = re.compile(r"\b[A-Z][\w&'’-]+(?:\s+(?:of|and|the|for|&)\s+[A-Z][\w&'’-]+|\s+[A-Z][\w&'’-]+)+")
 _TERM = re.compile(
     r"\b(?:a|an|the|any|some|all|such|these|those|this|our|your|its|their|his|her)\s+((?:[a-z][\w-]+\s+){0,2}[a-z][\w-]{3,})\b"
@@ -173,12 +173,13 @@ def _lower_first(text: str) -> str:
 
 
 def _clozes(text: str) -> Iterable[tuple[str, str, str]]:
+    dated = [match.span() for match in _DATE.finditer(text)]
     for pattern, kind in ((_DATE, "date"), (_NUMBER, "number"), (_NAME, "name")):
         for match in pattern.finditer(text):
             answer = match.group().strip()
             if kind == "name" and match.start() == 0:
                 continue
-            if kind == "number" and _DATE.search(answer):
+            if kind != "date" and any(match.start() < end and start < match.end() for start, end in dated):
                 continue
             question = _wh_question(text, match.start(), match.end(), kind, answer)
             if question:
@@ -196,7 +197,7 @@ def _wh_question(text: str, start: int, end: int, kind: str, answer: str) -> str
         left = left[: before.start()].rstrip(" ,")
     head = _wh_words(kind, answer, preposition)
     clause = _tail(f"{left} {right}".strip(), _MAX_WORDS)
-    if len(content_words(clause)) < 4:
+    if len(content_words(clause)) < 3:
         return None
     asked = _invert(clause) if kind in {"date", "number"} else None
     return f"{head} {asked or _lower_first(clause)}?"

@@ -28,7 +28,7 @@ class Embedder(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    minutes: float = Field(3.0, ge=0, description="time budget, which decides the number of steps; 0 keeps the head alone")
+    minutes: float = Field(2.0, ge=0, description="time budget, which decides the number of steps; 0 keeps the head alone")
     max_steps: int = Field(0, ge=0, description="a number of steps instead of the time budget; 0 leaves it to the budget")
     per_device_train_batch_size: int = Field(16, ge=2)
     learning_rate: float = Field(2e-5, gt=0)
@@ -147,7 +147,8 @@ def _prepare(config: Embedder, model: SentenceTransformer) -> Any:
     transformer: Any = model[0].auto_model
     if config.frozen_layers:
         layers = getattr(getattr(transformer, "encoder", None), "layer", [])
-        for part in [transformer.embeddings, *list(layers)[: config.frozen_layers]]:
+        upper = max(1, len(layers) // 2)  # a shallow model keeps half of its layers to learn with
+        for part in [transformer.embeddings, *list(layers)[: min(config.frozen_layers, len(layers) - upper)]]:
             part.requires_grad_(False)
     model.max_seq_length = min(config.passage_tokens, model.max_seq_length or config.passage_tokens)
     return MultipleNegativesRankingLoss(model, scale=1 / config.temperature)
@@ -189,7 +190,7 @@ def _seconds_per_step(config: Embedder, model: SentenceTransformer, examples: li
 def _train(work: Work, config: Embedder, model: SentenceTransformer, examples: list[Example], plan: dict[str, Any]) -> list[float]:
     """Train `model` in place. Returns the logged losses, those before a kill included."""
     from sentence_transformers import SentenceTransformerTrainer
-    from transformers import TrainerCallback
+    from transformers import PrinterCallback, TrainerCallback
 
     longest, steps = model.max_seq_length, plan["steps"]
     checkpoints = work.folder / "checkpoints"
@@ -207,6 +208,7 @@ def _train(work: Work, config: Embedder, model: SentenceTransformer, examples: l
         loss=loss,
         callbacks=[Watch()],
     )
+    trainer.remove_callback(PrinterCallback)
     trainer.train(resume_from_checkpoint=_last_checkpoint(checkpoints))
     model.max_seq_length = longest
     model.requires_grad_(True)

@@ -86,6 +86,9 @@ def fit_head(
     def moved(vectors: torch.Tensor) -> torch.Tensor:
         return normalize(vectors + torch.relu(vectors @ inner) @ outer, dim=-1)
 
+    # One thread: the products are small, and two threads that wait for each other on busy cores take ten times as long.
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
     for step in range(config.steps):
         rows = chooser.choice(len(questions), min(config.batch, len(questions)), replace=False)
         pool, target = _pool(evidence[rows], len(passages), config.pool, chooser)
@@ -105,6 +108,7 @@ def fit_head(
         optimiser.step()
         losses.append(float(loss.detach()))
         progress(step + 1, config.steps)
+    torch.set_num_threads(threads)
     return Weights(inner.detach().numpy(), outer.detach().numpy()), losses
 
 

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 def load(folder: Path) -> SentenceTransformer:
     """The model of `folder`, on the CPU unless torch finds a GPU."""
     from sentence_transformers import SentenceTransformer
+    from transformers.utils import logging
 
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]  # the reporter shows progress
     return SentenceTransformer(str(folder), local_files_only=True)
 
 

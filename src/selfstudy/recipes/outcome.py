@@ -1,0 +1,28 @@
+"""What an adapt came to, as it is shown, kept in the history and printed as JSON."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from selfstudy.core.records import Difference, Interval, Record
+from selfstudy.evals.gate import Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome(Record):
+    """What an adapt came to. `metrics` holds the MRR@10 of the exam and the guard before and after; `report` is relative to the home."""
+
+    key: str
+    promoted: bool
+    reason: str
+    verdict: Verdict | None
+    metrics: dict[str, dict[str, Interval]]
+    differences: dict[str, Difference]
+    writers: dict[str, Difference]
+    questions: dict[str, dict[str, int]]
+    round_trip: dict[str, dict[str, int]]
+    negatives: dict[str, int]
+    weight: float
+    seconds: float
+    report: str
+    note: str = ""

@@ -1,0 +1,237 @@
+"""The whole engine over a real home with the real base model: what goes in, what is proven, what serves, and what stays after a kill.
+
+Only the guard is smaller here than in use, since its 5,000 distractors take a minute to embed.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from selfstudy.core.errors import BadInput, NotEnough
+from selfstudy.evals import guard
+from selfstudy.recipes import candidate
+from selfstudy.recipes.engine import Engine
+
+SETS = ["training.minutes=0", "head.steps=80", "chunk.words=80"]
+
+
+class Watched:
+    """A reporter that notes which stages ran and which were kept."""
+
+    def __init__(self) -> None:
+        self.ran: list[str] = []
+
+    def stage_started(self, name: str, resumed: bool) -> None: ...
+
+    def progress(self, name: str, done: int, total: int) -> None: ...
+
+    def stage_finished(self, name: str, seconds: float, kept: bool) -> None:
+        if not kept:
+            self.ran.append(name)
+
+
+@pytest.fixture(scope="module")
+def docs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Documentation of some modules of the running Python, one file each: real text that every machine has."""
+    from selfstudy.evals.stdlib import modules
+
+    folder = tmp_path_factory.mktemp("docs")
+    names = (
+        "argparse",
+        "asyncio.base_events",
+        "calendar",
+        "configparser",
+        "csv",
+        "decimal",
+        "difflib",
+        "email.message",
+        "fractions",
+        "ftplib",
+    )
+    names += (
+        "heapq",
+        "imaplib",
+        "inspect",
+        "logging",
+        "mailbox",
+        "optparse",
+        "pathlib",
+        "pickletools",
+        "random",
+        "shutil",
+        "smtplib",
+        "socket",
+    )
+    names += ("statistics", "subprocess", "tarfile", "textwrap", "threading", "turtle", "typing", "zipfile")
+    for module in modules():
+        if module.name in names:
+            parts = [f"# {module.name}", module.doc, *(f"## {m.name}\n\n{m.doc}" for m in module.members if len(m.doc) > 80)]
+            (folder / f"{module.name}.md").write_text("\n\n".join(parts), encoding="utf-8")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def small_guard() -> Any:
+    patch = pytest.MonkeyPatch()
+    whole = guard.reciprocal_ranks
+    patch.setattr(candidate.guard, "reciprocal_ranks", lambda embedder, progress: whole(embedder, progress, 60))
+    yield
+    patch.undo()
+
+
+@pytest.fixture(scope="module")
+def studied(docs: Path, small_guard: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home that has adapted once. Tests copy it before they change it."""
+    home = tmp_path_factory.mktemp("studied") / "home"
+    engine = Engine.open(home, create=True, sets=SETS)
+    engine.add([docs])
+    engine.adapt()
+    return home
+
+
+@pytest.fixture
+def home(studied: Path, small_guard: None, tmp_path: Path) -> Path:
+    shutil.copytree(studied, tmp_path / "copied")  # whatever a home holds must work where it is copied to
+    return tmp_path / "copied"
+
+
+def test_the_gain_is_proven_on_questions_that_never_trained(home: Path) -> None:
+    engine = Engine.open(home, sets=SETS)
+    (judged, *later) = engine.history_of.events()
+    outcome = judged.details
+    dense = outcome["differences"]["dense"]
+    assert judged.promote
+    assert dense["low"] > 0
+    assert dense["n"] >= 100
+    assert outcome["differences"]["guard"]["low"] > -0.03
+    assert "terms" not in {writer for writer, splits in outcome["questions"].items() if set(splits) != {"exam"}}
+    assert [event.event for event in later] == ["promoted"]
+    assert engine.live.key == judged.key
+    page = (home / outcome["report"]).read_text(encoding="utf-8")
+    assert judged.reason.split(":")[0] in page
+
+
+def test_a_second_adapt_runs_nothing_and_judges_nothing(home: Path) -> None:
+    watched = Watched()
+    engine = Engine.open(home, sets=SETS, reporter=watched)
+    before = engine.store.state
+    outcome = engine.adapt()
+    assert watched.ran == []
+    assert engine.store.state == before
+    assert outcome.key == engine.live.key
+    assert len(engine.history()) == 2
+
+
+def test_a_plan_loads_and_writes_nothing(docs: Path, tmp_path: Path, home: Path) -> None:
+    kept = Engine.open(home, sets=SETS).plan()
+    assert {stage.state for stage in kept} == {"kept"}
+    changed = Engine.open(home, sets=[*SETS, "head.anchor=2.0"]).plan()
+    states = {stage.stage: stage.state for stage in changed}
+    assert states["synth.round_trip"] == "kept"
+    assert states["train.head"] == states["train.embedder"] == "run"
+    assert not list((home / "artifacts").glob("*.work"))
+
+
+def test_rollback_and_promote_swap_what_serves_with_documents_that_came_meanwhile(home: Path, tmp_path: Path) -> None:
+    engine = Engine.open(home, sets=SETS)
+    key = engine.live.key
+    assert key is not None
+    new = tmp_path / "zebrafish.md"
+    new.write_text("# Zebrafish\n\nThe zebrafish regenerates its heart muscle within sixty days after an injury.\n")
+    engine.add([new])
+    assert engine.search("How fast does a zebrafish heart regenerate?", 1, "dense")[0].passage.title == "Zebrafish"
+    engine.rollback()
+    assert engine.live.key is None
+    assert engine.search("How fast does a zebrafish heart regenerate?", 1, "dense")[0].passage.title == "Zebrafish"
+    engine.remove(["zebrafish.md"])
+    event = engine.promote(key[:10])
+    assert not event["forced"]
+    assert engine.live.key == key
+    found = engine.search("How fast does a zebrafish heart regenerate?", 10, "dense")
+    assert "Zebrafish" not in {hit.passage.title for hit in found}
+    with pytest.raises(BadInput, match="No candidate"):
+        engine.promote("0000")
+
+
+def test_a_refused_candidate_stays_refused_unless_forced_and_that_is_recorded(home: Path) -> None:
+    sets = [*SETS, "head.anchor=0.0", "head.steps=1", "head.learning_rate=1e-9"]  # learns nothing, so there is no gain to prove
+    engine = Engine.open(home, sets=sets)
+    engine.rollback()
+    outcome = engine.adapt()
+    assert not outcome.promoted
+    assert engine.live.key is None
+    assert outcome.reason.startswith("Refused")
+    with pytest.raises(BadInput, match="was refused"):
+        engine.promote(outcome.key)
+    assert engine.promote(outcome.key, force=True)["forced"]
+    assert engine.live.key == outcome.key
+    assert engine.history()[-1]["forced"]
+
+
+def test_evaluate_gives_the_promised_json(home: Path, tmp_path: Path) -> None:
+    engine = Engine.open(home, sets=SETS)
+    ids = sorted(engine.store.snapshot().documents)[:6]
+    rows = [{"_id": f"q{n}", "text": f"what does {id.removesuffix('.md')} do", "format": "markdown"} for n, id in enumerate(ids)]
+    (tmp_path / "q.jsonl").write_text("\n".join(json.dumps(row) for row in rows))
+    (tmp_path / "r.tsv").write_text("query-id\tcorpus-id\tscore\n" + "\n".join(f"q{n}\t{id}\t1" for n, id in enumerate(ids)))
+    found = engine.evaluate(tmp_path / "q.jsonl", tmp_path / "r.tsv", scope="format", out=tmp_path / "out")
+    assert set(found) == {"base", "live", "compare"}
+    for side in ("base", "live"):
+        assert set(found[side]) == {"lexical", "dense", "hybrid"}
+        assert set(found[side]["dense"]) == {"hit@1", "hit@5", "hit@10", "recall@10", "mrr@10", "ndcg@10"}
+        assert set(found[side]["dense"]["mrr@10"]) == {"value", "low", "high"}
+    assert found["base"]["lexical"] == found["live"]["lexical"]
+    assert found["live"]["hybrid"]["hit@10"]["value"] > 0.8
+    assert json.loads((tmp_path / "out" / "evaluate.json").read_text()) == found
+    assert len((tmp_path / "out" / "questions.jsonl").read_text().splitlines()) == 6
+    with pytest.raises(BadInput, match="No document has the field 'sit'"):
+        engine.evaluate(tmp_path / "q.jsonl", tmp_path / "r.tsv", scope="sit")
+
+
+def test_only_what_changed_is_read_and_embedded(docs: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "docs"
+    folder.mkdir()
+    for name in ("csv.md", "heapq.md", "random.md"):
+        shutil.copy(docs / name, folder)
+    engine = Engine.open(tmp_path / "home", create=True)
+    first = engine.add([folder])
+    assert (first.documents_added, first.embedded) == (3, first.passages)
+    again = engine.add([folder])
+    assert (again.documents_unchanged, again.documents_added, again.embedded) == (3, 0, 0)
+    (folder / "csv.md").rename(folder / "renamed.md")
+    moved = engine.add([folder], sync=True)
+    assert (moved.documents_added, moved.documents_removed, moved.embedded) == (1, 1, 0), "equal text is never embedded twice"
+    assert sorted(engine.store.snapshot().documents) == ["heapq.md", "random.md", "renamed.md"]
+    text = (folder / "random.md").read_text()
+    (folder / "random.md").write_text(text + "\n\n## A new section\n\nThis sentence stands nowhere else in the documents.\n")
+    changed = engine.add([folder])
+    assert (changed.documents_changed, changed.documents_unchanged, changed.embedded) == (1, 2, 1)
+
+
+def test_too_little_changes_nothing(tmp_path: Path) -> None:
+    (tmp_path / "one.md").write_text("# One\n\nA short text about a kettle.\n")
+    engine = Engine.open(tmp_path / "home", create=True)
+    engine.add([tmp_path / "one.md"])
+    before = engine.store.state
+    with pytest.raises(NotEnough, match="too little to prove"):
+        engine.adapt()
+    assert engine.store.state == before
+    assert engine.history() == []
+
+
+def test_an_answer_quotes_its_document_and_a_foreign_question_is_refused(home: Path) -> None:
+    engine = Engine.open(home, sets=SETS)
+    answer = engine.ask("How do I push an item onto the heap?")
+    assert not answer.abstained
+    for citation in answer.citations:
+        document = engine.store.snapshot().document(citation.document)
+        assert document.text[citation.start : citation.end] == citation.quote
+        assert f"[{citation.number}]" in answer.text
+    foreign = engine.ask("Which vitamins does a pregnant giraffe need in winter?")
+    assert foreign.abstained
+    assert foreign.citations == ()

@@ -1,0 +1,199 @@
+"""Questions by rule, the round trip, hard negatives and splits, on passages written here."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from selfstudy.core.artifacts import read_records, write_records
+from selfstudy.core.errors import NotEnough
+from selfstudy.core.records import Artifact, Example, Hit, Passage, Place, passage_id
+from selfstudy.core.run import Run
+from selfstudy.synth import chinese, english
+from selfstudy.synth.found import found
+from selfstudy.synth.negatives import Negatives, negatives
+from selfstudy.synth.questions import Questions, questions
+from selfstudy.synth.round_trip import Dropped, RoundTrip, round_trip, why_dropped
+from selfstudy.synth.splits import split_groups
+
+
+def passage(text: str, title: str = "", document: str = "d", near: str | None = None) -> Passage:
+    return Passage(passage_id(title, text), title, text, (Place(document, 0, len(text)),), near)
+
+
+def asked(examples: Sequence[Example]) -> list[str]:
+    return [example.question for example in examples]
+
+
+def test_a_statement_becomes_its_readers_question() -> None:
+    one = passage("We may share your email address with our advertising partners. The lease will end in March.")
+    assert asked(list(english.statements([one]))) == [
+        "Can you share my email address with your advertising partners?",
+        "Will the lease end in March?",
+    ]
+
+
+def test_purposes_conditions_and_permissions_are_asked_for() -> None:
+    one = passage("To reset the alarm clock, press both buttons. If the battery is empty, the red light blinks twice.")
+    said = asked(list(english.reasons([one])))
+    assert "How do I reset the alarm clock?" in said
+    assert "What happens if the battery is empty?" in said
+    other = passage("You can change the delivery address by writing to the office.")
+    assert asked(list(english.reasons([other]))) == ["How can I change the delivery address?"]
+
+
+def test_a_number_and_a_date_are_asked_for_by_their_type() -> None:
+    one = passage("The warranty covers the compressor unit for 60 months. The agreement was signed by both parties on March 3, 2019.")
+    found_ones = {example.kind: example for example in english.cloze([one])}
+    assert found_ones["number"].answers == ("60 months",)
+    assert found_ones["number"].question.startswith("How many months")
+    assert found_ones["date"].answers == ("March 3, 2019",)
+    assert found_ones["date"].question.startswith("When was the agreement signed")
+    assert all(answer not in example.question for example in found_ones.values() for answer in example.answers)
+
+
+def test_a_definition_is_asked_for_and_a_pointer_is_not() -> None:
+    said = list(
+        english.definitions([passage("A torque wrench is a tool that limits the force on a bolt. It is a very useful thing to own.")])
+    )
+    assert len(said) == 1
+    assert "torque wrench" in said[0].question
+    assert said[0].answers[0].startswith("a tool that limits")
+
+
+def test_headings_that_many_passages_share_ask_nothing() -> None:
+    shared = [passage(f"Text number {n} about several things.", "Annual report") for n in range(5)]
+    own = passage("Descale it every month with vinegar.", "Kettle > Cleaning the kettle")
+    assert asked(list(english.headings([*shared, own]))) == ["Cleaning the kettle", "Kettle: Cleaning the kettle"]
+
+
+def test_questions_in_the_documents_are_found() -> None:
+    text = "Q: Can I return a damaged parcel? Yes, within thirty days of delivery, at our cost. Really?"
+    said = asked(list(found([passage(text), passage("Send it to the depot named above.", "FAQ > Where do I send a broken kettle?")])))
+    assert said == ["Can I return a damaged parcel?", "Where do I send a broken kettle?"]
+
+
+def test_chinese_dates_and_numbers_are_asked_for() -> None:
+    one = passage("原告于2015年3月8日向被告支付货款5000元，被告至今没有交付货物。")
+    said = {example.kind: example for example in chinese.chinese([one])}
+    assert said["date"].answers == ("2015年3月8日",)
+    assert "什么时候" in said["date"].question
+    assert said["number"].answers == ("5000元",)
+    assert "多少元" in said["number"].question
+    assert list(chinese.chinese([passage("The lease of 2015 costs 5000 euros a year.")])) == []
+
+
+def test_groups_are_never_split_and_shares_are_near() -> None:
+    groups = {f"p{n}": f"g{n % 40}" for n in range(400)}
+    splits = split_groups(groups)
+    sizes = {name: sum(splits[group] == name for group in groups.values()) for name in ("train", "tune", "exam")}
+    assert sum(sizes.values()) == 400
+    assert 260 <= sizes["train"] <= 300
+    assert 40 <= sizes["tune"] <= 80
+    assert 40 <= sizes["exam"] <= 80
+    assert split_groups(dict(reversed(groups.items()))) == splits
+    with pytest.raises(NotEnough, match="2 groups"):
+        split_groups({"a": "x", "b": "y"})
+
+
+def example(source: Passage, question: str, *answers: str, kind: str = "text", split: str = "train") -> Example:
+    return Example("e", question, answers, (Hit(source, 1.0, "w"),), kind=kind, writer="w", group="g", split=split)  # type: ignore[arg-type]
+
+
+def test_the_round_trip_asks_for_the_answer_or_for_the_passage() -> None:
+    source, other = passage("The fee is 30 euros a year."), passage("It rains. The yearly fee of 30 euros is due in May.")
+    hit = Hit(other, 1.0, "hybrid")
+    assert why_dropped(example(source, "How much?", "30 euros", kind="number"), [hit]) is None, "a typed answer may stand elsewhere"
+    assert why_dropped(example(source, "How much?", "31 euros", kind="number"), [hit]) == "the answer is in none of the passages found"
+    assert why_dropped(example(source, "Which fee?", "fee"), [hit]) == "its passage was not found", "one word says too little"
+    assert why_dropped(example(source, "Which fee?"), [Hit(source, 1.0, "hybrid"), hit]) is None
+
+
+class Canned:
+    """A retriever that gives the same passages, in order, to every question."""
+
+    key = "canned"
+
+    def __init__(self, *passages: Passage) -> None:
+        self.hits = [Hit(one, 1.0 - 0.1 * place, "canned") for place, one in enumerate(passages)]
+
+    def search(self, questions: Sequence[str], k: int, where: str | None = None) -> list[list[Hit]]:
+        return [self.hits[:k] for _ in questions]
+
+
+def artifact(folder: Path, name: str, examples: Sequence[Example]) -> Artifact:
+    folder.mkdir(parents=True, exist_ok=True)
+    write_records(folder / f"{name}.jsonl", examples)
+    return Artifact(name, name, folder)
+
+
+def test_every_drop_keeps_its_reason(tmp_path: Path) -> None:
+    source, other = passage("The fee is 30 euros a year."), passage("The office is closed on Sundays.")
+    both = [example(source, "What is the fee?"), example(other, "When is the office closed?")]
+    kept = Run(tmp_path / "run").stage(round_trip, RoundTrip(k=1), artifact(tmp_path / "in", "questions", both), Canned(source, other))
+    assert asked(list(read_records(kept.path / "kept.jsonl", Example))) == ["What is the fee?"]
+    dropped = list(read_records(kept.path / "dropped.jsonl", Dropped))
+    assert [(one.question, one.reason) for one in dropped] == [("When is the office closed?", "its passage was not found")]
+
+
+def test_negatives_are_of_three_kinds_and_never_the_answer_or_the_exam(tmp_path: Path) -> None:
+    source = passage("The annual membership fee is thirty euros.", document="a")
+    holds = passage("In short: the annual membership fee is thirty euros. Pay by May.", document="b")
+    repeats = passage("The annual membership fee is thirty Euros!", document="b", near=source.id)
+    examined = passage("Exam passage about fees.", document="x")
+    dense, lexical = passage("Costs of joining a club.", document="b"), passage("The fee for parking is annual.", document="b")
+    far = passage("A membership card is sent by post.", document="b")
+    mine = example(source, "What is the annual fee?", "annual membership fee is thirty euros")
+    kept = artifact(tmp_path / "kept", "kept", [mine])
+    groups = {one.id: "g" for one in (source, holds, repeats, dense, lexical, far)} | {examined.id: "exam group"}
+    (tmp_path / "corpus").mkdir()
+    (tmp_path / "corpus" / "groups.json").write_text(json.dumps(groups))
+    corpus = Artifact("corpus", "corpus", tmp_path / "corpus")
+    by_meaning, by_words = Canned(examined, source, dense, holds, repeats), Canned(holds, source, lexical, far)
+    mined = Run(tmp_path / "run").stage(negatives, Negatives(of_each=1), kept, corpus, by_words, by_meaning)
+    (got,) = read_records(mined.path / "mined.jsonl", Example)
+    assert {(hit.passage.id, hit.by) for hit in got.distractors} == {(dense.id, "dense"), (lexical.id, "lexical"), (far.id, "borderline")}
+
+
+def corpus_of(folder: Path, passages: Sequence[Passage]) -> Artifact:
+    folder.mkdir()
+    write_records(folder / "passages.jsonl", passages)
+    (folder / "groups.json").write_text(json.dumps({one.id: one.places[0].document for one in passages}))
+    return Artifact("corpus", "corpus", folder)
+
+
+def test_the_stage_keeps_quotas_and_shows_the_unseen_writer_to_the_exam_alone(tmp_path: Path) -> None:
+    things = ("kettle", "lamp", "engine", "bridge", "violin", "glacier", "orchard", "tunnel")
+    colours = ("green", "blue", "yellow", "brown", "white", "black", "orange", "purple")
+    passages = [
+        passage(
+            f"The {colours[n // 8]} {thing} of house {n} may be repaired by the owner. To clean the {thing}, use {n + 2} litres of water. "
+            f"If the {thing} is broken, call the workshop in street {n}. A {thing} is a thing that needs care in year {1900 + n}.",
+            f"{thing} {n}",
+            f"doc{n}",
+        )
+        for n, thing in enumerate(things * 8)
+    ]
+    made = Run(tmp_path / "run").stage(questions, Questions(per_passage=4, named=0.5), corpus_of(tmp_path / "corpus", passages))
+    written = list(read_records(made.path / "questions.jsonl", Example))
+    by_passage: dict[str, int] = {}
+    for one in written:
+        by_passage[one.evidence[0].passage.id] = by_passage.get(one.evidence[0].passage.id, 0) + 1
+    assert max(by_passage.values()) == 4
+    assert len({one.question for one in written}) == len(written)
+    assert {one.split for one in written if one.writer == "terms"} == {"exam"}
+    assert {one.split for one in written if one.writer == "statements"} == {"train", "tune", "exam"}
+    splits: dict[str, set[str | None]] = {}
+    for one in written:
+        splits.setdefault(one.group, set()).add(one.split)
+    assert all(len(found_in) == 1 for found_in in splits.values())
+    assert any(one.question.startswith(f"{one.evidence[0].passage.title}: ") for one in written)
+
+
+def test_too_little_text_proves_nothing(tmp_path: Path) -> None:
+    passages = [passage(f"Short text {n}.", document=f"d{n}") for n in range(5)]
+    with pytest.raises(NotEnough, match="too little"):
+        Run(tmp_path / "run").stage(questions, Questions(), corpus_of(tmp_path / "corpus", passages))

@@ -1,0 +1,257 @@
+"""The head, weight averages and the trainer, on vectors and on a tiny model made here."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from selfstudy.core.artifacts import write_records
+from selfstudy.core.ports import Vectors
+from selfstudy.core.records import Artifact, Example, Hit, Passage, Place, passage_id
+from selfstudy.core.run import Lazy, Run
+from selfstudy.train.embedder import Average, Embedder, average, embedder
+from selfstudy.train.head import Head, Weights, fit_head
+from selfstudy.train.model import averaged, load, with_head
+from selfstudy.train.rows import contrastive, evidence_text
+
+WORDS = "kettle lamp engine bridge violin glacier orchard tunnel green blue the of is repaired by water street owner what how".split()
+
+
+def unit(matrix: Vectors) -> Vectors:
+    return (matrix / np.linalg.norm(matrix, axis=1, keepdims=True)).astype(np.float32)
+
+
+def nothing(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    return np.zeros(0, np.int64), np.zeros(0, np.int64)
+
+
+def turned(seed: int = 0, passages: int = 80) -> tuple[Vectors, Vectors, np.ndarray]:
+    """Questions that lie near a turned and noisy image of their passage, so that the base finds few of them."""
+    chooser = np.random.default_rng(seed)
+    searched = unit(chooser.normal(size=(passages, 32)))
+    turn = np.linalg.qr(chooser.normal(size=(32, 32)))[0]
+    evidence = np.repeat(np.arange(passages), 4)
+    asked = unit(searched[evidence] @ (0.4 * np.eye(32) + 0.6 * turn) + 0.12 * chooser.normal(size=(len(evidence), 32)))
+    return asked, searched, evidence
+
+
+def found(asked: Vectors, searched: Vectors, evidence: np.ndarray) -> float:
+    return float(((asked @ searched.T).argmax(axis=1) == evidence).mean())
+
+
+def test_the_head_learns_what_was_turned_on_questions_it_has_not_seen() -> None:
+    asked, searched, evidence = turned()
+    seen = np.arange(len(asked)) % 4 != 0
+    weights, losses = fit_head(Head(steps=150, hidden=64, anchor=0.5, learning_rate=3e-3), asked[seen], searched, evidence[seen], nothing)
+    before = found(asked[~seen], searched, evidence[~seen])
+    after = found(weights(asked[~seen]), weights(searched), evidence[~seen])
+    assert losses[-1] < losses[0] / 2
+    assert after > before + 0.1
+
+
+def test_a_strong_anchor_keeps_vectors_where_they_were() -> None:
+    asked, searched, evidence = turned()
+    loose, _ = fit_head(Head(steps=40, anchor=0, learning_rate=3e-3), asked, searched, evidence, nothing)
+    tight, _ = fit_head(Head(steps=40, anchor=1000, learning_rate=3e-3), asked, searched, evidence, nothing)
+    drift = [float(1 - (weights(searched) * searched).sum(axis=1).mean()) for weights in (loose, tight)]
+    assert drift[1] < drift[0] / 5
+    assert np.allclose(tight.scaled(0)(searched), searched, atol=1e-6)
+
+
+def test_known_false_negatives_are_not_pushed_away() -> None:
+    asked, searched, evidence = turned(passages=12)
+    twin = np.concatenate([searched, searched])  # every passage has a twin: as a negative it cancels what is learned
+
+    def twins(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return np.arange(len(rows)), evidence[rows] + 12
+
+    settings = Head(steps=60, hidden=64, anchor=0, learning_rate=3e-3)
+    _, losses = fit_head(settings, asked, twin, evidence, twins)
+    _, cancelled = fit_head(settings, asked, twin, evidence, nothing)
+    assert losses[-1] < cancelled[-1] - 0.5, "against its own twin no softmax can fall below log 2"
+
+
+def test_a_pool_smaller_than_the_corpus_still_holds_every_evidence() -> None:
+    asked, searched, evidence = turned()
+    weights, losses = fit_head(Head(steps=60, batch=32, pool=48, anchor=0.5, learning_rate=3e-3), asked, searched, evidence, nothing)
+    assert losses[-1] < losses[0]
+    assert np.isfinite(weights(asked)).all()
+
+
+def source(text: str, title: str = "") -> Passage:
+    return Passage(passage_id(title, text), title, text, (Place("d", 0, len(text)),))
+
+
+def test_what_was_asked_is_taken_out_of_the_evidence() -> None:
+    import random
+
+    one = source("It rains today. The fee is   thirty euros a year. Pay in May.", "Club > Fees")
+    example = Example("e", "Club: The fee is thirty euros a year.", (), (Hit(one, 1.0, "w"),), writer="sentence")
+    texts = {evidence_text(example, random.Random(seed)) for seed in range(40)}
+    assert texts == {one.indexed, "Club > Fees\nIt rains today.   Pay in May."}
+    heading = Example("h", "Fees", (), (Hit(one, 1.0, "w"),), writer="headings")
+    assert {evidence_text(heading, random.Random(seed)) for seed in range(40)} == {one.indexed, one.text}
+
+
+def test_rows_have_a_negative_only_where_there_is_one() -> None:
+    one, other = source("a b"), source("c d")
+    bare = Example("e", "q", (), (Hit(one, 1.0, "w"),))
+    mined = Example("f", "r", (), (Hit(one, 1.0, "w"),), (Hit(other, 1.0, "dense"),))
+    assert set(contrastive([bare], 2)) == {"anchor", "positive"}
+    assert contrastive([bare, mined], 2) == {"anchor": ["r", "r"], "positive": ["a b", "a b"], "negative": ["c d", "c d"]}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _one_thread() -> None:
+    import torch
+
+    torch.set_num_threads(1)  # two threads that wait for each other on busy cores take many times as long
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A BERT of two layers with random weights, as sentence-transformers saves it."""
+    import torch
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.sentence_transformer.modules import Normalize, Pooling, Transformer
+    from transformers import BertConfig, BertModel, BertTokenizerFast
+
+    torch.manual_seed(0)
+    folder = tmp_path_factory.mktemp("tiny")
+    vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS]
+    (folder / "vocab.txt").write_text("\n".join(vocabulary) + "\n")
+    sizes: dict[str, float] = {
+        "hidden_size": 32,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 2,
+        "intermediate_size": 64,
+        "max_position_embeddings": 64,
+    }
+    sizes |= {"initializer_range": 0.3}  # so that its vectors differ from one another
+    BertModel(BertConfig(vocab_size=len(vocabulary), **sizes)).save_pretrained(folder / "bert")
+    BertTokenizerFast(str(folder / "vocab.txt"), model_max_length=64).save_pretrained(folder / "bert")
+    model = SentenceTransformer(modules=[Transformer(str(folder / "bert"), max_seq_length=64), Pooling(32), Normalize()], device="cpu")
+    model.save_pretrained(str(folder / "model"), create_model_card=False)
+    return folder / "model"
+
+
+def examples() -> list[Example]:
+    things, colours = WORDS[:8], WORDS[8:10]
+    passages = {(t, c): source(f"the {c} {t} of the street is repaired by the owner") for t in things for c in colours}
+    return [
+        Example(
+            f"{t}{c}{n}",
+            f"{how} {c} {t}",
+            (),
+            (Hit(p, 1.0, "w"),),
+            (Hit(passages[t, colours[1 - colours.index(c)]], 1.0, "dense"),),
+            split="train",
+        )
+        for n, how in enumerate(("what", "how"))
+        for (t, c), p in passages.items()
+    ]
+
+
+def artifact(folder: Path, rows: Sequence[Example]) -> Artifact:
+    folder.mkdir(parents=True, exist_ok=True)
+    write_records(folder / "mined.jsonl", rows)
+    return Artifact("mined", "mined", folder)
+
+
+def empty(folder: Path) -> Artifact:
+    folder.mkdir(parents=True, exist_ok=True)
+    return Artifact("head", "head", folder)
+
+
+def test_the_head_as_plain_modules_is_the_head(tiny: Path, tmp_path: Path) -> None:
+    chooser = np.random.default_rng(1)
+    weights = Weights(chooser.normal(size=(32, 16)).astype(np.float32), 0.3 * chooser.normal(size=(16, 32)).astype(np.float32))
+    texts = ["the green kettle", "what is repaired by the owner", "water"]
+    base = load(tiny).encode(texts, normalize_embeddings=True)
+    with_head(load(tiny), weights).save_pretrained(str(tmp_path / "model"), create_model_card=False)
+    again = load(tmp_path / "model")
+    assert np.allclose(again.encode(texts), weights(base), atol=1e-5)
+    assert [type(module).__name__ for module in again] == ["Transformer", "Pooling", "Normalize", "Dense", "Dense", "Normalize"]
+    assert not np.allclose(weights(base), base, atol=1e-2)
+
+
+def test_an_average_lies_between_and_its_ends_are_the_models(tiny: Path) -> None:
+    other = load(tiny)
+    for weight in other.parameters():
+        weight.data += 1.0
+    name, first = next(iter(load(tiny).named_parameters()))
+    half = dict(averaged(load(tiny), other, 0.25).named_parameters())[name]
+    assert np.allclose((half - first).detach().numpy(), 0.25, atol=1e-5)
+
+
+def test_training_brings_questions_to_their_passages(tiny: Path, tmp_path: Path) -> None:
+    rows = examples()
+    settings = Embedder(max_steps=120, learning_rate=5e-3, temperature=0.1, per_device_train_batch_size=8, frozen_layers=0)
+    run = Run(tmp_path / "run")
+    trained = run.stage(embedder, settings, artifact(tmp_path / "mined", rows), empty(tmp_path / "head"), Lazy("base", lambda: tiny))
+    texts = list({e.evidence[0].passage.id: e.evidence[0].passage.indexed for e in rows}.values())
+    target = np.array([texts.index(e.evidence[0].passage.indexed) for e in rows])
+
+    def hits(folder: Path) -> float:
+        model = load(folder)
+        asked, searched = (model.encode(t, normalize_embeddings=True) for t in ([e.question for e in rows], texts))
+        return found(asked, searched, target)
+
+    assert hits(trained.path / "tuned") > hits(trained.path / "start") + 0.2
+    assert load(trained.path / "tuned").max_seq_length == 64
+    assert not (trained.path / "checkpoints").exists()
+    scores = {"0.0": 0.1, "0.5": 0.9, "1.0": 0.4}
+    score = Lazy("score", lambda: lambda folder: scores[folder.name.removeprefix("share-")])
+    best = run.stage(average, Average(), trained, score)
+    assert run.result(best)["share"] == 0.5
+    assert "selfstudy" in (best.path / "model" / "README.md").read_text()
+    assert sorted(path.name for path in best.path.iterdir()) == ["manifest.json", "model"]
+
+
+def test_without_steps_the_start_is_the_model(tiny: Path, tmp_path: Path) -> None:
+    run = Run(tmp_path / "run")
+    mined = artifact(tmp_path / "mined", examples())
+    trained = run.stage(embedder, Embedder(minutes=0), mined, empty(tmp_path / "head"), Lazy("base", lambda: tiny))
+    texts = ["the green kettle", "water"]
+    assert np.allclose(load(trained.path / "tuned").encode(texts), load(tiny).encode(texts), atol=1e-6)
+
+
+SCRIPT = """
+import sys
+from pathlib import Path
+from selfstudy.core.records import Artifact
+from selfstudy.core.run import Lazy, Run
+from selfstudy.train.embedder import Embedder, embedder
+here, tiny = Path(sys.argv[1]), Path(sys.argv[2])
+settings = Embedder(max_steps=200, learning_rate=1e-3, per_device_train_batch_size=8, save_seconds=20)
+mined, head = Artifact("mined", "mined", here / "mined"), Artifact("head", "head", here / "head")
+Run(here / "run").stage(embedder, settings, mined, head, Lazy("base", lambda: tiny))
+"""
+
+
+@pytest.mark.slow
+def test_killed_in_the_middle_it_goes_on_from_its_checkpoint(tiny: Path, tmp_path: Path) -> None:
+    artifact(tmp_path / "mined", examples())
+    empty(tmp_path / "head")
+    command = [sys.executable, "-W", "ignore", "-c", SCRIPT, str(tmp_path), str(tiny)]
+    first = subprocess.Popen(command, env=os.environ | {"PYTHONPATH": str(Path(__file__).parent.parent / "src")})
+    deadline = time.monotonic() + 240
+    while not (kept := list(tmp_path.glob("run/*.work/checkpoints/checkpoint-*/trainer_state.json"))) and time.monotonic() < deadline:
+        assert first.poll() is None, "it ended before it could be killed"
+        time.sleep(0.02)
+    first.send_signal(signal.SIGKILL)
+    first.wait()
+    assert kept
+    done = subprocess.run(command, env=os.environ | {"PYTHONPATH": str(Path(__file__).parent.parent / "src")}, check=True, timeout=280)
+    assert done.returncode == 0
+    (finished,) = [path for path in (tmp_path / "run").iterdir() if (path / "manifest.json").exists()]
+    assert '"resumed": true' in (finished / "manifest.json").read_text()
+    assert len((finished / "losses.json").read_text().split(",")) == 40, "the losses before the kill are kept too"
