@@ -47,7 +47,7 @@ class Loud:
         print(f"    {name} {seconds:.1f} s{' (kept)' if kept else ''}", file=sys.stderr, flush=True)
 
 
-def subset(source: Path, into: Path, most: int, seed: int = 0) -> str | None:
+def subset(source: Path, into: Path, most: int, seed: int = 0) -> None:
     """Write whole groups of `source`, up to `most` documents, with the questions whose relevant documents are all among them."""
     rows = [json.loads(line) for line in (source / "corpus.jsonl").open(encoding="utf-8")]
     field = next((name for name in FIELDS if name in (rows[0].get("meta") or {})), None)
@@ -74,14 +74,13 @@ def subset(source: Path, into: Path, most: int, seed: int = 0) -> str | None:
         out.writelines(line for line in (source / "queries.jsonl").open(encoding="utf-8") if json.loads(line)["id"] in inside)
     with (into / "qrels.tsv").open("w", encoding="utf-8") as out:
         out.writelines(f"{question}\t{document}\t{score}\n" for question, found in inside.items() for document, score in found.items())
-    return field
 
 
 def measured(name: str, data: Path, out: Path, most: int, sets: list[str]) -> dict[str, Any]:
     """Add, adapt and evaluate one set in a new home."""
     folder = out / name
-    field = subset(data / name, folder / "set", most)
-    engine = Engine.open(folder / "home", create=True, sets=[*sets, *([f"group={field}"] if field else [])], reporter=Loud())
+    subset(data / name, folder / "set", most)
+    engine = Engine.open(folder / "home", create=True, sets=sets, reporter=Loud())
     began = time.monotonic()
     added = engine.add([folder / "set" / "corpus.jsonl"])
     middle = time.monotonic()

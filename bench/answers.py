@@ -209,7 +209,10 @@ def constants(calibration: Calibration) -> str:
     """`calibration` as it stands in answer/default.py."""
 
     def line(one: Line) -> str:
-        told = [f"        {name}=({', '.join(f'{round(value, 4)}' for value in getattr(one, name))})," for name in ("means", "scales", "weights")]
+        told = [
+            f"        {name}=({', '.join(f'{round(value, 4)}' for value in getattr(one, name))}),"
+            for name in ("means", "scales", "weights")
+        ]
         return "\n".join(["Line(", *told, f"        bias={one.bias:.4f},", f"        threshold={one.threshold:.4f},", "    )"])
 
     return f"DEFAULT = Calibration(\n    names=NAMES,\n    meaning={line(calibration.meaning)},\n    words={line(calibration.words)},\n)"

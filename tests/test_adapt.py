@@ -37,42 +37,17 @@ class Watched:
 
 @pytest.fixture(scope="module")
 def docs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Documentation of some modules of the running Python, one file each: real text that every machine has."""
+    """Docstrings of the running Python as a BEIR corpus, one document each: real text that every machine has."""
     from selfstudy.evals.stdlib import modules
 
-    folder = tmp_path_factory.mktemp("docs")
-    names = (
-        "argparse",
-        "asyncio.base_events",
-        "calendar",
-        "configparser",
-        "csv",
-        "decimal",
-        "difflib",
-        "email.message",
-        "fractions",
-        "ftplib",
-    )
-    names += (
-        "heapq",
-        "imaplib",
-        "inspect",
-        "logging",
-        "mailbox",
-        "optparse",
-        "pathlib",
-        "pickletools",
-        "random",
-        "shutil",
-        "smtplib",
-        "socket",
-    )
-    names += ("statistics", "subprocess", "tarfile", "textwrap", "threading", "turtle", "typing", "zipfile")
-    for module in modules():
-        if module.name in names:
-            parts = [f"# {module.name}", module.doc, *(f"## {m.name}\n\n{m.doc}" for m in module.members if len(m.doc) > 80)]
-            (folder / f"{module.name}.md").write_text("\n\n".join(parts), encoding="utf-8")
-    return folder
+    names = """argparse asyncio.base_events calendar configparser csv datetime decimal difflib email.message fractions ftplib heapq imaplib
+    inspect logging mailbox optparse pathlib pickletools random shutil smtplib socket statistics subprocess tarfile textwrap threading
+    turtle typing zipfile""".split()
+    found = [(m.name, member) for m in modules() if m.name in names for member in m.members if 25 <= len(member.doc.split()) <= 90]
+    path = tmp_path_factory.mktemp("docs") / "corpus.jsonl"
+    rows = ({"_id": f"{name}.{one.name}", "title": one.name, "text": one.doc, "metadata": {"module": name}} for name, one in found[:400])
+    path.write_text("\n".join(json.dumps(row) for row in rows), encoding="utf-8")
+    return path
 
 
 @pytest.fixture(scope="module")
@@ -176,7 +151,7 @@ def test_a_refused_candidate_stays_refused_unless_forced_and_that_is_recorded(ho
 def test_evaluate_gives_the_promised_json(home: Path, tmp_path: Path) -> None:
     engine = Engine.open(home, sets=SETS)
     ids = sorted(engine.store.snapshot().documents)[:6]
-    rows = [{"_id": f"q{n}", "text": f"what does {id.removesuffix('.md')} do", "format": "markdown"} for n, id in enumerate(ids)]
+    rows = [{"_id": f"q{n}", "text": f"what does {id} do", "format": "jsonl"} for n, id in enumerate(ids)]
     (tmp_path / "q.jsonl").write_text("\n".join(json.dumps(row) for row in rows))
     (tmp_path / "r.tsv").write_text("query-id\tcorpus-id\tscore\n" + "\n".join(f"q{n}\t{id}\t1" for n, id in enumerate(ids)))
     found = engine.evaluate(tmp_path / "q.jsonl", tmp_path / "r.tsv", scope="format", out=tmp_path / "out")
@@ -196,8 +171,8 @@ def test_evaluate_gives_the_promised_json(home: Path, tmp_path: Path) -> None:
 def test_only_what_changed_is_read_and_embedded(docs: Path, tmp_path: Path) -> None:
     folder = tmp_path / "docs"
     folder.mkdir()
-    for name in ("csv.md", "heapq.md", "random.md"):
-        shutil.copy(docs / name, folder)
+    for name, line in zip(("csv.md", "heapq.md", "random.md"), docs.read_text().splitlines(), strict=False):
+        (folder / name).write_text(f"# {name}\n\n{json.loads(line)['text']}\n")
     engine = Engine.open(tmp_path / "home", create=True)
     first = engine.add([folder])
     assert (first.documents_added, first.embedded) == (3, first.passages)
@@ -226,7 +201,7 @@ def test_too_little_changes_nothing(tmp_path: Path) -> None:
 
 def test_an_answer_quotes_its_document_and_a_foreign_question_is_refused(home: Path) -> None:
     engine = Engine.open(home, sets=SETS)
-    answer = engine.ask("How do I push an item onto the heap?")
+    answer = engine.ask("Which function pushes an item onto the heap?")
     assert not answer.abstained
     for citation in answer.citations:
         document = engine.store.snapshot().document(citation.document)

@@ -6,7 +6,7 @@ import hashlib
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, cast
 
 from pydantic import TypeAdapter
 
@@ -15,7 +15,7 @@ Split = Literal["train", "tune", "exam"]
 
 
 @cache
-def _adapter(kind: type) -> TypeAdapter[Any]:
+def _adapter(kind: Any) -> TypeAdapter[Any]:
     return TypeAdapter(kind)
 
 
@@ -25,12 +25,12 @@ class Record:
     __slots__ = ()
 
     def json(self) -> dict[str, Any]:
-        data: dict[str, Any] = _adapter(type(self)).dump_python(self, mode="json")
+        data: dict[str, Any] = _adapter(cast(Any, type(self))).dump_python(self, mode="json")
         return data
 
     @classmethod
     def load(cls, data: Any) -> Self:
-        record: Self = _adapter(cls).validate_python(data)
+        record: Self = _adapter(cast(Any, cls)).validate_python(data)
         return record
 
 

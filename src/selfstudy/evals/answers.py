@@ -113,5 +113,3 @@ def _f1(answer: list[str], reference: list[str]) -> float:
 
 def _share(part: int, whole: int) -> float:
     return part / whole if whole else 0.0
-
-

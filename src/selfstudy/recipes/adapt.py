@@ -34,7 +34,7 @@ from selfstudy.synth.questions import questions
 from selfstudy.synth.round_trip import round_trip
 from selfstudy.train.embedder import average
 from selfstudy.train.embedder import embedder as train_embedder
-from selfstudy.train.head import Head, fit_head
+from selfstudy.train.head import Head, Weights, fit_head
 
 _FEWEST = 30
 """Passages below which nothing can be proved."""
@@ -49,7 +49,7 @@ def corpus(work: Work, config: None, content: str, source: tuple[list[Passage], 
     return len(passages)
 
 
-@stage("train.head", version=2)
+@stage("train.head", version=3)
 def head(work: Work, config: Head, mined: Artifact, asked: Artifact, searched: Artifact, studied: Artifact) -> dict[str, float]:
     """Fit the head on the train split over base vectors; `head.npz` and `losses.json`, or nothing where it is off."""
     if not config.on:
@@ -72,9 +72,29 @@ def head(work: Work, config: Head, mined: Artifact, asked: Artifact, searched: A
 
     asked_for, passages = np.load(asked.path / "vectors.npy")[mine], np.load(searched.path / "vectors.npy")[pool]
     fitted, losses = fit_head(config, asked_for, passages, evidence, excluded, work.progress)
-    fitted.save(work.folder / "head.npz")
+    scores = _tuned_shares(config, fitted, examples, everything, asked, searched)
+    share = max(config.shares, key=lambda share: (scores[share], -share))
+    fitted.scaled(share).save(work.folder / "head.npz")
     write_json(work.folder / "losses.json", [round(loss, 4) for loss in losses])
-    return {"first loss": round(losses[0], 4), "last loss": round(losses[-1], 4)}
+    told = {f"tune MRR@10 at {name}": round(score, 4) for name, score in scores.items()}
+    return {"first loss": round(losses[0], 4), "last loss": round(losses[-1], 4), "share": share, **told}
+
+
+def _tuned_shares(
+    config: Head, fitted: Weights, examples: Sequence[Example], everything: Sequence[Passage], asked: Artifact, searched: Artifact
+) -> dict[float, float]:
+    """The dense MRR@10 of the tuning questions over the whole corpus, for every share of the head."""
+    places = [place for place, example in enumerate(examples) if example.split == "tune"][:600]
+    rows = {passage.id: row for row, passage in enumerate(everything)}
+    own = np.array([rows[examples[place].evidence[0].passage.id] for place in places], np.int64)
+    questions, passages = np.load(asked.path / "vectors.npy")[places], np.load(searched.path / "vectors.npy")
+    found: dict[float, float] = {}
+    for share in config.shares:
+        head = fitted.scaled(share)
+        scores = head(questions) @ head(passages).T
+        ranks = (scores >= scores[np.arange(len(own)), own][:, None]).sum(axis=1)
+        found[share] = float(np.where(ranks <= 10, 1 / ranks, 0.0).mean()) if len(own) else 0.0
+    return found
 
 
 def _alike(evidence: Sequence[Passage], rows: dict[str, int], passages: Sequence[Passage]) -> dict[int, list[int]]:
