@@ -310,7 +310,7 @@ def test_one_passage_again_and_again_proves_nothing(run: Run, home: Path) -> Non
     code, out, _ = run("--set", "embedder=fake:64", "status", "--json")
     status = json.loads(out)
     assert (code, status["documents"], status["passages"]) == (0, 200, 1)
-    told(run("--set", "embedder=fake:64", "adapt"), 4, "1 passage:")
+    told(run("--set", "embedder=fake:64", "adapt"), 4, "1 passage")
     assert len(json.loads(run("--set", "embedder=fake:64", "search", "kettle", "--json")[1])) == 1
 
 
