@@ -11,11 +11,12 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 demo: env
 	$(BIN)/python -m selfstudy.apps.demo
 
+# A process for each file: torch, OpenVINO and LanceDB loaded together into one long process crash when it forks much later.
 test: check
-	$(BIN)/python -m pytest -m "not slow"
+	for file in tests/test_*.py; do $(BIN)/python -m pytest -q -m "not slow" $$file || [ $$? -eq 5 ] || exit 1; done
 
 test-all: check
-	$(BIN)/python -m pytest
+	for file in tests/test_*.py; do $(BIN)/python -m pytest -q $$file || exit 1; done
 
 check: env-dev
 	$(BIN)/ruff check .

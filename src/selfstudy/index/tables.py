@@ -131,6 +131,9 @@ def store_errors(home: Path) -> Iterator[None]:
         if number is None and (found := _OS_ERROR.search(str(error))):
             number = int(found.group(1))
         told = home_error(home, OSError(number, "")) if number else None
+        if told is None and isinstance(error, RuntimeError) and "lance error" in str(error):
+            what = str(error).splitlines()[0][:160]
+            told = HomeError(f"The store in {home} cannot be read: {what}", "Put back a copy of the home, or add the documents to a new one.")
         if told is None:
             raise
         raise told from error

@@ -51,6 +51,8 @@ class Engine:
     @classmethod
     def open(cls, home: Path, *, create: bool = False, sets: Sequence[str] = (), reporter: Reporter | None = None) -> Self:
         """The engine over the folder `home`, made where `create` is set; `sets` are `a.b=c`. Raises BadConfig, HomeError."""
+        if home.exists() and not home.is_dir():
+            raise HomeError(f"{home} is a file; a home is a folder.", "Give another --home, or move the file away.")
         settings, origins = config.load(Settings, home / "config.toml", sets)
         return cls(home, Store.open(home, create), settings, origins, reporter or Quiet())
 
