@@ -133,7 +133,8 @@ def store_errors(home: Path) -> Iterator[None]:
         told = home_error(home, OSError(number, "")) if number else None
         if told is None and isinstance(error, RuntimeError) and "lance error" in str(error):
             what = str(error).splitlines()[0][:160]
-            told = HomeError(f"The store in {home} cannot be read: {what}", "Put back a copy of the home, or add the documents to a new one.")
+            mend = "Put back a copy of the home, or add the documents to a new one."
+            told = HomeError(f"The store in {home} cannot be read: {what}", mend)
         if told is None:
             raise
         raise told from error
