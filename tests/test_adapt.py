@@ -208,9 +208,10 @@ def test_too_little_changes_nothing(tmp_path: Path) -> None:
     assert engine.history() == []
 
 
-def test_an_answer_quotes_its_document_and_a_foreign_question_is_refused(home: Path) -> None:
+def test_an_answer_quotes_its_document_and_a_foreign_question_is_refused(home: Path, docs: Path) -> None:
     engine = Engine.open(home, sets=SETS)
-    answer = engine.ask("Which function pushes an item onto the heap?")
+    row = json.loads(docs.read_text(encoding="utf-8").splitlines()[7])
+    answer = engine.ask(f"{row['title']}: {' '.join(row['text'].split()[:25])}")
     assert not answer.abstained
     for citation in answer.citations:
         document = engine.store.snapshot().document(citation.document)
