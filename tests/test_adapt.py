@@ -56,8 +56,8 @@ def docs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def small_guard() -> Any:
     patch = pytest.MonkeyPatch()
-    whole = guard.reciprocal_ranks
-    patch.setattr(candidate.guard, "reciprocal_ranks", lambda embedder, progress: whole(embedder, progress, 60))
+    whole = guard.embed
+    patch.setattr(candidate.guard, "embed", lambda embedder, progress: whole(embedder, progress, 60))
     yield
     patch.undo()
 
@@ -155,6 +155,49 @@ def test_a_refused_candidate_stays_refused_unless_forced_and_that_is_recorded(ho
     assert engine.promote(outcome.key, force=True)["forced"]
     assert engine.live.key == outcome.key
     assert engine.history()[-1]["forced"]
+
+
+def test_a_candidate_that_only_the_guard_refuses_is_tried_again_nearer_to_the_base(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.rmtree(home / "history")  # as if nothing had been judged yet
+    truly = adapt.judge
+    counted: list[int] = []
+
+    def judge(*args: Any, candidates: int, **kwargs: Any) -> Any:
+        counted.append(candidates)
+        verdict = truly(*args, candidates=candidates, **kwargs)
+        checks = tuple(replace(check, passed=check.name != "guard" or candidates == 2) for check in verdict.checks)
+        return replace(verdict, checks=checks, promote=candidates == 2)
+
+    monkeypatch.setattr(adapt, "judge", judge)
+    engine = Engine.open(home, sets=SETS)
+    outcome = engine.adapt()
+    assert counted == [1, 2]
+    assert outcome.promoted
+    assert "0.5 of the distance" in outcome.note
+    first, second, promoted = engine.history_of.events()
+    assert (first.promote, second.promote, promoted.event) == (False, True, "promoted")
+    assert first.system is not None
+    assert second.system is not None
+    assert engine.live == second.system
+    names = (engine.settings.embedder, first.system.embedder, second.system.embedder)
+    base, far, near = (engine._embedder(name).embed(["How is a file opened?"]) for name in names)
+    assert float((base * far).sum()) < float((base * near).sum()) < 0.9999
+    assert Engine.open(home, sets=SETS).adapt().key == outcome.key
+    assert counted == [1, 2]
+
+
+def test_a_refused_home_learns_when_to_abstain(home: Path) -> None:
+    engine = Engine.open(home, sets=[*SETS, "head.anchor=0.0", "head.steps=1", "head.learning_rate=1e-9"])
+    engine.rollback()
+    assert engine.live.abstention is None
+    assert not engine.adapt().promoted
+    assert engine.live.key is None
+    assert engine.live.abstention is not None
+    assert engine.history()[-1]["event"] == "calibrated"
+    events = len(engine.history())
+    engine.adapt()
+    assert len(engine.history()) == events
+    assert Engine.open(home, sets=["weight=0.7"]).live.abstention is None  # another base: what was learned does not hold for it
 
 
 def test_evaluate_gives_the_promised_json(home: Path, tmp_path: Path) -> None:

@@ -110,9 +110,9 @@ def test_repeated_candidates_need_stronger_proof() -> None:
     assert failing(given(dense=weak)) == []
     verdict = given(dense=weak, candidates=10)
     assert failing(verdict) == ["gain"]
-    assert "p <= 0.005 (0.05 over 10 candidates)" in verdict.reason
+    assert "p <= 0.000455 (candidate 10 of this exam)" in verdict.reason
     assert failing(given(candidates=10)) == []
-    assert failing(given(dense=weak, gate=Gate(alpha=0.005))) == ["gain"]
+    assert failing(given(dense=weak, gate=Gate(alpha=0.01))) == ["gain"]
 
 
 def test_too_small_an_exam_proves_nothing() -> None:

@@ -351,3 +351,22 @@ def test_threads_are_taken_from_the_environment(monkeypatch: pytest.MonkeyPatch)
     for said, expected in (("3", 3), ("", None), ("many", None), ("0", None)):
         monkeypatch.setenv("OMP_NUM_THREADS", said)
         assert sentence._threads_of_environment() == expected
+
+
+def test_nothing_is_reported_to_anyone(tmp_path: Path) -> None:
+    """OpenVINO's import, as it comes, forks a process that sends statistics to a server."""
+    code = """
+import sys, time
+from pathlib import Path
+seen = []
+sys.addaudithook(lambda event, args: seen.append(event) if event in ("os.fork", "socket.connect", "socket.getaddrinfo") else None)
+from selfstudy.models import minilm
+minilm.load(cache=Path(sys.argv[1])).embed(["Where is it?"])
+assert "openvino" in sys.modules
+time.sleep(1)
+print(seen)
+"""
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", code, str(tmp_path)], capture_output=True, text=True, check=True, timeout=300
+    )
+    assert done.stdout.strip() == "[]"

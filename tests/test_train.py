@@ -17,10 +17,10 @@ from selfstudy.core.artifacts import write_records
 from selfstudy.core.ports import Vectors
 from selfstudy.core.records import Artifact, Example, Hit, Passage, Place, passage_id
 from selfstudy.core.run import Lazy, Run
-from selfstudy.train.embedder import Average, Embedder, average, embedder
+from selfstudy.train.embedder import Average, Embedder, average, embedder, joined, nearer
 from selfstudy.train.head import Head, Weights, fit_head
 from selfstudy.train.model import averaged, load, with_head
-from selfstudy.train.rows import contrastive, evidence_text
+from selfstudy.train.rows import batched, contrastive, evidence_text
 
 WORDS = "kettle lamp engine bridge violin glacier orchard tunnel green blue the of is repaired by water street owner what how".split()
 
@@ -101,12 +101,61 @@ def test_what_was_asked_is_taken_out_of_the_evidence() -> None:
     assert {evidence_text(heading, random.Random(seed)) for seed in range(40)} == {one.indexed, one.text}
 
 
-def test_rows_have_a_negative_only_where_there_is_one() -> None:
-    one, other = source("a b"), source("c d")
-    bare = Example("e", "q", (), (Hit(one, 1.0, "w"),))
-    mined = Example("f", "r", (), (Hit(one, 1.0, "w"),), (Hit(other, 1.0, "dense"),))
-    assert set(contrastive([bare], 2)) == {"anchor", "positive"}
-    assert contrastive([bare, mined], 2) == {"anchor": ["r", "r"], "positive": ["a b", "a b"], "negative": ["c d", "c d"]}
+def about(place: int, hard: Sequence[int] = (), question: int = 0) -> Example:
+    """A question about passage number `place`, with passages of other numbers as its hard negatives."""
+    evidence = (Hit(source(f"text {place}"), 1.0, "w"),)
+    return Example(
+        f"{place}-{question}", f"question {place}-{question}", (), evidence, tuple(Hit(source(f"text {h}"), 1.0, "d") for h in hard)
+    )
+
+
+def test_batches_bring_hard_negatives_in_as_other_questions() -> None:
+    rows = [about(place, [(place + 10) % 20, (place + 5) % 20], question) for place in range(20) for question in range(2)]
+    batches = batched(rows, 6, 40, mates=2, seed=3)
+    assert len(batches) == 40
+    together = 0
+    for batch in batches:
+        ids = [example.evidence[0].passage.id for example in batch]
+        assert len(ids) == len(set(ids)) == 6, "a passage that stands twice would be its own question's negative"
+        together += sum(hit.passage.id in ids for example in batch for hit in example.distractors)
+    alone = batched(rows, 6, 40, mates=0, seed=3)
+    apart = sum(hit.passage.id in {e.evidence[0].passage.id for e in batch} for batch in alone for e in batch for hit in e.distractors)
+    assert together > 2 * apart
+    assert {example.id for batch in alone[:10] for example in batch} == {row.id for row in rows}, "each comes once before any comes again"
+    assert batched(rows, 6, 40, mates=2, seed=3) == batches
+    assert [len(batch) for batch in batched(rows[:4], 6, 2, 2)] == [2, 2]
+
+
+def test_rows_keep_the_passages_in_the_order_of_the_loss() -> None:
+    bare, mined = about(0), about(1, [2])
+    assert set(contrastive([[bare, mined]], 0).columns) == {"anchor", "positive"}
+    rows = contrastive([[bare, mined]], 1)
+    assert rows.columns == {
+        "anchor": ["question 0-0", "question 1-0"], "positive": ["text 0", "text 1"], "negative_1": ["text 2", "text 2"],
+    }  # fmt: skip
+    assert rows.passages == [[source(f"text {place}").id for place in (0, 1, 2, 2)]]
+    assert set(contrastive([[bare], [mined]], 1).columns) == {"anchor", "positive"}, "a batch without any has none to lend"
+
+
+def test_the_loss_mixes_what_is_right_with_what_the_teacher_thinks() -> None:
+    import torch
+
+    from selfstudy.train.losses import in_batch
+
+    anchors, passages = torch.tensor([[1.0, 0.0], [0.0, 1.0]]), torch.tensor([[2.0, 0.0], [0.0, 5.0]])
+
+    def identity(features: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        return features
+
+    def loss(taught: float, labels: list[list[float]]) -> float:
+        columns = [{"sentence_embedding": anchors}, {"sentence_embedding": passages}]
+        return float(in_batch(identity, 0.5, taught)(columns, torch.tensor(labels)))  # type: ignore[arg-type]
+
+    right = float(np.log(1 + np.exp(-2)))  # cosines 1 and 0 at temperature .5
+    assert loss(0.0, [[0.0, 0.0], [0.0, 0.0]]) == pytest.approx(right, abs=1e-6)
+    assert loss(1.0, [[0.0, 0.0], [0.0, 0.0]]) == pytest.approx(right + 1, abs=1e-6)  # half of it on the other, 2 away in the exponent
+    assert loss(0.5, [[99.0, 0.0], [0.0, 99.0]]) == pytest.approx(right, abs=1e-6)
+    assert loss(0.5, [[0.0, 99.0], [99.0, 0.0]]) == pytest.approx(right + 1, abs=1e-6)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -166,9 +215,9 @@ def artifact(folder: Path, rows: Sequence[Example]) -> Artifact:
     return Artifact("mined", "mined", folder)
 
 
-def empty(folder: Path) -> Artifact:
-    folder.mkdir(parents=True, exist_ok=True)
-    return Artifact("head", "head", folder)
+def unmoved(questions: Sequence[str], passages: Sequence[Sequence[str]]) -> list[list[float]]:
+    """A teacher that knows nothing."""
+    return [[0.0] * len(ids) for ids in passages]
 
 
 def test_the_head_as_plain_modules_is_the_head(tiny: Path, tmp_path: Path) -> None:
@@ -194,9 +243,10 @@ def test_an_average_lies_between_and_its_ends_are_the_models(tiny: Path) -> None
 
 def test_training_brings_questions_to_their_passages(tiny: Path, tmp_path: Path) -> None:
     rows = examples()
-    settings = Embedder(max_steps=120, learning_rate=5e-3, temperature=0.1, per_device_train_batch_size=8, frozen_layers=0)
+    settings = Embedder(max_steps=120, learning_rate=5e-3, temperature=0.1, per_device_train_batch_size=8, frozen_layers=0, taught=0.1)
     run = Run(tmp_path / "run")
-    trained = run.stage(embedder, settings, artifact(tmp_path / "mined", rows), empty(tmp_path / "head"), Lazy("base", lambda: tiny))
+    base, teacher = Lazy("base", lambda: tiny), Lazy("teacher", lambda: unmoved)
+    trained = run.stage(embedder, settings, artifact(tmp_path / "mined", rows), base, teacher)
     texts = list({e.evidence[0].passage.id: e.evidence[0].passage.indexed for e in rows}.values())
     target = np.array([texts.index(e.evidence[0].passage.indexed) for e in rows])
 
@@ -205,21 +255,34 @@ def test_training_brings_questions_to_their_passages(tiny: Path, tmp_path: Path)
         asked, searched = (model.encode(t, normalize_embeddings=True) for t in ([e.question for e in rows], texts))
         return found(asked, searched, target)
 
-    assert hits(trained.path / "tuned") > hits(trained.path / "start") + 0.2
+    assert hits(trained.path / "tuned") > hits(tiny) + 0.2
     assert load(trained.path / "tuned").max_seq_length == 64
     assert not (trained.path / "checkpoints").exists()
     scores = {"0.0": 0.1, "0.5": 0.9, "1.0": 0.4}
     score = Lazy("score", lambda: lambda folder: scores[folder.name.removeprefix("share-")])
-    best = run.stage(average, Average(), trained, score)
+    best = run.stage(average, Average(), trained, base, score)
     assert run.result(best)["share"] == 0.5
-    assert "selfstudy" in (best.path / "model" / "README.md").read_text()
     assert sorted(path.name for path in best.path.iterdir()) == ["manifest.json", "model"]
+    near = run.stage(nearer, None, 0.5, best, base)
+    start, far, back = (dict(load(path).named_parameters()) for path in (tiny, trained.path / "tuned", near.path / "model"))
+    name = next(name for name in start if not np.allclose(start[name].detach(), far[name].detach()))
+    assert np.allclose(back[name].detach(), (0.75 * start[name] + 0.25 * far[name]).detach(), atol=1e-5)
+    fitted = Artifact("head", "head", tmp_path / "head")
+    fitted.path.mkdir()
+    chooser = np.random.default_rng(1)
+    head = Weights(chooser.normal(size=(32, 16)).astype(np.float32), chooser.normal(size=(16, 32)).astype(np.float32), 0.5)
+    head.save(fitted.path / "head.npz")
+    whole = load(run.stage(joined, None, 0.5, near, trained, fitted).path / "model")
+    assert np.allclose(
+        whole.encode(texts), head.scaled(0.25)(load(near.path / "model").encode(texts, normalize_embeddings=True)), atol=1e-5
+    )
+    assert "0.5 of its distance" in next(tmp_path.glob("run/joined-*/model/README.md")).read_text()
 
 
 def test_without_steps_the_start_is_the_model(tiny: Path, tmp_path: Path) -> None:
     run = Run(tmp_path / "run")
     mined = artifact(tmp_path / "mined", examples())
-    trained = run.stage(embedder, Embedder(minutes=0), mined, empty(tmp_path / "head"), Lazy("base", lambda: tiny))
+    trained = run.stage(embedder, Embedder(minutes=0), mined, Lazy("base", lambda: tiny), Lazy("teacher", lambda: unmoved))
     texts = ["the green kettle", "water"]
     assert np.allclose(load(trained.path / "tuned").encode(texts), load(tiny).encode(texts), atol=1e-6)
 
@@ -231,16 +294,15 @@ from selfstudy.core.records import Artifact
 from selfstudy.core.run import Lazy, Run
 from selfstudy.train.embedder import Embedder, embedder
 here, tiny = Path(sys.argv[1]), Path(sys.argv[2])
-settings = Embedder(max_steps=200, learning_rate=1e-3, per_device_train_batch_size=8, save_seconds=20)
-mined, head = Artifact("mined", "mined", here / "mined"), Artifact("head", "head", here / "head")
-Run(here / "run").stage(embedder, settings, mined, head, Lazy("base", lambda: tiny))
+settings = Embedder(max_steps=160, learning_rate=1e-3, per_device_train_batch_size=8, save_seconds=20)
+mined, teacher = Artifact("mined", "mined", here / "mined"), Lazy("teacher", lambda: lambda q, p: [[0.0] * len(ids) for ids in p])
+Run(here / "run").stage(embedder, settings, mined, Lazy("base", lambda: tiny), teacher)
 """
 
 
 @pytest.mark.slow
 def test_killed_in_the_middle_it_goes_on_from_its_checkpoint(tiny: Path, tmp_path: Path) -> None:
     artifact(tmp_path / "mined", examples())
-    empty(tmp_path / "head")
     command = [sys.executable, "-W", "ignore", "-c", SCRIPT, str(tmp_path), str(tiny)]
     first = subprocess.Popen(command, env=os.environ | {"PYTHONPATH": str(Path(__file__).parent.parent / "src")})
     deadline = time.monotonic() + 240
@@ -254,4 +316,4 @@ def test_killed_in_the_middle_it_goes_on_from_its_checkpoint(tiny: Path, tmp_pat
     assert done.returncode == 0
     (finished,) = [path for path in (tmp_path / "run").iterdir() if (path / "manifest.json").exists()]
     assert '"resumed": true' in (finished / "manifest.json").read_text()
-    assert len((finished / "losses.json").read_text().split(",")) == 40, "the losses before the kill are kept too"
+    assert len((finished / "losses.json").read_text().split(",")) == 32, "the losses before the kill are kept too"

@@ -22,7 +22,7 @@ class Gate(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    alpha: float = Field(0.05, gt=0, lt=1, description="how likely a gain by chance may be; over the number of candidates judged")
+    alpha: float = Field(0.05, gt=0, lt=1, description="how likely a gain by chance may be, over all candidates that one exam judges")
     guard_margin: float = Field(0.03, ge=0, description="how much worse the guard, unseen writers and own questions may be at most")
     hybrid_margin: float = Field(0.01, ge=0, description="how much worse hybrid search may be at most")
     minimum_exam: int = Field(30, ge=2, description="fewer exam questions prove nothing")
@@ -64,7 +64,8 @@ def judge(
     """The verdict on a candidate from reciprocal ranks (cut at 10) per question, before and after.
 
     `dense`, `hybrid` and `writers` speak of the same exam questions; `unseen` names the writers that training never saw; `own` are the
-    user's labelled questions; `candidates` is the number of candidates that this exam has judged, this one included (Bonferroni).
+    user's labelled questions; `candidates` is the number of candidates that this exam has judged, this one
+    included: the k-th may spend alpha / (k (k + 1)), which sums to alpha over however many will come.
     An exam below `gate.minimum_exam` refuses at once. Raises ValueError where lengths do not fit.
     """
     n = len(writers)
@@ -96,9 +97,9 @@ def _proofs(
     candidates: int,
     seed: int,
 ) -> Iterator[Check]:
-    alpha = gate.alpha / candidates
+    alpha = gate.alpha / (candidates * (candidates + 1))  # sums to gate.alpha over however many candidates will come
     gain = compare(*dense, seed)
-    over = f" ({gate.alpha:g} over {candidates} candidates)" if candidates > 1 else ""
+    over = f" (candidate {candidates} of this exam)" if candidates > 1 else ""
     yield Check("gain", gain.low > 0 and gain.p <= alpha, gain, f"an interval wholly above 0 and p <= {alpha:.3g}{over}")
 
     yield _not_worse("hybrid", compare(*hybrid, seed), gate.hybrid_margin)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -50,13 +51,21 @@ class NotConvertible(Exception):
     """Why a model cannot run here; the caller uses torch instead."""
 
 
+def _library() -> Any:
+    """OpenVINO without its telemetry: as it comes, its import alone forks a process that reports to a server."""
+    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]  # its import fails, and OpenVINO takes a stub of its own
+    import openvino
+
+    return openvino
+
+
 class OpenVinoRuntime:
     """Embeds with the converted model in `converted`. Safe to share between threads. Raises NotConvertible."""
 
     name = "openvino"
 
     def __init__(self, converted: Path, threads: int | None = None) -> None:
-        import openvino
+        openvino = _library()
         from tokenizers import Tokenizer
 
         about = json.loads((converted / ABOUT).read_text(encoding="utf-8"))
@@ -132,7 +141,7 @@ def open_runtime(folder: ModelFolder, cache: Path | None, threads: int | None = 
 
     Without a cache, or where the cache cannot be written, the conversion lasts as long as the process.
     """
-    import openvino
+    openvino = _library()
 
     version = openvino.__version__
     if cache is not None:
@@ -163,7 +172,7 @@ def _about(kept: Path) -> dict[str, Any] | None:
 
 def _converted(folder: ModelFolder, kept: Path, threads: int | None) -> OpenVinoRuntime:
     """Convert and check beside `kept`, then rename; that it cannot be done is kept too."""
-    import openvino
+    openvino = _library()
 
     beside = Path(tempfile.mkdtemp(prefix=f".{kept.name}.", dir=kept.parent))
     try:
@@ -191,7 +200,7 @@ def _converted(folder: ModelFolder, kept: Path, threads: int | None) -> OpenVino
 
 
 def _convert(folder: ModelFolder, into: Path, about: dict[str, Any], threads: int | None) -> OpenVinoRuntime:
-    import openvino
+    openvino = _library()
 
     from selfstudy.models.torch import load_model, quiet
 

@@ -9,11 +9,10 @@ from typing import Any
 
 import numpy as np
 
-# CALfrom selfstudy.answer.abstention import Calibration
 from selfstudy.core.artifacts import manifest, read_records, write_records
 from selfstudy.core.errors import NotEnough
 from selfstudy.core.files import make_folder, read_json, write_json
-from selfstudy.core.ports import Embedder, Vectors
+from selfstudy.core.ports import Embedder
 from selfstudy.core.records import Artifact, Example, Passage, digest
 from selfstudy.core.run import Lazy, Planned, Run, Work, stage
 from selfstudy.core.text import cjk_share
@@ -32,7 +31,7 @@ from selfstudy.recipes.system import Remembering, System, retrievers
 from selfstudy.synth.negatives import negatives
 from selfstudy.synth.questions import questions
 from selfstudy.synth.round_trip import round_trip
-from selfstudy.train.embedder import average
+from selfstudy.train.embedder import average, joined, nearer
 from selfstudy.train.embedder import embedder as train_embedder
 from selfstudy.train.head import Head, Weights, fit_head
 
@@ -49,9 +48,9 @@ def corpus(work: Work, config: None, content: str, source: tuple[list[Passage], 
     return len(passages)
 
 
-@stage("train.head", version=3)
+@stage("train.head", version=4)
 def head(work: Work, config: Head, mined: Artifact, asked: Artifact, searched: Artifact, studied: Artifact) -> dict[str, float]:
-    """Fit the head on the train split over base vectors; `head.npz` and `losses.json`, or nothing where it is off."""
+    """Fit the head on the train split over given vectors; `head.npz` and `losses.json`, or nothing where it is off."""
     if not config.on:
         return {}
     examples = list(read_records(mined.path / "mined.jsonl", Example))
@@ -111,9 +110,19 @@ def _alike(evidence: Sequence[Passage], rows: dict[str, int], passages: Sequence
 
 
 class Study:
-    """One adapt: the stages, each asked for when it is needed, over one snapshot."""
+    """One adapt: the stages, each asked for when it is needed, over one snapshot. `share` below 1 is a candidate nearer to the base."""
 
-    def __init__(self, home: Path, run: Run, settings: Settings, snapshot: Snapshot, base: System, live: System, embedders: Any) -> None:
+    def __init__(
+        self,
+        home: Path,
+        run: Run,
+        settings: Settings,
+        snapshot: Snapshot,
+        base: System,
+        live: System,
+        embedders: Any,
+        share: float = 1.0,
+    ) -> None:
         self.home = home
         self.run = run
         self.settings = settings
@@ -121,6 +130,7 @@ class Study:
         self.base = base
         self.live = live
         self._embedders = embedders
+        self.share = share
 
     def embedder(self, name: str) -> Remembering:
         """The embedder called `name`, loaded once."""
@@ -187,26 +197,48 @@ class Study:
 
     @cached_property
     def trained(self) -> Artifact:
-        base = Lazy(self.base.fingerprint, lambda: self.embedder(self.base.embedder))
-        asked = self.run.stage(c.question_vectors, None, self.kept, base)
-        searched = self.run.stage(c.stored_vectors, None, self.corpus, self.lazy("vectors", self.base.fingerprint, self._base_vectors))
-        fitted = self.run.stage(head, self.settings.head, self.mined, asked, searched, self.corpus)
-        folder = Lazy(self.base.fingerprint, lambda: self.embedder(self.base.embedder).model_folder)
-        return self.run.stage(train_embedder, self.settings.training, self.mined, fitted, folder)
+        teacher = self.lazy("teacher", self.base.fingerprint, lambda: c.teacher(self.snapshot, self.base_retrievers))
+        return self.run.stage(train_embedder, self.settings.training, self.mined, self._base_folder(), teacher)
 
-    def _base_vectors(self) -> Vectors:
-        return self.snapshot.vectors(self.base.fingerprint)
+    def _base_folder(self) -> Lazy:
+        return Lazy(self.base.fingerprint, lambda: self.embedder(self.base.embedder).model_folder)
 
     @cached_property
-    def model(self) -> Artifact:
-        """The candidate: `model/` is a sentence-transformers folder."""
+    def averaged(self) -> Artifact:
+        """`model/`: as far from the base as the tuning questions would have it, without a head."""
         score = Lazy(digest("tune score", self.mined.key), lambda: c.tune_score(self.mined, list(self.snapshot.passages), self._folder))
-        return self.run.stage(average, self.settings.average, self.trained, score)
+        return self.run.stage(average, self.settings.average, self.trained, self._base_folder(), score)
 
     def _folder(self, folder: Path) -> Embedder:
         from selfstudy.models.sentence import SentenceEmbedder
 
         return SentenceEmbedder(folder)
+
+    def _of(self, body: Artifact) -> Lazy:
+        """The embedder of an artifact that holds a `model/`."""
+        return Lazy(body.key, lambda: self.embedder(f"artifact:{body.key}"))
+
+    def _vectors_of(self, body: Artifact) -> Artifact:
+        """The vectors of the corpus by that embedder; where it is the base still, those that the store has."""
+        stored = self.lazy("vectors", self.base.fingerprint, lambda: (self.base.fingerprint, self.snapshot.vectors(self.base.fingerprint)))
+        return self.run.stage(c.body_vectors, None, self.corpus, self._of(body), stored)
+
+    @cached_property
+    def fitted(self) -> Artifact:
+        """The head, fitted on the vectors of `averaged`."""
+        asked = self.run.stage(c.question_vectors, None, self.kept, self._of(self.averaged))
+        return self.run.stage(head, self.settings.head, self.mined, asked, self._vectors_of(self.averaged), self.corpus)
+
+    @cached_property
+    def body(self) -> Artifact:
+        if self.share == 1:
+            return self.averaged
+        return self.run.stage(nearer, None, self.share, self.averaged, self._base_folder())
+
+    @cached_property
+    def model(self) -> Artifact:
+        """The candidate: `model/` is a sentence-transformers folder."""
+        return self.run.stage(joined, None, self.share, self.body, self.trained, self.fitted)
 
     @property
     def tuned_name(self) -> str:
@@ -217,10 +249,12 @@ class Study:
 
     @cached_property
     def tuned_vectors(self) -> Artifact:
-        return self.run.stage(c.passage_vectors, None, self.corpus, Lazy(self.model.key, self.tuned))
+        return self.run.stage(
+            c.passage_vectors, None, self.corpus, self._vectors_of(self.body), self.fitted, self.share, self._of(self.model)
+        )
 
-    def tuned_retrievers(self, share: float) -> dict[str, Any]:
-        lexical, dense, hybrid = c.system_of(self.snapshot, self.tuned(), np.load(self.tuned_vectors.path / "vectors.npy"), share)
+    def tuned_retrievers(self, weight: float) -> dict[str, Any]:
+        lexical, dense, hybrid = c.system_of(self.snapshot, self.tuned(), np.load(self.tuned_vectors.path / "vectors.npy"), weight)
         return {"lexical": lexical, "dense": dense, "hybrid": hybrid}
 
     @cached_property
@@ -229,22 +263,33 @@ class Study:
         return self.run.stage(c.weight, None, self.mined, hybrid)
 
     @property
-    def share(self) -> float:
+    def weight(self) -> float:
+        """The dense share of the candidate's hybrid search."""
         return float(read_json(self.weighed.path / "weight.json")["weight"])
 
     @cached_property
     def calibrated(self) -> Artifact:
         def load() -> tuple[Any, Embedder]:
-            return self.tuned_retrievers(self.share)["hybrid"], self.tuned()
+            return self.tuned_retrievers(self.weight)["hybrid"], self.tuned()
 
         return self.run.stage(
             calibration, self.settings.abstain, self.mined, self.settings.extract, Lazy(digest("tuned system", self.weighed.key), load)
         )
 
     @cached_property
+    def base_calibrated(self) -> Artifact:
+        """When the base should abstain: what a home needs whose candidates were all refused."""
+
+        def load() -> tuple[Any, Embedder]:
+            return self.base_retrievers["hybrid"], self.embedder(self.base.embedder)
+
+        system = self.lazy(f"base system {self.base.weight:.3f}", self.base.fingerprint, load)
+        return self.run.stage(calibration, self.settings.abstain, self.mined, self.settings.extract, system)
+
+    @cached_property
     def examined(self) -> Artifact:
         live = self.lazy(f"live {self.live.weight:.3f}", self.live.fingerprint, self._live_retrievers)
-        after = Lazy(digest("tuned", self.weighed.key), lambda: self.tuned_retrievers(self.share))
+        after = Lazy(digest("tuned", self.weighed.key), lambda: self.tuned_retrievers(self.weight))
         return self.run.stage(c.exam, None, self.mined, live, after)
 
     def _live_retrievers(self) -> dict[str, Any]:
@@ -252,8 +297,11 @@ class Study:
 
     @cached_property
     def guards(self) -> tuple[Artifact, Artifact]:
-        before = self.run.stage(c.guard_ranks, None, Lazy(self.live.fingerprint, lambda: self.embedder(self.live.embedder)))
-        return before, self.run.stage(c.guard_ranks, None, Lazy(self.model.key, self.tuned))
+        live = Lazy(self.live.fingerprint, lambda: self.embedder(self.live.embedder))
+        before = self.run.stage(c.guard_vectors, None, live)
+        unmoved = manifest(self.averaged).result["share"] == 0 and self.live.key is None
+        after = before if unmoved else self.run.stage(c.guard_vectors, None, self._of(self.body))
+        return self.run.stage(c.guard_ranks, None, before), self.run.stage(c.guard_ranks, None, after, self.fitted, self.share)
 
     @property
     def key(self) -> str:
@@ -263,7 +311,7 @@ class Study:
     def system(self) -> System:
         """The candidate as it would serve."""
         abstention = read_json(self.calibrated.path / "calibration.json")
-        return System(self.tuned_name, self.tuned().fingerprint, self.share, self.key, abstention)
+        return System(self.tuned_name, self.tuned().fingerprint, self.weight, self.key, abstention)
 
     def plan(self) -> list[Planned]:
         """What would run, what is kept, and for how long; nothing is loaded and nothing is written."""
@@ -284,7 +332,7 @@ class Study:
         pairs = {"dense": dense, "hybrid": hybrid, "guard": guard}
         own = None
         if self.settings.own.queries and self.settings.own.qrels:
-            before, after = self._live_retrievers()["hybrid"], self.tuned_retrievers(self.share)["hybrid"]
+            before, after = self._live_retrievers()["hybrid"], self.tuned_retrievers(self.weight)["hybrid"]
             own = own_ranks(self.snapshot, self.settings.own.queries, self.settings.own.qrels, before, after)
         verdict = judge(
             self.settings.gate,
@@ -308,9 +356,12 @@ class Study:
             questions=manifest(self.asked).result,
             round_trip=manifest(self.kept).result,
             negatives=manifest(self.mined).result,
-            weight=self.share,
+            weight=self.weight,
             seconds=0.0,
             report=f"reports/{self.key}.html",
+            note=f"This candidate stands at {self.share:g} of the distance from the base: the one at full distance failed only the guard."
+            if self.share < 1
+            else "",
         )
         make_folder(self.home / "reports")
         write_report(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,11 @@ from selfstudy.core.records import Artifact, Example, Passage
 from selfstudy.core.run import Work, stage
 from selfstudy.evals import guard
 from selfstudy.index.dense import Dense, Flat
-from selfstudy.index.hybrid import Hybrid
+from selfstudy.index.hybrid import Hybrid, Spread
 from selfstudy.index.lexical import Lexical
 from selfstudy.index.snapshot import Snapshot
 from selfstudy.recipes.system import System
+from selfstudy.train.head import Weights
 
 _PART = 512
 WEIGHTS = tuple(round(0.05 * step, 2) for step in range(6, 15))
@@ -40,9 +42,15 @@ def saved(path: Path, vectors: Vectors) -> None:
     beside.rename(path)
 
 
-@stage("study.passage_vectors", version=1)
-def passage_vectors(work: Work, config: None, corpus: Artifact, embedder: Embedder) -> dict[str, Any]:
-    """`vectors.npy`: a row for each passage of the corpus, in its order. A kill loses one part of 512."""
+@stage("study.body_vectors", version=1)
+def body_vectors(work: Work, config: None, corpus: Artifact, embedder: Embedder, stored: tuple[str, Vectors]) -> str:
+    """`vectors.npy`: a row for each passage of the corpus, in its order. A kill loses one part of 512.
+
+    `stored` are a fingerprint and the vectors that the store has of it: an embedder that is still that one need not work again.
+    """
+    if embedder.fingerprint == stored[0]:
+        saved(work.folder / "vectors.npy", stored[1])
+        return embedder.fingerprint
     passages = list(read_records(corpus.path / "passages.jsonl", Passage))
     texts = [passage.indexed for passage in passages]
     parts = []
@@ -55,7 +63,40 @@ def passage_vectors(work: Work, config: None, corpus: Artifact, embedder: Embedd
     saved(work.folder / "vectors.npy", np.concatenate([np.load(part) for part in parts]))
     for part in parts:
         part.unlink()
-    return {"fingerprint": embedder.fingerprint, "ids": [passage.id for passage in passages]}
+    return embedder.fingerprint
+
+
+@stage("study.passage_vectors", version=2)
+def passage_vectors(
+    work: Work, config: None, corpus: Artifact, body: Artifact, fitted: Artifact, share: float, embedder: Embedder
+) -> dict[str, Any]:
+    """`vectors.npy`: the vectors of `embedder`, which is the body with `share` of the head, so the head is all that has to be applied."""
+    vectors = np.load(body.path / "vectors.npy")
+    saved(work.folder / "vectors.npy", moved(vectors, fitted, share))
+    ids = [passage.id for passage in read_records(corpus.path / "passages.jsonl", Passage)]
+    return {"fingerprint": embedder.fingerprint, "ids": ids}
+
+
+def moved(vectors: Vectors, fitted: Artifact | None, share: float) -> Vectors:
+    """What the head of `fitted` makes of a body's vectors."""
+    if fitted is None or not (fitted.path / "head.npz").exists():
+        return vectors
+    head = Weights.load(fitted.path / "head.npz")
+    return head.scaled(share * head.share)(vectors)
+
+
+def teacher(snapshot: Snapshot, base: dict[str, Any]) -> Callable[[Sequence[str], Sequence[Sequence[str]]], list[NDArray[np.float64]]]:
+    """What training learns from beside the questions themselves: the base's lexical and dense scores, half and half, as z-scores."""
+
+    def taught(questions: Sequence[str], passages: Sequence[Sequence[str]]) -> list[NDArray[np.float64]]:
+        by_words, by_meaning = (chain.from_iterable(base[name].scores(questions)) for name in ("lexical", "dense"))
+        found = []
+        for words, meaning, ids in zip(by_words, by_meaning, passages, strict=True):
+            rows = [snapshot.row(id) for id in ids]
+            found.append((Spread.of(words).standard(words[rows]) + Spread.of(meaning).standard(meaning[rows])) / 2)
+        return found
+
+    return taught
 
 
 @stage("study.question_vectors", version=1)
@@ -66,10 +107,19 @@ def question_vectors(work: Work, config: None, kept: Artifact, embedder: Embedde
     return len(texts)
 
 
-@stage("study.guard", version=1)
-def guard_ranks(work: Work, config: None, embedder: Embedder) -> float:
-    """`ranks.npy`: the reciprocal rank of every guard question."""
-    ranks = guard.reciprocal_ranks(embedder, work.progress)
+@stage("study.guard_vectors", version=1)
+def guard_vectors(work: Work, config: None, embedder: Embedder) -> None:
+    """`questions.npy` and `passages.npy`: the guard as this embedder sees it."""
+    found = guard.embed(embedder, work.progress)
+    saved(work.folder / "questions.npy", found.questions)
+    saved(work.folder / "passages.npy", found.passages)
+
+
+@stage("study.guard", version=2)
+def guard_ranks(work: Work, config: None, seen: Artifact, fitted: Artifact | None = None, share: float = 1.0) -> float:
+    """`ranks.npy`: the reciprocal rank of every guard question, with the head of `fitted` over the vectors of `seen`."""
+    vectors = (moved(np.load(seen.path / f"{name}.npy"), fitted, share) for name in ("questions", "passages"))
+    ranks = guard.reciprocal_ranks_of(*vectors)
     saved(work.folder / "ranks.npy", ranks.astype(np.float32))
     return round(float(ranks.mean()), 4)
 
@@ -177,13 +227,6 @@ def system_of(snapshot: Snapshot, embedder: Embedder, vectors: Vectors | None, s
     lexical = Lexical(snapshot)
     dense = Dense(snapshot, embedder, Flat(vectors, embedder.fingerprint) if vectors is not None else None)
     return lexical, dense, Hybrid(lexical, dense, share)
-
-
-@stage("study.stored_vectors", version=1)
-def stored_vectors(work: Work, config: None, corpus: Artifact, vectors: Vectors) -> int:
-    """`vectors.npy`: the base embedder's vectors out of the store, a row for each passage of the corpus."""
-    saved(work.folder / "vectors.npy", vectors)
-    return len(vectors)
 
 
 def prepared(artifacts_folder: Path, system: System) -> tuple[list[str], Vectors] | None:

@@ -11,7 +11,7 @@ from typing import Any, Self
 
 from selfstudy.core import config
 from selfstudy.core.errors import BadInput, HomeError
-from selfstudy.core.files import Lock, make_folder, write_atomic, write_json
+from selfstudy.core.files import Lock, make_folder, read_json, write_atomic, write_json
 from selfstudy.core.records import Answer, Hit
 from selfstudy.core.run import Planned, Quiet, Reporter, Run, Stop
 from selfstudy.index.fold import fold
@@ -106,25 +106,31 @@ class Engine:
             study.check()
             self._fill(self.base, "embed")
             self._fill(self.live, "embed")
-            study = self._study(planning=False)
-            judged = self.history_of.judged(study.key)
-            if judged is None:
-                earlier = self.history_of.examined(study.mined.key)
-                verdict, outcome = study.judge(earlier + 1)
-                outcome = replace(outcome, seconds=round(time.monotonic() - began, 1))
-                judged = self.history_of.add(
-                    "judged", study.key, verdict.reason, study.system(), before=self.live,
-                    promote=verdict.promote, exam=study.mined.key, details=outcome.json(),
-                )  # fmt: skip
-            outcome = Outcome.load(judged.details)
+            for share in (1.0, *self.settings.average.nearer):
+                study = self._study(planning=False, share=share)
+                judged = self.history_of.judged(study.key) or self._judge(study, began)
+                outcome = Outcome.load(judged.details)
+                if not outcome.fails_only("guard"):
+                    break
             later = [event for event in self.history_of.events() if event.number > judged.number and event.event != "judged"]
             if judged.promote and not later and judged.system is not None:
                 self._serve("promoted", judged.system, judged.reason)
+            elif self.live.key is None and self.live.abstention is None:
+                calibrated = replace(self.base, abstention=read_json(study.base_calibrated.path / "calibration.json"))
+                self._serve("calibrated", calibrated, "the base goes on serving, and has learned when to abstain")
             return outcome
 
-    def _study(self, planning: bool) -> Study:
+    def _judge(self, study: Study, began: float) -> Event:
+        verdict, outcome = study.judge(self.history_of.examined(study.mined.key) + 1)
+        outcome = replace(outcome, seconds=round(time.monotonic() - began, 1))
+        return self.history_of.add(
+            "judged", study.key, verdict.reason, study.system(), before=self.live,
+            promote=verdict.promote, exam=study.mined.key, details=outcome.json(),
+        )  # fmt: skip
+
+    def _study(self, planning: bool, share: float = 1.0) -> Study:
         run = Run(self.home / "artifacts", self._reporter, planning)
-        return Study(self.home, run, self.settings, self.store.snapshot(), self.base, self.live, self._embedder)
+        return Study(self.home, run, self.settings, self.store.snapshot(), self.base, self.live, self._embedder, share)
 
     def evaluate(self, queries: Path, qrels: Path, scope: str | None = None, out: Path | None = None) -> dict[str, Any]:
         """Metrics with intervals on labelled questions, base and live, and their paired differences. `out` gets the rows too."""
@@ -132,7 +138,7 @@ class Engine:
         snapshot = self.store.snapshot()
         questions = evaluate.labelled(snapshot, queries, qrels, scope)
         base = evaluate.measure(self._retrievers(snapshot, self.base), questions, scope)
-        live = evaluate.measure(self._retrievers(snapshot), questions, scope) if self.live != self.base else base
+        live = evaluate.measure(self._retrievers(snapshot), questions, scope) if self.live.key is not None else base
         found = evaluate.compared(base, live)
         if out is not None:
             make_folder(out)
@@ -157,7 +163,13 @@ class Engine:
     def live(self) -> System:
         """The system that answers now."""
         said = self.store.state.live
-        return System.load(said) if said is not None else self.base
+        if said is None:
+            return self.base
+        system = System.load(said)
+        if system.key is None:  # the base with its calibration, which holds only for the embedder and share that it was made with
+            base = self.base
+            return system if replace(system, abstention=None) == base else base
+        return system
 
     @property
     def history_of(self) -> History:
@@ -184,8 +196,7 @@ class Engine:
         live = self.live
         for event in reversed(self.history_of.events()):
             if event.event == "promoted" and event.system == live:
-                before = event.before if event.before is not None and event.before.key is not None else None
-                return self._serve("rolled back", before, f"back from {live.key}").json()
+                return self._serve("rolled back", event.before, f"back from {live.key}").json()
         raise BadInput("Nothing was promoted that could be rolled back.", "`selfstudy history` shows what happened here.")
 
     def _serve(self, event: Any, system: System | None, reason: str, forced: bool = False) -> Event:

@@ -12,7 +12,7 @@ from selfstudy.core.files import make_folder, read_json, write_json
 from selfstudy.core.records import Record
 from selfstudy.recipes.system import System
 
-Kind = Literal["judged", "promoted", "rolled back"]
+Kind = Literal["judged", "promoted", "rolled back", "calibrated"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,3 +26,7 @@ class Outcome(Record):
     seconds: float
     report: str
     note: str = ""
+
+    def fails_only(self, name: str) -> bool:
+        """Whether the check of this name is the one that refused."""
+        return self.verdict is not None and [check.name for check in self.verdict.checks if not check.passed] == [name]

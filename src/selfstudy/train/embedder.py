@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,14 +13,19 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from selfstudy.core.artifacts import read_records
 from selfstudy.core.files import read_json, write_json
+from selfstudy.core.ports import Vectors
 from selfstudy.core.records import Artifact, Example
 from selfstudy.core.run import Work, stage
 from selfstudy.train.head import Weights
 from selfstudy.train.model import averaged, load, with_head
-from selfstudy.train.rows import contrastive
+from selfstudy.train.rows import Rows, batched, contrastive
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
+
+
+Teacher = Callable[[Sequence[str], Sequence[Sequence[str]]], Sequence[Vectors]]
+"""For a list of questions and for each the ids of some passages: how well each passage fits, as z-scores over the whole corpus."""
 
 
 class Embedder(BaseModel):
@@ -28,11 +33,16 @@ class Embedder(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    minutes: float = Field(2.0, ge=0, description="time budget, which decides the number of steps; 0 keeps the head alone")
+    minutes: float = Field(4.0, ge=0, description="time budget, which decides the number of steps; 0 leaves the base's weights as they are")
     max_steps: int = Field(0, ge=0, description="a number of steps instead of the time budget; 0 leaves it to the budget")
-    per_device_train_batch_size: int = Field(16, ge=2)
-    learning_rate: float = Field(2e-5, gt=0)
+    per_device_train_batch_size: int = Field(32, ge=2)
+    mates: int = Field(3, ge=0, description="questions that each brings into its batch because their passages are its hard negatives")
+    negatives: int = Field(0, ge=0, description="hard negatives beside each row, on top of the batch's; each costs another passage")
+    learning_rate: float = Field(1e-4, gt=0)
     temperature: float = Field(0.05, gt=0)
+    taught: float = Field(
+        0.5, ge=0, le=1, description="share of the loss that follows lexical + dense search over the batch; the rest is in-batch softmax"
+    )
     warmup_ratio: float = Field(0.1, ge=0, lt=1)
     passage_tokens: int = Field(128, ge=16, description="passages are cut after so many tokens while training")
     frozen_layers: int = Field(3, ge=0, description="lower layers that stay as they are, the word vectors with them")
@@ -47,41 +57,41 @@ class Average(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     shares: tuple[float, ...] = Field((0.0, 0.5, 1.0), description="shares of the tuned weights that are tried; (1.0,) is no averaging")
+    nearer: tuple[float, ...] = Field(
+        (0.5,), description="where the guard alone refuses: shares of the way from the base that are judged next", exclude=True
+    )
 
 
-@stage("train.embedder", version=1)
-def embedder(work: Work, config: Embedder, mined: Artifact, head: Artifact, base: Path) -> dict[str, Any]:
-    """Train on the `train` split from `base` with `head` on it; write `start/` and `tuned/` (sentence-transformers folders), `losses.json`.
+@stage("train.embedder", version=2)
+def embedder(work: Work, config: Embedder, mined: Artifact, base: Path, teacher: Teacher) -> dict[str, Any]:
+    """Train on the `train` split from `base`; write `tuned/` (a sentence-transformers folder) and `losses.json`.
 
-    Resumes from its last checkpoint after a kill. Returns the number of steps and the seconds of one.
+    The loss is the in-batch softmax mixed with soft targets: the teacher's scores over the same passages, softmaxed (Hinton et al.,
+    arXiv 1503.02531). Resumes from its last checkpoint after a kill. Returns the number of steps and the seconds of one.
     """
     model = load(base)
-    if (head.path / "head.npz").exists():
-        model = with_head(model, Weights.load(head.path / "head.npz"))
-    if not (work.folder / "start" / "modules.json").exists():
-        _save(model, work.folder / "start")
     examples = [example for example in read_records(mined.path / "mined.jsonl", Example) if example.split == "train"]
     said = work.folder / "steps.json"
     if not said.exists():  # a resumed run keeps the number that it began with, or its schedule would not fit
         seconds = _seconds_per_step(config, model, examples) if config.minutes and not config.max_steps else 0.0
         steps = config.max_steps or (int(config.minutes * 60 / seconds) if seconds else 0)
-        write_json(said, {"steps": min(steps, 40 * len(examples)), "seconds": round(seconds, 3)})
+        write_json(said, {"steps": min(steps, _rounds(config, examples)), "seconds": round(seconds, 3)})
     plan: dict[str, Any] = read_json(said)
-    losses = _train(work, config, model, examples, plan) if plan["steps"] else []
+    losses = _train(work, config, model, examples, plan, teacher) if plan["steps"] else []
     _save(model, work.folder / "tuned")
     write_json(work.folder / "losses.json", losses)
     shutil.rmtree(work.folder / "checkpoints", ignore_errors=True)
     return {**plan, "bf16": has_bf16(), "examples": len(examples)}
 
 
-@stage("train.average", version=1)
-def average(work: Work, config: Average, trained: Artifact, score: Callable[[Path], float]) -> dict[str, Any]:
-    """Average start and tuned weights in each share, keep the one that `score` finds best on `tune` in `model/`, with a model card."""
-    shares = config.shares if manifest_steps(trained) else (1.0,)
+@stage("train.average", version=2)
+def average(work: Work, config: Average, trained: Artifact, base: Path, score: Callable[[Path], float]) -> dict[str, Any]:
+    """Average base and tuned weights in each share, and keep in `model/` the one that `score` finds best on `tune`."""
+    shares = config.shares if manifest_steps(trained) else (0.0,)
     scores: dict[float, float] = {}
     for done, share in enumerate(shares, 1):
         folder = work.folder / f"share-{share}"
-        _save(averaged(load(trained.path / "start"), load(trained.path / "tuned"), share), folder)
+        _save(averaged(load(base), load(trained.path / "tuned"), share), folder)
         scores[share] = score(folder) if len(shares) > 1 else 0.0
         work.progress(done, len(shares))
     best = max(shares, key=lambda share: (scores[share], -share))
@@ -92,9 +102,25 @@ def average(work: Work, config: Average, trained: Artifact, score: Callable[[Pat
             folder.rename(work.folder / "model")
         else:
             shutil.rmtree(folder)
-    result = {"share": best, "scores": {str(share): round(value, 4) for share, value in scores.items()}}
-    (work.folder / "model" / "README.md").write_text(_card(result, trained), encoding="utf-8")
-    return result
+    return {"share": best, "scores": {str(share): round(value, 4) for share, value in scores.items()}}
+
+
+@stage("train.nearer", version=2)
+def nearer(work: Work, config: None, share: float, model: Artifact, base: Path) -> float:
+    """`model/`: the weights of `model` brought back to `share` of their distance from the base."""
+    _save(averaged(load(base), load(model.path / "model"), share), work.folder / "model")
+    return share
+
+
+@stage("train.joined", version=1)
+def joined(work: Work, config: None, share: float, body: Artifact, trained: Artifact, fitted: Artifact) -> None:
+    """`model/`: the averaged weights with `share` of the head on them, and a model card. A plain sentence-transformers folder."""
+    model = load(body.path / "model")
+    if (fitted.path / "head.npz").exists():
+        head = Weights.load(fitted.path / "head.npz")
+        model = with_head(model, head.scaled(share * head.share))
+    _save(model, work.folder / "model")
+    (work.folder / "model" / "README.md").write_text(_card(share, trained), encoding="utf-8")
 
 
 def manifest_steps(trained: Artifact) -> int:
@@ -117,18 +143,17 @@ def _save(model: SentenceTransformer, folder: Path) -> None:
     model.save_pretrained(str(folder), create_model_card=False)
 
 
-def _arguments(config: Embedder, folder: Path, steps: int, save_steps: int) -> Any:
+def _arguments(config: Embedder, folder: Path, size: int, steps: int, save_steps: int) -> Any:
     from sentence_transformers import SentenceTransformerTrainingArguments
-    from sentence_transformers.base.sampler import BatchSamplers
 
     return SentenceTransformerTrainingArguments(
         output_dir=str(folder),
         max_steps=steps,
-        per_device_train_batch_size=config.per_device_train_batch_size,
+        per_device_train_batch_size=size,
         learning_rate=config.learning_rate,
         warmup_steps=max(1, int(config.warmup_ratio * steps)),
         bf16=has_bf16(),
-        batch_sampler=BatchSamplers.NO_DUPLICATES,
+        batch_sampler=_in_order,
         save_strategy="steps",
         save_steps=save_steps,
         save_total_limit=1,
@@ -142,7 +167,7 @@ def _arguments(config: Embedder, folder: Path, steps: int, save_steps: int) -> A
 
 def _prepare(config: Embedder, model: SentenceTransformer) -> Any:
     """Freeze the lower layers, cut passages short, and give the loss."""
-    from sentence_transformers.sentence_transformer.losses import MultipleNegativesRankingLoss
+    from selfstudy.train.losses import in_batch
 
     transformer: Any = model[0].auto_model
     if config.frozen_layers:
@@ -151,14 +176,36 @@ def _prepare(config: Embedder, model: SentenceTransformer) -> Any:
         for part in [transformer.embeddings, *list(layers)[: min(config.frozen_layers, len(layers) - upper)]]:
             part.requires_grad_(False)
     model.max_seq_length = min(config.passage_tokens, model.max_seq_length or config.passage_tokens)
-    return MultipleNegativesRankingLoss(model, scale=1 / config.temperature)
+    return in_batch(model, config.temperature, config.taught)
 
 
-def _dataset(config: Embedder, examples: list[Example], steps: int) -> Any:
+def _rounds(config: Embedder, examples: list[Example]) -> int:
+    """The steps after which more would only repeat: forty times through the examples."""
+    return -(-40 * len(examples) // config.per_device_train_batch_size)
+
+
+def _rows(config: Embedder, examples: list[Example], steps: int) -> Rows:
+    batches = batched(examples, config.per_device_train_batch_size, steps, config.mates, config.seed)
+    return contrastive(batches, config.negatives, config.seed)
+
+
+def _dataset(config: Embedder, rows: Rows, teacher: Teacher) -> Any:
+    """The rows, and as the label of each what the teacher thinks of all passages of its batch."""
     from datasets import Dataset
 
-    rounds = max(1, -(-steps * config.per_device_train_batch_size // max(1, len(examples))))
-    return Dataset.from_dict(contrastive(examples, min(rounds, 50), config.seed))
+    if not config.taught:
+        return Dataset.from_dict(rows.columns)
+    size = len(rows.columns["anchor"]) // len(rows.passages)
+    asked = [rows.passages[place // size] for place in range(len(rows.columns["anchor"]))]
+    return Dataset.from_dict({**rows.columns, "label": [list(map(float, row)) for row in teacher(rows.columns["anchor"], asked)]})
+
+
+def _in_order(dataset: Any, batch_size: int, drop_last: bool, **_: Any) -> Any:
+    """The batches as they were put together: who is whose negative was decided there."""
+    from sentence_transformers.base.sampler import DefaultBatchSampler
+    from torch.utils.data import SequentialSampler
+
+    return DefaultBatchSampler(SequentialSampler(dataset), batch_size=batch_size, drop_last=drop_last)
 
 
 def _seconds_per_step(config: Embedder, model: SentenceTransformer, examples: list[Example]) -> float:
@@ -169,17 +216,18 @@ def _seconds_per_step(config: Embedder, model: SentenceTransformer, examples: li
 
     trial = copy.deepcopy(model)
     loss = _prepare(config, trial).train()
-    rows = _dataset(config, examples[: 4 * config.per_device_train_batch_size], 4)[: config.per_device_train_batch_size]
+    columns = _rows(config, examples, 1).columns
+    labels = torch.zeros(len(columns["anchor"]), sum(map(len, columns.values())) - len(columns["anchor"]))
     optimiser = torch.optim.AdamW([weight for weight in trial.parameters() if weight.requires_grad], lr=config.learning_rate)
     times = []
     for _ in range(4):
         began = time.perf_counter()
         features = [
             {name: value.to(trial.device) for name, value in trial.preprocess(texts).items() if hasattr(value, "to")}
-            for texts in rows.values()
+            for texts in columns.values()
         ]
         with torch.autocast(trial.device.type, dtype=torch.bfloat16, enabled=has_bf16()):
-            value = loss(features, None)
+            value = loss(features, labels)
         value.backward()
         optimiser.step()
         optimiser.zero_grad()
@@ -187,7 +235,9 @@ def _seconds_per_step(config: Embedder, model: SentenceTransformer, examples: li
     return sum(times[1:]) / (len(times) - 1)
 
 
-def _train(work: Work, config: Embedder, model: SentenceTransformer, examples: list[Example], plan: dict[str, Any]) -> list[float]:
+def _train(
+    work: Work, config: Embedder, model: SentenceTransformer, examples: list[Example], plan: dict[str, Any], teacher: Teacher
+) -> list[float]:
     """Train `model` in place. Returns the logged losses, those before a kill included."""
     from sentence_transformers import SentenceTransformerTrainer
     from transformers import PrinterCallback, TrainerCallback
@@ -200,11 +250,15 @@ def _train(work: Work, config: Embedder, model: SentenceTransformer, examples: l
         def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
             work.progress(state.global_step, steps)
 
+    model.model_card_data.generate_widget_examples = False  # examples for a hub's page, with a progress bar of their own
+    model.model_card_data.local_files_only = True
     loss = _prepare(config, model)
+    rows = _rows(config, examples, steps)
+    size = len(rows.columns["anchor"]) // steps
     trainer = SentenceTransformerTrainer(
         model=model,
-        args=_arguments(config, checkpoints, steps, save_steps),
-        train_dataset=_dataset(config, examples, steps),
+        args=_arguments(config, checkpoints, size, steps, save_steps),
+        train_dataset=_dataset(config, rows, teacher),
         loss=loss,
         callbacks=[Watch()],
     )
@@ -226,7 +280,12 @@ def _last_checkpoint(folder: Path) -> str | None:
     return max(whole)[1] if whole else None
 
 
-def _card(result: dict[str, Any], trained: Artifact) -> str:
+def _card(share: float, trained: Artifact) -> str:
+    kept = (
+        ""
+        if share == 1
+        else f"- Brought back to {share:g} of its distance from the base: at full distance everyday texts were found less well\n"
+    )
     return f"""---
 library_name: sentence-transformers
 pipeline_tag: sentence-similarity
@@ -237,9 +296,8 @@ tags: [sentence-transformers, feature-extraction, selfstudy]
 Tuned by selfstudy on questions that were written about one collection of documents and that retrieval answered back from it.
 It is meant for searching that collection; elsewhere it may be worse than the model that it was grown from.
 
-- Steps of training: {manifest_steps(trained)}; share of the tuned weights against the warm start: {result["share"]}
-- MRR@10 on the tuning questions by share: {result["scores"]}
-- Whether it was proven better is in the home's history, which holds the exam and the guard.
+- Steps of training: {manifest_steps(trained)}, then a residual layer fitted on the vectors
+{kept}- Whether it was proven better is in the home's history, which holds the exam and the guard
 
 ```python
 from sentence_transformers import SentenceTransformer

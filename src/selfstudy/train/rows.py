@@ -5,26 +5,81 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from selfstudy.core.records import Example, Passage
 
 
-def contrastive(examples: Sequence[Example], rounds: int, seed: int = 0) -> dict[str, list[str]]:
-    """Columns anchor, positive and (where there are distractors) negative, each example `rounds` times with another negative."""
+def batched(examples: Sequence[Example], size: int, batches: int, mates: int, seed: int = 0) -> list[list[Example]]:
+    """`batches` lists of `size` examples, no two of one list with the same evidence; each example comes once before any comes again.
+
+    In-batch training takes the passages of a batch as the negatives of all its questions. So each example brings up to `mates` others
+    along whose evidence is one of its mined hard negatives: then these cost nothing more (as in the topic-aware batches of
+    arXiv 2104.06967, with mined negatives in place of clusters). A list is shorter where there are too few passages.
+    """
     chooser = random.Random(seed)
-    with_negatives = any(example.distractors for example in examples)
-    rows: dict[str, list[str]] = {"anchor": [], "positive": []}
-    if with_negatives:
-        rows["negative"] = []
-    for _ in range(rounds):
-        for example in chooser.sample(list(examples), len(examples)):
-            if with_negatives and not example.distractors:
+    about: dict[str, list[Example]] = {}
+    for example in examples:
+        about.setdefault(example.evidence[0].passage.id, []).append(example)
+    size = min(size, len(about))
+    waiting: list[Example] = []
+    made = []
+    for _ in range(batches):
+        batch: list[Example] = []
+        inside: set[str] = set()
+        passed: list[Example] = []
+        while len(batch) < size:
+            if not waiting:
+                waiting = chooser.sample(list(examples), len(examples))
+            example = waiting.pop()
+            if example.evidence[0].passage.id in inside:
+                passed.append(example)
                 continue
-            rows["anchor"].append(example.question)
-            rows["positive"].append(evidence_text(example, chooser))
-            if with_negatives:
-                rows["negative"].append(chooser.choice(example.distractors).passage.indexed)
-    return rows
+            hard = [hit.passage.id for hit in chooser.sample(example.distractors, len(example.distractors))]
+            company = [chooser.choice(about[id]) for id in dict.fromkeys(hard) if id in about and id not in inside][:mates]
+            for one in [example, *company][: size - len(batch)]:
+                batch.append(one)
+                inside.add(one.evidence[0].passage.id)
+        waiting += passed
+        made.append(batch)
+    return made
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """What the trainer reads, batch after batch: columns of texts, and the ids of the passages that stand in them.
+
+    `passages[b]` are the passages of batch b in the order in which the loss sees them: every positive, then every first negative, ...
+    """
+
+    columns: dict[str, list[str]]
+    passages: list[list[str]]
+
+
+def contrastive(batches: Sequence[Sequence[Example]], negatives: int, seed: int = 0) -> Rows:
+    """Columns anchor, positive, negative_1 ... with `negatives` mined hard negatives of the row's own question.
+
+    An example that has fewer borrows from the others of its batch; where a batch has none at all, there is no such column.
+    """
+    chooser = random.Random(seed)
+    negatives = negatives if all(any(example.distractors for example in batch) for batch in batches) else 0
+    names = ["positive", *(f"negative_{place + 1}" for place in range(negatives))]
+    columns: dict[str, list[str]] = {name: [] for name in ["anchor", *names]}
+    passages = []
+    for batch in batches:
+        others = [hit.passage for example in batch for hit in example.distractors]
+        ids: dict[str, list[str]] = {name: [] for name in names}
+        for example in batch:
+            columns["anchor"].append(example.question)
+            columns["positive"].append(evidence_text(example, chooser))
+            ids["positive"].append(example.evidence[0].passage.id)
+            own = [hit.passage for hit in chooser.sample(example.distractors, len(example.distractors))]
+            for place, name in enumerate(names[1:]):
+                passage = own[place] if place < len(own) else chooser.choice(others)
+                columns[name].append(passage.indexed)
+                ids[name].append(passage.id)
+        passages.append([id for name in names for id in ids[name]])
+    return Rows(columns, passages)
 
 
 def evidence_text(example: Example, chooser: random.Random) -> str:
