@@ -24,7 +24,7 @@ class Gate(BaseModel):
 
     alpha: float = Field(0.05, gt=0, lt=1, description="how likely a gain by chance may be, over all candidates that one exam judges")
     guard_margin: float = Field(0.03, ge=0, description="how much worse the guard, unseen writers and own questions may be at most")
-    hybrid_margin: float = Field(0.01, ge=0, description="how much worse hybrid search may be at most")
+    hybrid_margin: float = Field(0.03, ge=0, description="how much worse hybrid search may be at most")
     minimum_exam: int = Field(30, ge=2, description="fewer exam questions prove nothing")
     minimum_unseen: int = Field(20, ge=2, description="fewer exam questions of writers that training never saw prove nothing")
     minimum_own: int = Field(20, ge=2, description="fewer questions of the user's own are shown and not judged")

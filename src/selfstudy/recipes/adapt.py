@@ -185,9 +185,10 @@ class Study:
 
     @cached_property
     def kept(self) -> Artifact:
-        weight = f"{self.base.weight:.3f}"
-        hybrid = self.lazy(f"hybrid {weight}", self.base.fingerprint, lambda: self.base_retrievers["hybrid"])
-        return self.run.stage(round_trip, self.settings.round_trip, self.asked, hybrid)
+        return self.run.stage(round_trip, self.settings.round_trip, self.asked, self._base_hybrid())
+
+    def _base_hybrid(self) -> Lazy:
+        return self.lazy(f"hybrid {self.base.weight:.3f}", self.base.fingerprint, lambda: self.base_retrievers["hybrid"])
 
     @cached_property
     def mined(self) -> Artifact:
@@ -260,7 +261,7 @@ class Study:
     @cached_property
     def weighed(self) -> Artifact:
         hybrid = Lazy(digest("tuned hybrid", self.tuned_vectors.key), lambda: self.tuned_retrievers(self.settings.weight)["hybrid"])
-        return self.run.stage(c.weight, None, self.mined, hybrid)
+        return self.run.stage(c.weight, None, self.mined, self._base_hybrid(), hybrid)
 
     @property
     def weight(self) -> float:

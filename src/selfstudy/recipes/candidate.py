@@ -24,9 +24,9 @@ from selfstudy.recipes.system import System
 from selfstudy.train.head import Weights
 
 _PART = 512
-WEIGHTS = tuple(round(0.05 * step, 2) for step in range(6, 15))
-"""Shares that are tried. Self-written questions share words with their passages, so that any fit leans towards lexical search; people's
-questions do less, and shares far from one half are not to be trusted."""
+WEIGHTS = (0.5, 0.55, 0.6, 0.65, 0.7)
+"""Shares that are tried. Self-written questions share more words with their passages than people's do, so that the best share for them is
+far too lexical for people: so the candidate must only hold out against the base, and no share below one half is fitted."""
 
 
 def examples_of(mined: Artifact, split: str) -> list[Example]:
@@ -124,35 +124,46 @@ def guard_ranks(work: Work, config: None, seen: Artifact, fitted: Artifact | Non
     return round(float(ranks.mean()), 4)
 
 
-@stage("study.weight", version=2)
-def weight(work: Work, config: None, mined: Artifact, hybrid: Hybrid) -> dict[str, Any]:
-    """Fit the dense share of hybrid search on `tune`, into `weight.json`: the share nearest to one half that is not worse than the best.
+@stage("study.weight", version=3)
+def weight(work: Work, config: None, mined: Artifact, before: Hybrid, after: Hybrid) -> dict[str, Any]:
+    """Fit the dense share of the candidate's hybrid search on `tune`, into `weight.json`.
 
-    The one-standard-error rule (Breiman et al. 1984) leaves one half only where the questions leave no doubt.
+    The largest share of `WEIGHTS` that loses nothing against the base at its own: no more than one standard error of the paired
+    difference (the rule of Breiman et al. 1984). Where every one loses, the base's share stays.
     """
     examples = examples_of(mined, "tune")[:600]
-    ranks = {share: np.zeros(len(examples)) for share in WEIGHTS}
-    for place, (example, found) in enumerate(zip(examples, hybrid.candidates([e.question for e in examples], 100), strict=True)):
-        wanted = [hybrid.snapshot.row(hit.passage.id) for hit in example.evidence if hit.passage.id in hybrid.snapshot]
-        for share in WEIGHTS:
-            rows, _ = found.top(share, 10)
-            at = np.flatnonzero(np.isin(rows, wanted))
-            ranks[share][place] = 1 / (1 + at[0]) if len(at) else 0.0
-        work.progress(place + 1, len(examples))
-    result = {"weight": nearest_to_half(ranks), "mrr@10": {str(share): round(float(values.mean()), 4) for share, values in ranks.items()}}
+    was = _reciprocal_ranks(before, examples, (before.weight,))[before.weight]
+    ranks = _reciprocal_ranks(after, examples, WEIGHTS, work)
+    told = {str(share): round(float(values.mean()), 4) for share, values in ranks.items()}
+    result = {"weight": largest_without_loss(was, ranks, before.weight), "before": round(float(was.mean()), 4), "mrr@10": told}
     write_json(work.folder / "weight.json", result)
     return result
 
 
-def nearest_to_half(ranks: dict[float, NDArray[np.float64]]) -> float:
-    """The share nearest to .5 whose mean is within one standard error (of the paired difference) of the best one's."""
-    best = max(ranks, key=lambda share: (ranks[share].mean(), -abs(share - 0.5)))
+def _reciprocal_ranks(
+    hybrid: Hybrid, examples: Sequence[Example], shares: Sequence[float], work: Work | None = None
+) -> dict[float, NDArray[np.float64]]:
+    """1 / rank of the evidence, 0 beyond 10, for each share and example."""
+    ranks = {share: np.zeros(len(examples)) for share in shares}
+    for place, (example, found) in enumerate(zip(examples, hybrid.candidates([e.question for e in examples], 100), strict=True)):
+        wanted = [hybrid.snapshot.row(hit.passage.id) for hit in example.evidence if hit.passage.id in hybrid.snapshot]
+        for share in shares:
+            rows, _ = found.top(share, 10)
+            at = np.flatnonzero(np.isin(rows, wanted))
+            ranks[share][place] = 1 / (1 + at[0]) if len(at) else 0.0
+        if work is not None:
+            work.progress(place + 1, len(examples))
+    return ranks
 
-    def close(share: float) -> bool:
-        lost = ranks[best] - ranks[share]
-        return bool(lost.mean() <= lost.std() / max(1, len(lost)) ** 0.5 or not len(lost))
 
-    return min((share for share in ranks if close(share)), key=lambda share: (abs(share - 0.5), share))
+def largest_without_loss(before: NDArray[np.float64], after: dict[float, NDArray[np.float64]], otherwise: float) -> float:
+    """The largest share whose mean is not below that of `before` by more than one standard error; `otherwise` where there is none."""
+
+    def loses_nothing(share: float) -> bool:
+        lost = before - after[share]
+        return not len(lost) or bool(lost.mean() <= lost.std() / len(lost) ** 0.5)
+
+    return max((share for share in after if loses_nothing(share)), default=otherwise)
 
 
 @stage("study.exam", version=1)
