@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Literal, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from selfstudy.core.records import Document, Example, Hit, Passage
+from selfstudy.core.records import Document, Example, Hit, Message, Passage, Reply
 
 Role = Literal["query", "passage"]
 Vectors = NDArray[np.float32]
@@ -56,6 +56,35 @@ class Retriever(Protocol):
 
     def search(self, questions: Sequence[str], k: int, where: str | None = None) -> list[list[Hit]]:
         """The best `k` passages for each question, best first. `where` is a filter of `index/filters.py`."""
+        ...
+
+
+@runtime_checkable
+class LLM(Protocol):
+    """Answers conversations."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def fingerprint(self) -> str:
+        """Equal where equal conversations may be answered from what was kept: model and endpoint or weights."""
+        ...
+
+    def chat(
+        self,
+        batch: Sequence[Sequence[Message]],
+        schema: dict[str, Any] | None = None,
+        logprobs: int = 0,
+        max_tokens: int = 512,
+        temperature: float = 0.0,
+        progress: Progress = silent,
+    ) -> list[Reply]:
+        """A reply for each conversation, in order; one that cannot be had or used is a Reply with a fault, never an exception.
+
+        `schema`: a JSON schema that `Reply.data` then fits. `logprobs`: so many alternatives for each token, where the model offers them.
+        Raises BadModel where no conversation at all can be answered (no such model, no access), Stopped at the limit of a budget.
+        """
         ...
 
 

@@ -154,6 +154,40 @@ class Answer(Record):
 
 
 @dataclass(frozen=True, slots=True)
+class Message(Record):
+    """One turn of a conversation with an LLM."""
+
+    role: Literal["system", "user", "assistant"]
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class Token(Record):
+    """A token that an LLM wrote, its log-probability, and those of the likeliest alternatives in its place (itself among them)."""
+
+    text: str
+    logprob: float
+    top: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Reply(Record):
+    """What an LLM answered. `data` is the value of `text` where a schema was asked for.
+
+    `fault` says why the reply cannot be used (refused, empty, against the schema, given up); "" for a good one. `model` is the name that
+    the endpoint gave itself. Tokens are counted over all calls that this reply took.
+    """
+
+    text: str
+    data: Any = None
+    fault: str = ""
+    model: str = ""
+    tokens: tuple[Token, ...] = ()
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Interval(Record):
     """A mean with its 95% interval."""
 

@@ -250,7 +250,7 @@ def _train(
         def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
             work.progress(state.global_step, steps)
 
-    model.model_card_data.generate_widget_examples = False  # examples for a hub's page, with a progress bar of their own
+    model.model_card_data.widget = [{}]  # or the trainer looks for examples for a hub's page, with a progress bar of its own
     model.model_card_data.local_files_only = True
     loss = _prepare(config, model)
     rows = _rows(config, examples, steps)
