@@ -18,6 +18,7 @@ from typing import Any
 from selfstudy.core.errors import MissingExtra, UnknownPlugin, nearest
 
 EMBEDDERS = "selfstudy.embedders"
+LLMS = "selfstudy.llms"
 
 
 def resolve(what: Any, group: str = EMBEDDERS, **options: Any) -> Any:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -79,12 +80,41 @@ class OpenAI:
                     done += 1
                     progress(done, len(batch))
 
-                await calls.every(waiting, one)
+                await calls.crew.every(waiting, one)
         return [reply for reply in found if reply is not None]
 
 
 class _Halted(Exception):
     """A call that was not begun since another one failed."""
+
+
+class Crew:
+    """So many calls at once, and none any more after one has failed; what is under way ends first, since it is paid for."""
+
+    def __init__(self, size: int) -> None:
+        self._free = asyncio.Semaphore(size)
+        self._halted = False
+
+    @asynccontextmanager
+    async def place(self) -> AsyncIterator[None]:
+        """Wait for a free place."""
+        async with self._free:
+            if self._halted:
+                raise _Halted
+            yield
+
+    async def every(self, items: Sequence[int], work: Callable[[int], Awaitable[None]]) -> None:
+        """`work` for the first item, then for all others at once: an endpoint that cannot be used is asked once, not a thousand times."""
+        await work(items[0])
+        tasks = [asyncio.ensure_future(work(item)) for item in items[1:]]
+        for task in tasks:
+            task.add_done_callback(self._look)
+        failures = [found for found in await asyncio.gather(*tasks, return_exceptions=True) if found is not None]
+        if failures:
+            raise next((one for one in failures if not isinstance(one, _Halted)), failures[0])
+
+    def _look(self, task: asyncio.Future[None]) -> None:
+        self._halted |= task.cancelled() or task.exception() is not None
 
 
 class _Calls:
@@ -95,30 +125,11 @@ class _Calls:
         self.client = client
         self.asked = asked
         self.openai = extra("openai", "api")
-        self.free = asyncio.Semaphore(llm.endpoint.settings.concurrency)
+        self.crew = Crew(llm.endpoint.settings.concurrency)
         self.pace = Pace()
-        self.halted = False
-
-    async def every(self, places: Sequence[int], work: Callable[[int], Awaitable[None]]) -> None:
-        """Do `work` for the first place, then for all others at once: an endpoint that cannot be used is asked once, not a thousand times.
-
-        After a failure nothing new begins; what is under way ends first, since it is paid for.
-        """
-        await work(places[0])
-        tasks = [asyncio.ensure_future(work(place)) for place in places[1:]]
-        for task in tasks:
-            task.add_done_callback(self._look)
-        failures = [found for found in await asyncio.gather(*tasks, return_exceptions=True) if found is not None]
-        if failures:
-            raise next((one for one in failures if not isinstance(one, _Halted)), failures[0])
-
-    def _look(self, task: asyncio.Future[None]) -> None:
-        self.halted |= task.cancelled() or task.exception() is not None
 
     async def reply(self, messages: list[Message]) -> Reply:
-        async with self.free:
-            if self.halted:
-                raise _Halted
+        async with self.crew.place():
             try:
                 async with asyncio.timeout(self.llm.endpoint.settings.deadline):
                     return await self._usable(messages)

@@ -22,6 +22,7 @@ from selfstudy.evals.ranking import summary
 from selfstudy.evals.report import write_report
 from selfstudy.index.snapshot import Snapshot
 from selfstudy.recipes import candidate as c
+from selfstudy.recipes.adapted import adapted
 from selfstudy.recipes.calibrate import calibration
 from selfstudy.recipes.evaluate import own_ranks
 from selfstudy.recipes.outcome import Outcome
@@ -31,7 +32,7 @@ from selfstudy.recipes.system import Remembering, System, retrievers
 from selfstudy.synth.negatives import negatives
 from selfstudy.synth.questions import questions
 from selfstudy.synth.round_trip import round_trip
-from selfstudy.train.embedder import average, joined, nearer
+from selfstudy.train.embedder import average, joined, manifest_steps, nearer
 from selfstudy.train.embedder import embedder as train_embedder
 from selfstudy.train.head import Head, Weights, fit_head
 
@@ -197,16 +198,22 @@ class Study:
         return self.run.stage(negatives, self.settings.negatives, self.kept, self.corpus, lexical, dense)
 
     @cached_property
-    def trained(self) -> Artifact:
+    def trained(self) -> Artifact | None:
+        """What the trainer made; None where it has no time, or the weights are out of reach, behind an API."""
+        training = self.settings.training
+        if not (training.minutes or training.max_steps) or self.embedder(self.base.embedder).model_folder is None:
+            return None
         teacher = self.lazy("teacher", self.base.fingerprint, lambda: c.teacher(self.snapshot, self.base_retrievers))
-        return self.run.stage(train_embedder, self.settings.training, self.mined, self._base_folder(), teacher)
+        return self.run.stage(train_embedder, training, self.mined, self._base_folder(), teacher)
 
     def _base_folder(self) -> Lazy:
         return Lazy(self.base.fingerprint, lambda: self.embedder(self.base.embedder).model_folder)
 
     @cached_property
-    def averaged(self) -> Artifact:
-        """`model/`: as far from the base as the tuning questions would have it, without a head."""
+    def averaged(self) -> Artifact | None:
+        """`model/`: as far from the base as the tuning questions would have it, without a head; None: the base's own weights."""
+        if self.trained is None:
+            return None
         score = Lazy(digest("tune score", self.mined.key), lambda: c.tune_score(self.mined, list(self.snapshot.passages), self._folder))
         return self.run.stage(average, self.settings.average, self.trained, self._base_folder(), score)
 
@@ -215,11 +222,13 @@ class Study:
 
         return SentenceEmbedder(folder)
 
-    def _of(self, body: Artifact) -> Lazy:
-        """The embedder of an artifact that holds a `model/`."""
+    def _of(self, body: Artifact | None) -> Lazy:
+        """The embedder of an artifact that holds a `model/`, or the base."""
+        if body is None:
+            return Lazy(self.base.fingerprint, lambda: self.embedder(self.base.embedder))
         return Lazy(body.key, lambda: self.embedder(f"artifact:{body.key}"))
 
-    def _vectors_of(self, body: Artifact) -> Artifact:
+    def _vectors_of(self, body: Artifact | None) -> Artifact:
         """The vectors of the corpus by that embedder; where it is the base still, those that the store has."""
         stored = self.lazy("vectors", self.base.fingerprint, lambda: (self.base.fingerprint, self.snapshot.vectors(self.base.fingerprint)))
         return self.run.stage(c.body_vectors, None, self.corpus, self._of(body), stored)
@@ -231,15 +240,18 @@ class Study:
         return self.run.stage(head, self.settings.head, self.mined, asked, self._vectors_of(self.averaged), self.corpus)
 
     @cached_property
-    def body(self) -> Artifact:
-        if self.share == 1:
+    def body(self) -> Artifact | None:
+        if self.share == 1 or self.averaged is None:
             return self.averaged
         return self.run.stage(nearer, None, self.share, self.averaged, self._base_folder())
 
     @cached_property
     def model(self) -> Artifact:
-        """The candidate: `model/` is a sentence-transformers folder."""
-        return self.run.stage(joined, None, self.share, self.body, self.trained, self.fitted)
+        """The candidate: `model/` is a sentence-transformers folder, or for an embedder behind an API its name and the head."""
+        if self.embedder(self.base.embedder).model_folder is None:
+            return self.run.stage(adapted, None, self.share, self.settings.embedder, self.fitted)
+        steps = 0 if self.trained is None or self.run.planning else manifest_steps(self.trained)
+        return self.run.stage(joined, None, self.share, self.body or self._base_folder(), steps, self.fitted)
 
     @property
     def tuned_name(self) -> str:
@@ -300,8 +312,7 @@ class Study:
     def guards(self) -> tuple[Artifact, Artifact]:
         live = Lazy(self.live.fingerprint, lambda: self.embedder(self.live.embedder))
         before = self.run.stage(c.guard_vectors, None, live)
-        unmoved = manifest(self.averaged).result["share"] == 0 and self.live.key is None
-        after = before if unmoved else self.run.stage(c.guard_vectors, None, self._of(self.body))
+        after = self.run.stage(c.guard_vectors, None, self._of(self.body))
         return self.run.stage(c.guard_ranks, None, before), self.run.stage(c.guard_ranks, None, after, self.fitted, self.share)
 
     @property
@@ -367,9 +378,13 @@ class Study:
         make_folder(self.home / "reports")
         write_report(
             self.home / outcome.report,
-            page_of(self.home.resolve().name, self.settings, outcome, rows, own, read_json(self.trained.path / "losses.json")),
+            page_of(self.home.resolve().name, self.settings, outcome, rows, own, self._losses()),
         )
         return verdict, outcome
+
+    def _losses(self) -> list[float]:
+        losses: list[float] = read_json((self.trained or self.fitted).path / "losses.json")
+        return losses
 
     def check(self) -> None:
         """Raise NotEnough for a corpus about which nothing can be proved."""

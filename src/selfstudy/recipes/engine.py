@@ -259,5 +259,5 @@ class Engine:
 
     def _embedder(self, name: str) -> Remembering:
         if name not in self._loaded:
-            self._loaded[name] = Remembering(load_embedder(name, self.home))
+            self._loaded[name] = Remembering(load_embedder(name, self.home, self.settings.api))
         return self._loaded[name]

@@ -11,6 +11,7 @@ from selfstudy.answer.reading import Extract
 from selfstudy.corpus.chunk import Chunk
 from selfstudy.corpus.parse import Parse
 from selfstudy.evals.gate import Gate
+from selfstudy.models.api import Api
 from selfstudy.synth.negatives import Negatives
 from selfstudy.synth.questions import Questions
 from selfstudy.synth.round_trip import RoundTrip
@@ -32,7 +33,9 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    embedder: str = Field("minilm:all-MiniLM-L6-v2", description="the base embedder: minilm:, st:<folder or name>, or a plug-in's")
+    embedder: str = Field(
+        "minilm:all-MiniLM-L6-v2", description="the base embedder: minilm:, st:<folder or name>, openai:<model>, or a plug-in's"
+    )
     weight: float = Field(0.5, ge=0, le=1, description="share of the dense score in hybrid search before anything was fitted")
     group: str | None = Field(None, description="field of documents that must not be split between training and exam")
     parse: Parse = Field(default_factory=Parse)
@@ -46,4 +49,5 @@ class Settings(BaseModel):
     gate: Gate = Field(default_factory=Gate)
     own: Own = Field(default_factory=Own)
     extract: Extract = Field(default_factory=Extract)
+    api: Api = Field(default_factory=Api)
     abstain: Abstain = Field(default_factory=Abstain)

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from selfstudy.core.artifacts import find
-from selfstudy.core.errors import BadModel
 from selfstudy.core.ports import Embedder, Progress, Retriever, Role, Vectors, silent
 from selfstudy.core.records import Record
 from selfstudy.index.dense import Dense
 from selfstudy.index.hybrid import Hybrid
 from selfstudy.index.lexical import Lexical
 from selfstudy.index.snapshot import Snapshot
+from selfstudy.recipes.adapted import load_adapted
 
 ARTIFACT = "artifact:"
 
@@ -30,17 +30,25 @@ class System(Record):
     abstention: dict[str, Any] | None = None
 
 
-def load_embedder(name: str, home: Path) -> Embedder:
-    """The embedder called `name`; converted models are kept in the home. Raises UnknownPlugin, BadModel, BadInput."""
+def load_embedder(name: str, home: Path, api: Any = None) -> Embedder:
+    """The embedder called `name`; converted models and vectors that were paid for are kept in the home.
+
+    Raises UnknownPlugin, BadModel, BadInput.
+    """
     from selfstudy.core.plugs import resolve
     from selfstudy.models.sentence import SentenceEmbedder
+
+    def plugged(name: str) -> Embedder:
+        # The models that are compiled and the vectors that were paid for are kept apart: the first can be made again.
+        options = {"cache": home / "paid", "api": api} if name.startswith("openai:") else {"cache": cache}
+        found: Embedder = resolve(name, **options)
+        return found
 
     cache = home / "cache" / "openvino"
     if name.startswith(ARTIFACT):
         folder = find(home / "artifacts", name.removeprefix(ARTIFACT)).path / "model"
-        return SentenceEmbedder(folder, name, cache=cache)
-    found: Embedder = resolve(name, cache=cache)
-    return found
+        return load_adapted(folder, plugged) or SentenceEmbedder(folder, name, cache=cache)
+    return plugged(name)
 
 
 def retrievers(snapshot: Snapshot, embedder: Embedder, weight: float, dense: Dense | None = None) -> dict[str, Retriever]:
@@ -69,14 +77,10 @@ class Remembering:
         return self._embedder.fingerprint
 
     @property
-    def model_folder(self) -> Path:
-        """The folder of the model, to train from. Raises BadModel where the embedder has none."""
+    def model_folder(self) -> Path | None:
+        """The folder of the model, to train from; None where the weights are out of reach."""
         folder = getattr(self._embedder, "folder", None)
-        if folder is None:
-            raise BadModel(
-                f"{self.name} has no folder with weights, so it cannot be tuned.", "Use an embedder of sentence-transformers: st:<folder>."
-            )
-        path: Path = folder.path
+        path: Path | None = folder.path if folder is not None else None
         return path
 
     def known(self, texts: Sequence[str]) -> float:

@@ -112,15 +112,15 @@ def nearer(work: Work, config: None, share: float, model: Artifact, base: Path) 
     return share
 
 
-@stage("train.joined", version=1)
-def joined(work: Work, config: None, share: float, body: Artifact, trained: Artifact, fitted: Artifact) -> None:
-    """`model/`: the averaged weights with `share` of the head on them, and a model card. A plain sentence-transformers folder."""
-    model = load(body.path / "model")
+@stage("train.joined", version=2)
+def joined(work: Work, config: None, share: float, body: Artifact | Path, steps: int, fitted: Artifact) -> None:
+    """`model/`: the weights of `body` with `share` of the head on them, and a model card. A plain sentence-transformers folder."""
+    model = load(body.path / "model" if isinstance(body, Artifact) else body)
     if (fitted.path / "head.npz").exists():
         head = Weights.load(fitted.path / "head.npz")
         model = with_head(model, head.scaled(share * head.share))
     _save(model, work.folder / "model")
-    (work.folder / "model" / "README.md").write_text(_card(share, trained), encoding="utf-8")
+    (work.folder / "model" / "README.md").write_text(_card(share, steps), encoding="utf-8")
 
 
 def manifest_steps(trained: Artifact) -> int:
@@ -280,7 +280,7 @@ def _last_checkpoint(folder: Path) -> str | None:
     return max(whole)[1] if whole else None
 
 
-def _card(share: float, trained: Artifact) -> str:
+def _card(share: float, steps: int) -> str:
     kept = (
         ""
         if share == 1
@@ -296,7 +296,7 @@ tags: [sentence-transformers, feature-extraction, selfstudy]
 Tuned by selfstudy on questions that were written about one collection of documents and that retrieval answered back from it.
 It is meant for searching that collection; elsewhere it may be worse than the model that it was grown from.
 
-- Steps of training: {manifest_steps(trained)}, then a residual layer fitted on the vectors
+- Steps of training: {steps}, then a residual layer fitted on the vectors
 {kept}- Whether it was proven better is in the home's history, which holds the exam and the guard
 
 ```python

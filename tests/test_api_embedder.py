@@ -1,0 +1,115 @@
+"""Embedders behind HTTP, and how their user's retriever learns: a head on vectors that nobody here can change, gated like any model."""
+
+from __future__ import annotations
+
+import json
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from endpoint import Answer, Body, serving
+from pydantic import SecretStr
+
+from selfstudy.core.errors import BadModel
+from selfstudy.core.ports import Embedder
+from selfstudy.evals import guard
+from selfstudy.evals.stdlib import modules
+from selfstudy.models.api import Api, Endpoint, Meter
+from selfstudy.models.openai_embedder import OpenAIEmbedder
+from selfstudy.recipes import adapt, candidate
+from selfstudy.recipes.engine import Engine
+
+
+def vector(text: str) -> list[float]:
+    """Words hashed into 48 dimensions: texts that share words are near."""
+    made = np.full(48, 0.05)
+    for word in text.lower().split():
+        made[zlib.crc32(word.encode()) % 48] += 1.0
+    return [float(value) for value in 3 * made]  # not of unit length, as some endpoints give them
+
+
+def embeddings(body: Body, place: int) -> Answer:
+    rows = [{"object": "embedding", "index": at, "embedding": vector(text)} for at, text in enumerate(body["input"])]
+    return Answer({"object": "list", "model": body["model"], "data": rows[::-1], "usage": {"prompt_tokens": len(rows), "total_tokens": 0}})
+
+
+def embedder(url: str, cache: Path | None = None, meter: Meter | None = None) -> OpenAIEmbedder:
+    return OpenAIEmbedder("vectors", Endpoint(Api(base_url=url, key=SecretStr("any"), retries=1)), cache, meter)
+
+
+@pytest.fixture(autouse=True)
+def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
+
+
+def test_vectors_are_in_order_of_unit_length_and_asked_for_once(tmp_path: Path) -> None:
+    texts = [f"text number {n} of many" for n in range(150)] + ["text number 3 of many", ""]
+    with serving(embeddings) as endpoint:
+        first = embedder(endpoint.url, tmp_path)
+        vectors = first.embed(texts)
+        assert isinstance(first, Embedder)
+        assert first.dim == 48
+        assert sum(len(body["input"]) for body in endpoint.bodies) == 152, "one for each text that differs, and one to know the dimensions"
+        wanted = np.array([vector(text or " ") for text in texts], np.float32)
+        assert np.allclose(vectors, wanted / np.linalg.norm(wanted, axis=1, keepdims=True), atol=1e-6)
+        calls = len(endpoint.bodies)
+        again = embedder(endpoint.url, tmp_path).embed(["new", *texts])
+        assert np.array_equal(again[1:], vectors)
+        assert [body["input"] for body in endpoint.bodies[calls:]] == [["new"]]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Answer({"object": "list", "model": "m", "data": []}),
+        Answer({"object": "list", "model": "m", "data": [{"index": 0, "embedding": [0.0, 0.0]}]}),
+        Answer({"object": "list", "model": "m", "data": [{"index": 0, "embedding": "text"}]}),
+        Answer({"object": "chat.completion"}),
+        Answer({"error": {"message": "no such model"}}, 404),
+    ],
+    ids=["none", "zero", "text", "chat", "404"],
+)
+def test_what_is_no_vector_is_said(answer: Answer, tmp_path: Path) -> None:
+    with serving(lambda body, place: answer) as endpoint:
+        with pytest.raises(BadModel):
+            embedder(endpoint.url, tmp_path).embed(["a"])
+        endpoint.script = embeddings
+        assert embedder(endpoint.url, tmp_path).embed(["a"]).shape == (1, 48)
+
+
+def test_the_retriever_of_an_api_learns_by_a_head(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = {"calendar", "configparser", "csv", "logging", "mailbox", "shutil", "tarfile", "turtle"}
+    found = [(m.name, one) for m in modules() if m.name in names for one in m.members if 25 <= len(one.doc.split()) <= 80][:150]
+    docs = tmp_path / "corpus.jsonl"
+    docs.write_text("\n".join(json.dumps({"_id": f"{name}.{one.name}", "title": one.name, "text": one.doc}) for name, one in found))
+    whole, truly = guard.embed, adapt.judge
+    monkeypatch.setattr(candidate.guard, "embed", lambda model, progress: whole(model, progress, 60))
+    monkeypatch.setenv("OPENAI_API_KEY", "any")
+    judged: list[Any] = []
+
+    def judge(*args: Any, **kwargs: Any) -> Any:
+        from dataclasses import replace
+
+        judged.append(truly(*args, **kwargs))
+        return replace(judged[-1], promote=True)  # that it judges truly is tested elsewhere; here is too little text to prove a gain
+
+    monkeypatch.setattr(adapt, "judge", judge)
+    with serving(embeddings) as endpoint:
+        monkeypatch.setenv("OPENAI_BASE_URL", endpoint.url)
+        engine = Engine.open(tmp_path / "home", create=True, sets=["embedder=openai:vectors", "head.steps=60"])
+        engine.add([docs])
+        assert engine.adapt().promoted
+        live = engine._embedder(engine.live.embedder)
+        base = engine._embedder("openai:vectors")
+        cosine = float((live.embed(["How is a log opened?"]) * base.embed(["How is a log opened?"])).sum())
+        assert 0.3 < cosine < 0.99999
+        assert live.fingerprint == engine.live.fingerprint != base.fingerprint
+        asked = len(endpoint.bodies)
+        again = Engine.open(tmp_path / "home", sets=["embedder=openai:vectors", "head.steps=60"])
+        again.adapt()
+        assert again.search("How is a log opened?", 3, "dense")
+        assert len(endpoint.bodies) == asked, "everything that was paid for is kept"
+        assert len(judged) == 1
