@@ -95,7 +95,7 @@ def embedding(embedder: Any, passages: list[str]) -> dict[str, Any]:
 
     theirs = SentenceTransformer(str(embedder.folder.path), device="cpu")
     lengths = [len(ids) for ids in theirs.tokenizer(passages, truncation=True, max_length=theirs.max_seq_length)["input_ids"]]
-    layers, width = 6, theirs.get_sentence_embedding_dimension() or 384
+    layers, width = 6, theirs.get_embedding_dimension() or 384
     operations = sum(layers * (24 * n * width**2 + 4 * n**2 * width) for n in lengths)
     embedder.embed(passages[:8])
     theirs.encode(passages[:8])

@@ -147,15 +147,19 @@ def test_the_loss_mixes_what_is_right_with_what_the_teacher_thinks() -> None:
     def identity(features: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
         return features
 
-    def loss(taught: float, labels: list[list[float]]) -> float:
+    def loss(taught: float, scores: list[list[float]], anchor: float = 0.0, base: list[list[float]] | None = None) -> float:
         columns = [{"sentence_embedding": anchors}, {"sentence_embedding": passages}]
-        return float(in_batch(identity, 0.5, taught)(columns, torch.tensor(labels)))  # type: ignore[arg-type]
+        labels = torch.cat([torch.tensor(scores), torch.tensor(base or [[0.0, 0.0], [0.0, 0.0]]), torch.zeros(2, 2)], dim=1)
+        return float(in_batch(identity, 0.5, taught, anchor)(columns, labels))  # type: ignore[arg-type]
 
     right = float(np.log(1 + np.exp(-2)))  # cosines 1 and 0 at temperature .5
-    assert loss(0.0, [[0.0, 0.0], [0.0, 0.0]]) == pytest.approx(right, abs=1e-6)
-    assert loss(1.0, [[0.0, 0.0], [0.0, 0.0]]) == pytest.approx(right + 1, abs=1e-6)  # half of it on the other, 2 away in the exponent
-    assert loss(0.5, [[99.0, 0.0], [0.0, 99.0]]) == pytest.approx(right, abs=1e-6)
-    assert loss(0.5, [[0.0, 99.0], [99.0, 0.0]]) == pytest.approx(right + 1, abs=1e-6)
+    level, sure, wrong = [[0.0, 0.0], [0.0, 0.0]], [[99.0, 0.0], [0.0, 99.0]], [[0.0, 99.0], [99.0, 0.0]]
+    assert loss(0.0, level) == pytest.approx(right, abs=1e-6)
+    assert loss(1.0, level) == pytest.approx(right + 1, abs=1e-6)  # half of it on the other, 2 away in the exponent
+    assert loss(0.5, sure) == pytest.approx(right, abs=1e-6)
+    assert loss(0.5, wrong) == pytest.approx(right + 1, abs=1e-6)
+    assert loss(0.0, level, 3.0) == pytest.approx(right + 6, abs=1e-6)  # nothing is where the base would have it
+    assert loss(0.0, level, 3.0, [[1.0, 0.0], [0.6, 0.8]]) == pytest.approx(right + 3 * (2 - 0.9), abs=1e-6)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -215,9 +219,14 @@ def artifact(folder: Path, rows: Sequence[Example]) -> Artifact:
     return Artifact("mined", "mined", folder)
 
 
-def unmoved(questions: Sequence[str], passages: Sequence[Sequence[str]]) -> list[list[float]]:
+class Unmoved:
     """A teacher that knows nothing."""
-    return [[0.0] * len(ids) for ids in passages]
+
+    def scores(self, questions: Sequence[str], passages: Sequence[Sequence[str]]) -> list[Vectors]:
+        return [np.zeros(len(ids), np.float32) for ids in passages]
+
+    def vectors(self, questions: Sequence[str], passages: Sequence[str]) -> tuple[Vectors, Vectors]:
+        return np.zeros((len(questions), 32), np.float32), np.zeros((len(passages), 32), np.float32)
 
 
 def test_the_head_as_plain_modules_is_the_head(tiny: Path, tmp_path: Path) -> None:
@@ -245,7 +254,7 @@ def test_training_brings_questions_to_their_passages(tiny: Path, tmp_path: Path)
     rows = examples()
     settings = Embedder(max_steps=120, learning_rate=5e-3, temperature=0.1, per_device_train_batch_size=8, frozen_layers=0, taught=0.1)
     run = Run(tmp_path / "run")
-    base, teacher = Lazy("base", lambda: tiny), Lazy("teacher", lambda: unmoved)
+    base, teacher = Lazy("base", lambda: tiny), Lazy("teacher", Unmoved)
     trained = run.stage(embedder, settings, artifact(tmp_path / "mined", rows), base, teacher)
     texts = list({e.evidence[0].passage.id: e.evidence[0].passage.indexed for e in rows}.values())
     target = np.array([texts.index(e.evidence[0].passage.indexed) for e in rows])
@@ -272,7 +281,7 @@ def test_training_brings_questions_to_their_passages(tiny: Path, tmp_path: Path)
     chooser = np.random.default_rng(1)
     head = Weights(chooser.normal(size=(32, 16)).astype(np.float32), chooser.normal(size=(16, 32)).astype(np.float32), 0.5)
     head.save(fitted.path / "head.npz")
-    whole = load(run.stage(joined, None, 0.5, near, trained, fitted).path / "model")
+    whole = load(run.stage(joined, None, 0.5, near, 120, fitted).path / "model")
     assert np.allclose(
         whole.encode(texts), head.scaled(0.25)(load(near.path / "model").encode(texts, normalize_embeddings=True)), atol=1e-5
     )
@@ -282,7 +291,7 @@ def test_training_brings_questions_to_their_passages(tiny: Path, tmp_path: Path)
 def test_without_steps_the_start_is_the_model(tiny: Path, tmp_path: Path) -> None:
     run = Run(tmp_path / "run")
     mined = artifact(tmp_path / "mined", examples())
-    trained = run.stage(embedder, Embedder(minutes=0), mined, Lazy("base", lambda: tiny), Lazy("teacher", lambda: unmoved))
+    trained = run.stage(embedder, Embedder(minutes=0), mined, Lazy("base", lambda: tiny), Lazy("teacher", Unmoved))
     texts = ["the green kettle", "water"]
     assert np.allclose(load(trained.path / "tuned").encode(texts), load(tiny).encode(texts), atol=1e-6)
 
@@ -293,9 +302,10 @@ from pathlib import Path
 from selfstudy.core.records import Artifact
 from selfstudy.core.run import Lazy, Run
 from selfstudy.train.embedder import Embedder, embedder
+from test_train import Unmoved
 here, tiny = Path(sys.argv[1]), Path(sys.argv[2])
 settings = Embedder(max_steps=160, learning_rate=1e-3, per_device_train_batch_size=8, save_seconds=20)
-mined, teacher = Artifact("mined", "mined", here / "mined"), Lazy("teacher", lambda: lambda q, p: [[0.0] * len(ids) for ids in p])
+mined, teacher = Artifact("mined", "mined", here / "mined"), Lazy("teacher", Unmoved)
 Run(here / "run").stage(embedder, settings, mined, Lazy("base", lambda: tiny), teacher)
 """
 
@@ -304,7 +314,7 @@ Run(here / "run").stage(embedder, settings, mined, Lazy("base", lambda: tiny), t
 def test_killed_in_the_middle_it_goes_on_from_its_checkpoint(tiny: Path, tmp_path: Path) -> None:
     artifact(tmp_path / "mined", examples())
     command = [sys.executable, "-W", "ignore", "-c", SCRIPT, str(tmp_path), str(tiny)]
-    first = subprocess.Popen(command, env=os.environ | {"PYTHONPATH": str(Path(__file__).parent.parent / "src")})
+    first = subprocess.Popen(command, env=os.environ | {"PYTHONPATH": str(Path(__file__).parent)})
     deadline = time.monotonic() + 240
     while not (kept := list(tmp_path.glob("run/*.work/checkpoints/checkpoint-*/trainer_state.json"))) and time.monotonic() < deadline:
         assert first.poll() is None, "it ended before it could be killed"
@@ -312,7 +322,7 @@ def test_killed_in_the_middle_it_goes_on_from_its_checkpoint(tiny: Path, tmp_pat
     first.send_signal(signal.SIGKILL)
     first.wait()
     assert kept
-    done = subprocess.run(command, env=os.environ | {"PYTHONPATH": str(Path(__file__).parent.parent / "src")}, check=True, timeout=280)
+    done = subprocess.run(command, env=os.environ | {"PYTHONPATH": str(Path(__file__).parent)}, check=True, timeout=280)
     assert done.returncode == 0
     (finished,) = [path for path in (tmp_path / "run").iterdir() if (path / "manifest.json").exists()]
     assert '"resumed": true' in (finished / "manifest.json").read_text()

@@ -203,7 +203,9 @@ class Study:
         training = self.settings.training
         if not (training.minutes or training.max_steps) or self.embedder(self.base.embedder).model_folder is None:
             return None
-        teacher = self.lazy("teacher", self.base.fingerprint, lambda: c.teacher(self.snapshot, self.base_retrievers))
+        teacher = self.lazy(
+            "teacher", self.base.fingerprint, lambda: c.Teacher(self.snapshot, self.base_retrievers, self.embedder(self.base.embedder))
+        )
         return self.run.stage(train_embedder, training, self.mined, self._base_folder(), teacher)
 
     def _base_folder(self) -> Lazy:

@@ -85,18 +85,26 @@ def moved(vectors: Vectors, fitted: Artifact | None, share: float) -> Vectors:
     return head.scaled(share * head.share)(vectors)
 
 
-def teacher(snapshot: Snapshot, base: dict[str, Any]) -> Callable[[Sequence[str], Sequence[Sequence[str]]], list[NDArray[np.float64]]]:
-    """What training learns from beside the questions themselves: the base's lexical and dense scores, half and half, as z-scores."""
+class Teacher:
+    """What training learns from beside the questions: the base's vectors, and its lexical and dense scores, half and half, as z-scores."""
 
-    def taught(questions: Sequence[str], passages: Sequence[Sequence[str]]) -> list[NDArray[np.float64]]:
-        by_words, by_meaning = (chain.from_iterable(base[name].scores(questions)) for name in ("lexical", "dense"))
+    def __init__(self, snapshot: Snapshot, base: dict[str, Any], embedder: Embedder) -> None:
+        self._snapshot = snapshot
+        self._base = base
+        self._embedder = embedder
+
+    def scores(self, questions: Sequence[str], passages: Sequence[Sequence[str]]) -> list[NDArray[np.float32]]:
+        by_words, by_meaning = (chain.from_iterable(self._base[name].scores(questions)) for name in ("lexical", "dense"))
         found = []
         for words, meaning, ids in zip(by_words, by_meaning, passages, strict=True):
-            rows = [snapshot.row(id) for id in ids]
-            found.append((Spread.of(words).standard(words[rows]) + Spread.of(meaning).standard(meaning[rows])) / 2)
+            rows = [self._snapshot.row(id) for id in ids]
+            mixed = (Spread.of(words).standard(words[rows]) + Spread.of(meaning).standard(meaning[rows])) / 2
+            found.append(mixed.astype(np.float32))
         return found
 
-    return taught
+    def vectors(self, questions: Sequence[str], passages: Sequence[str]) -> tuple[Vectors, Vectors]:
+        stored = self._snapshot.vectors(self._embedder.fingerprint)
+        return self._embedder.embed(questions, "query"), stored[[self._snapshot.row(id) for id in passages]]
 
 
 @stage("study.question_vectors", version=1)

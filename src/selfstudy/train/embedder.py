@@ -7,7 +7,7 @@ import shutil
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -24,8 +24,16 @@ if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
 
-Teacher = Callable[[Sequence[str], Sequence[Sequence[str]]], Sequence[Vectors]]
-"""For a list of questions and for each the ids of some passages: how well each passage fits, as z-scores over the whole corpus."""
+class Teacher(Protocol):
+    """What training learns from beside the questions: the base, and what lexical and dense search together think."""
+
+    def scores(self, questions: Sequence[str], passages: Sequence[Sequence[str]]) -> Sequence[Vectors]:
+        """For each question how well each of the passages (ids) fits, as z-scores over the whole corpus."""
+        ...
+
+    def vectors(self, questions: Sequence[str], passages: Sequence[str]) -> tuple[Vectors, Vectors]:
+        """The base's vectors, (n, dim) each."""
+        ...
 
 
 class Embedder(BaseModel):
@@ -33,7 +41,7 @@ class Embedder(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    minutes: float = Field(4.0, ge=0, description="time budget, which decides the number of steps; 0 leaves the base's weights as they are")
+    minutes: float = Field(3.0, ge=0, description="time budget, which decides the number of steps; 0 leaves the base's weights as they are")
     max_steps: int = Field(0, ge=0, description="a number of steps instead of the time budget; 0 leaves it to the budget")
     per_device_train_batch_size: int = Field(32, ge=2)
     mates: int = Field(3, ge=0, description="questions that each brings into its batch because their passages are its hard negatives")
@@ -42,6 +50,9 @@ class Embedder(BaseModel):
     temperature: float = Field(0.05, gt=0)
     taught: float = Field(
         0.5, ge=0, le=1, description="share of the loss that follows lexical + dense search over the batch; the rest is in-batch softmax"
+    )
+    anchor: float = Field(
+        6.0, ge=0, description="weight of staying near the base's vectors: without it people's questions lose what the written ones gain"
     )
     warmup_ratio: float = Field(0.1, ge=0, lt=1)
     passage_tokens: int = Field(128, ge=16, description="passages are cut after so many tokens while training")
@@ -66,8 +77,7 @@ class Average(BaseModel):
 def embedder(work: Work, config: Embedder, mined: Artifact, base: Path, teacher: Teacher) -> dict[str, Any]:
     """Train on the `train` split from `base`; write `tuned/` (a sentence-transformers folder) and `losses.json`.
 
-    The loss is the in-batch softmax mixed with soft targets: the teacher's scores over the same passages, softmaxed (Hinton et al.,
-    arXiv 1503.02531). Resumes from its last checkpoint after a kill. Returns the number of steps and the seconds of one.
+    The loss is in `train.losses`. Resumes from its last checkpoint after a kill. Returns the number of steps and the seconds of one.
     """
     model = load(base)
     examples = [example for example in read_records(mined.path / "mined.jsonl", Example) if example.split == "train"]
@@ -176,7 +186,7 @@ def _prepare(config: Embedder, model: SentenceTransformer) -> Any:
         for part in [transformer.embeddings, *list(layers)[: min(config.frozen_layers, len(layers) - upper)]]:
             part.requires_grad_(False)
     model.max_seq_length = min(config.passage_tokens, model.max_seq_length or config.passage_tokens)
-    return in_batch(model, config.temperature, config.taught)
+    return in_batch(model, config.temperature, config.taught, config.anchor)
 
 
 def _rounds(config: Embedder, examples: list[Example]) -> int:
@@ -189,15 +199,17 @@ def _rows(config: Embedder, examples: list[Example], steps: int) -> Rows:
     return contrastive(batches, config.negatives, config.seed)
 
 
-def _dataset(config: Embedder, rows: Rows, teacher: Teacher) -> Any:
-    """The rows, and as the label of each what the teacher thinks of all passages of its batch."""
+def _dataset(rows: Rows, teacher: Teacher) -> Any:
+    """The rows, and as the label of each what the loss compares it with."""
+    import numpy as np
     from datasets import Dataset
 
-    if not config.taught:
-        return Dataset.from_dict(rows.columns)
-    size = len(rows.columns["anchor"]) // len(rows.passages)
-    asked = [rows.passages[place // size] for place in range(len(rows.columns["anchor"]))]
-    return Dataset.from_dict({**rows.columns, "label": [list(map(float, row)) for row in teacher(rows.columns["anchor"], asked)]})
+    questions = rows.columns["anchor"]
+    size = len(questions) // len(rows.passages)
+    beside = [rows.passages[place // size] for place in range(len(questions))]
+    asked, searched = teacher.vectors(questions, [beside[place][place % size] for place in range(len(questions))])
+    labels = np.concatenate([np.stack(list(teacher.scores(questions, beside))), asked, searched], axis=1)
+    return Dataset.from_dict({**rows.columns, "label": labels.astype(np.float32).tolist()})
 
 
 def _in_order(dataset: Any, batch_size: int, drop_last: bool, **_: Any) -> Any:
@@ -217,7 +229,8 @@ def _seconds_per_step(config: Embedder, model: SentenceTransformer, examples: li
     trial = copy.deepcopy(model)
     loss = _prepare(config, trial).train()
     columns = _rows(config, examples, 1).columns
-    labels = torch.zeros(len(columns["anchor"]), sum(map(len, columns.values())) - len(columns["anchor"]))
+    passages = sum(len(texts) for name, texts in columns.items() if name != "anchor")
+    labels = torch.zeros(len(columns["anchor"]), passages + 2 * (model.get_embedding_dimension() or 0))
     optimiser = torch.optim.AdamW([weight for weight in trial.parameters() if weight.requires_grad], lr=config.learning_rate)
     times = []
     for _ in range(4):
@@ -258,7 +271,7 @@ def _train(
     trainer = SentenceTransformerTrainer(
         model=model,
         args=_arguments(config, checkpoints, size, steps, save_steps),
-        train_dataset=_dataset(config, rows, teacher),
+        train_dataset=_dataset(rows, teacher),
         loss=loss,
         callbacks=[Watch()],
     )
