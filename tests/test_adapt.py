@@ -117,7 +117,7 @@ def test_a_plan_loads_and_writes_nothing(docs: Path, tmp_path: Path, home: Path)
     changed = Engine.open(home, sets=[*SETS, "head.anchor=2.0"]).plan()
     states = {stage.stage: stage.state for stage in changed}
     assert states["synth.round_trip"] == "kept"
-    assert states["train.head"] == states["train.embedder"] == "run"
+    assert states["train.head"] == states["train.joined"] == "run"
     assert not list((home / "artifacts").glob("*.work"))
 
 
@@ -216,6 +216,10 @@ def test_evaluate_gives_the_promised_json(home: Path, tmp_path: Path) -> None:
     assert found["live"]["hybrid"]["hit@10"]["value"] > 0.8
     assert json.loads((tmp_path / "out" / "evaluate.json").read_text()) == found
     assert len((tmp_path / "out" / "questions.jsonl").read_text().splitlines()) == 6
+    with (tmp_path / "q.jsonl").open("a") as queries, (tmp_path / "r.tsv").open("a") as judgements:
+        queries.write('\n{"_id": "blank", "text": "  ", "format": "jsonl"}')
+        judgements.write(f"\nblank\t{ids[0]}\t1")
+    assert engine.evaluate(tmp_path / "q.jsonl", tmp_path / "r.tsv", scope="format") == {**found, "set_aside": ["blank"]}
     with pytest.raises(BadInput, match="No document has the field 'sit'"):
         engine.evaluate(tmp_path / "q.jsonl", tmp_path / "r.tsv", scope="sit")
 

@@ -124,7 +124,7 @@ def test_queries(tmp_path: Path) -> None:
 
 
 def test_every_bad_query_is_told_with_its_place(tmp_path: Path) -> None:
-    rows = ['{"id": "a", "text": "x"}', "{", '["a"]', '{"text": "x"}', '{"id": "b", "text": " "}', '{"id": "a", "text": "y"}', "no", "no"]
+    rows = ['{"id": "a", "text": "x"}', "{", '["a"]', '{"text": "x"}', '{"id": "b", "text": 7}', '{"id": "a", "text": "y"}', "no", "no"]
     path = write(tmp_path / "queries.jsonl", "\n".join(rows))
     with pytest.raises(BadInput) as told:
         read_queries(path)

@@ -281,7 +281,7 @@ def test_training_brings_questions_to_their_passages(tiny: Path, tmp_path: Path)
     chooser = np.random.default_rng(1)
     head = Weights(chooser.normal(size=(32, 16)).astype(np.float32), chooser.normal(size=(16, 32)).astype(np.float32), 0.5)
     head.save(fitted.path / "head.npz")
-    whole = load(run.stage(joined, None, 0.5, near, 120, fitted).path / "model")
+    whole = load(run.stage(joined, None, 0.5, near, trained, fitted).path / "model")
     assert np.allclose(
         whole.encode(texts), head.scaled(0.25)(load(near.path / "model").encode(texts, normalize_embeddings=True)), atol=1e-5
     )

@@ -88,6 +88,8 @@ def evaluation(result: Mapping[str, Any]) -> RenderableType:
                 table.add_row(side, retriever, *(_interval(metrics.get(name)) for name in names))
         parts.append(table)
     parts += _differences("Live minus base, question by question", result.get("compare"))
+    if result.get("set_aside"):
+        parts.append(Text(f"Set aside, since they have no words: {', '.join(map(str, result['set_aside']))}"))
     return Group(*parts, Text("In brackets: 95% intervals. A miss counts 0.", style="dim"))
 
 

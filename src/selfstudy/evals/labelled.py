@@ -17,7 +17,10 @@ _SHOWN = 5
 
 @dataclass(frozen=True, slots=True)
 class Query(Record):
-    """A labelled question. `fields` holds whatever else its row holds, that of "metadata" or "meta" included."""
+    """A labelled question. `fields` holds whatever else its row holds, that of "metadata" or "meta" included.
+
+    The text may be blank, as it is in some published sets; then it cannot be asked.
+    """
 
     id: str
     text: str
@@ -107,7 +110,7 @@ def _query(line: str) -> Query:
     if isinstance(id, bool) or not isinstance(id, str | int) or not str(id).strip():
         raise ValueError('no "_id" or "id"')
     text = row.get("text")
-    if not isinstance(text, str) or not text.strip():
+    if not isinstance(text, str):
         raise ValueError('no "text"')
     nested = [value for name in ("metadata", "meta") if isinstance(value := row.get(name), dict)]
     own = {name: value for name, value in row.items() if name not in ("_id", "id", "text", "metadata", "meta")}

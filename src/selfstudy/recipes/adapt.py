@@ -32,7 +32,7 @@ from selfstudy.recipes.system import Remembering, System, retrievers
 from selfstudy.synth.negatives import negatives
 from selfstudy.synth.questions import questions
 from selfstudy.synth.round_trip import round_trip
-from selfstudy.train.embedder import average, joined, manifest_steps, nearer
+from selfstudy.train.embedder import average, joined, nearer
 from selfstudy.train.embedder import embedder as train_embedder
 from selfstudy.train.head import Head, Weights, fit_head
 
@@ -252,8 +252,7 @@ class Study:
         """The candidate: `model/` is a sentence-transformers folder, or for an embedder behind an API its name and the head."""
         if self.embedder(self.base.embedder).model_folder is None:
             return self.run.stage(adapted, None, self.share, self.settings.embedder, self.fitted)
-        steps = 0 if self.trained is None or self.run.planning else manifest_steps(self.trained)
-        return self.run.stage(joined, None, self.share, self.body or self._base_folder(), steps, self.fitted)
+        return self.run.stage(joined, None, self.share, self.body or self._base_folder(), self.trained, self.fitted)
 
     @property
     def tuned_name(self) -> str:
@@ -385,7 +384,8 @@ class Study:
         return verdict, outcome
 
     def _losses(self) -> list[float]:
-        losses: list[float] = read_json((self.trained or self.fitted).path / "losses.json")
+        path = (self.trained or self.fitted).path / "losses.json"
+        losses: list[float] = read_json(path) if path.exists() else []
         return losses
 
     def check(self) -> None:

@@ -133,13 +133,18 @@ class Engine:
         return Study(self.home, run, self.settings, self.store.snapshot(), self.base, self.live, self._embedder, share)
 
     def evaluate(self, queries: Path, qrels: Path, scope: str | None = None, out: Path | None = None) -> dict[str, Any]:
-        """Metrics with intervals on labelled questions, base and live, and their paired differences. `out` gets the rows too."""
+        """Metrics with intervals on labelled questions, base and live, and their paired differences. `out` gets the rows too.
+
+        `set_aside` lists the ids of questions without words, where there are any.
+        """
         self._fill(self.base, "embed")
         snapshot = self.store.snapshot()
         questions = evaluate.labelled(snapshot, queries, qrels, scope)
         base = evaluate.measure(self._retrievers(snapshot, self.base), questions, scope)
         live = evaluate.measure(self._retrievers(snapshot), questions, scope) if self.live.key is not None else base
         found = evaluate.compared(base, live)
+        if blank := evaluate.blank(queries):
+            found["set_aside"] = blank
         if out is not None:
             make_folder(out)
             write_json(out / "evaluate.json", found)

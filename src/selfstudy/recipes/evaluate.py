@@ -24,12 +24,12 @@ Measured = dict[str, dict[str, Values]]
 
 
 def labelled(snapshot: Snapshot, queries: Path, qrels: Path, scope: str | None) -> Labelled:
-    """The questions that have a relevant document in the index, with their judgements. Raises BadInput where there is none."""
+    """The questions that have words and a relevant document in the index, with their judgements. Raises BadInput where there is none."""
     asked, judgements = read_queries(queries), read_qrels(qrels)
     there = snapshot.documents
     known = {id: {doc: score for doc, score in found.items() if doc in there} for id, found in judgements.items()}
     able = set(judged([query.id for query in asked], known))
-    kept = [query for query in asked if query.id in able]
+    kept = [query for query in asked if query.id in able and query.text.strip()]
     if not kept:
         raise BadInput(
             f"None of the {len(asked)} questions has a relevant document in this index.",
@@ -46,6 +46,11 @@ def labelled(snapshot: Snapshot, queries: Path, qrels: Path, scope: str | None) 
                 f"{len(lacking)} questions have no field {scope!r}, {lacking[0]!r} for one.", "Leave --scope out, or add the field."
             )
     return kept, known
+
+
+def blank(queries: Path) -> list[str]:
+    """The ids of the questions that have no words and are set aside."""
+    return [query.id for query in read_queries(queries) if not query.text.strip()]
 
 
 def measure(retrievers: Mapping[str, Retriever], questions: Labelled, scope: str | None = None) -> Measured:

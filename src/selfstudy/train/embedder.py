@@ -123,14 +123,14 @@ def nearer(work: Work, config: None, share: float, model: Artifact, base: Path) 
 
 
 @stage("train.joined", version=2)
-def joined(work: Work, config: None, share: float, body: Artifact | Path, steps: int, fitted: Artifact) -> None:
+def joined(work: Work, config: None, share: float, body: Artifact | Path, trained: Artifact | None, fitted: Artifact) -> None:
     """`model/`: the weights of `body` with `share` of the head on them, and a model card. A plain sentence-transformers folder."""
     model = load(body.path / "model" if isinstance(body, Artifact) else body)
     if (fitted.path / "head.npz").exists():
         head = Weights.load(fitted.path / "head.npz")
         model = with_head(model, head.scaled(share * head.share))
     _save(model, work.folder / "model")
-    (work.folder / "model" / "README.md").write_text(_card(share, steps), encoding="utf-8")
+    (work.folder / "model" / "README.md").write_text(_card(share, manifest_steps(trained) if trained is not None else 0), encoding="utf-8")
 
 
 def manifest_steps(trained: Artifact) -> int:
