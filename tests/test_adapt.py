@@ -15,7 +15,9 @@ from typing import Any
 
 import pytest
 
+from selfstudy.core.artifacts import read_records, write_records
 from selfstudy.core.errors import BadInput, NotEnough
+from selfstudy.core.records import Artifact, Example
 from selfstudy.evals import guard
 from selfstudy.recipes import adapt, candidate
 from selfstudy.recipes.engine import Engine
@@ -253,6 +255,18 @@ def test_too_little_changes_nothing(tmp_path: Path) -> None:
         engine.adapt()
     assert engine.store.state == before
     assert engine.history() == []
+
+
+def test_too_few_questions_that_came_back_change_nothing(home: Path, tmp_path: Path) -> None:
+    study = Engine.open(home, sets=SETS)._study(planning=False)
+    examples = [e for e in read_records(study.mined.path / "mined.jsonl", Example) if e.split == "train"]
+    few = {e.evidence[0].passage.id for e in examples[:4]}
+    (tmp_path / "few").mkdir()
+    write_records(tmp_path / "few" / "mined.jsonl", [e for e in examples if e.evidence[0].passage.id in few])
+    study.check_questions()
+    study.__dict__["mined"] = Artifact("few", "negatives", tmp_path / "few")
+    with pytest.raises(NotEnough, match="too few to learn from"):
+        study.check_questions()
 
 
 def test_an_answer_quotes_its_document_and_a_foreign_question_is_refused(home: Path, docs: Path) -> None:

@@ -38,6 +38,8 @@ from selfstudy.train.head import Head, Weights, fit_head
 
 _FEWEST = 30
 """Passages below which nothing can be proved."""
+_FEWEST_ASKED = 8
+"""Passages with training questions below which nothing can be learned."""
 
 
 @stage("study.corpus", version=1)
@@ -387,6 +389,17 @@ class Study:
         path = (self.trained or self.fitted).path / "losses.json"
         losses: list[float] = read_json(path) if path.exists() else []
         return losses
+
+    def check_questions(self) -> None:
+        """Raise NotEnough where hardly a question about the training documents came back."""
+        examples = list(read_records(self.mined.path / "mined.jsonl", Example))
+        about = {example.evidence[0].passage.id for example in examples if example.split == "train"}
+        if len(about) < _FEWEST_ASKED:
+            raise NotEnough(
+                f"Of all questions that were written, those that came back are about {len(about)} training passages: too few to learn from,"
+                " and nothing was changed.",
+                "Add documents with whole sentences, or let more questions through: --set round_trip.k=20.",
+            )
 
     def check(self) -> None:
         """Raise NotEnough for a corpus about which nothing can be proved."""

@@ -106,6 +106,7 @@ class Engine:
             study.check()
             self._fill(self.base, "embed")
             self._fill(self.live, "embed")
+            self._study(planning=False).check_questions()
             for share in (1.0, *self.settings.average.nearer):
                 study = self._study(planning=False, share=share)
                 judged = self.history_of.judged(study.key) or self._judge(study, began)
