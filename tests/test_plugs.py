@@ -40,7 +40,7 @@ def test_an_unknown_scheme_lists_the_known_ones() -> None:
     with pytest.raises(UnknownPlugin) as raised:
         resolve("acne:small")
     assert "did you mean 'acme'?" in raised.value.problem
-    assert "acme:, broken:, minilm:, st:" in raised.value.mend
+    assert "acme:, broken:, minilm:, openai:, st:" in raised.value.mend
 
 
 def test_a_name_without_scheme_is_told_so() -> None:
