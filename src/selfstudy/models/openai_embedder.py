@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from selfstudy.core.errors import BadModel, HomeError
-from selfstudy.core.files import home_errors, make_folder
+from selfstudy.core.errors import BadModel
 from selfstudy.core.plugs import extra
 from selfstudy.core.ports import Progress, Role, Vectors, silent
 from selfstudy.core.records import digest
 from selfstudy.models.api import Api, Endpoint, Meter
 from selfstudy.models.openai import Crew, in_thread
+from selfstudy.models.replies import kept_table
 
 _BATCH = 64
 _LONGEST = 20_000  # characters; endpoints refuse some 8,000 tokens
@@ -103,16 +102,7 @@ class _Kept:
     """Vectors on disk by (fingerprint, text)."""
 
     def __init__(self, folder: Path) -> None:
-        make_folder(folder)
-        with home_errors(folder):
-            try:
-                self._table = sqlite3.connect(folder / "vectors.sqlite", timeout=60, check_same_thread=False, isolation_level=None)
-                self._table.execute("PRAGMA journal_mode=WAL")
-                self._table.execute("CREATE TABLE IF NOT EXISTS vectors (key TEXT PRIMARY KEY, vector BLOB NOT NULL)")
-            except sqlite3.DatabaseError as error:
-                raise HomeError(
-                    f"The kept vectors in {folder} cannot be used: {error}.", "Move vectors.sqlite away to begin anew."
-                ) from error
+        self._table = kept_table(folder, "vectors", "key TEXT PRIMARY KEY, vector BLOB NOT NULL")
 
     def get(self, fingerprint: str, texts: Sequence[str]) -> dict[str, Vectors]:
         keys = {digest(fingerprint, text): text for text in texts}

@@ -13,22 +13,26 @@ from selfstudy.core.files import home_errors, make_folder
 from selfstudy.core.records import Reply, digest
 
 
+def kept_table(folder: Path, name: str, columns: str) -> sqlite3.Connection:
+    """The table `name` in `<folder>/<name>.sqlite`, made where it is missing; what is committed is durable. Raises HomeError."""
+    make_folder(folder)
+    with home_errors(folder):
+        try:
+            table = sqlite3.connect(folder / f"{name}.sqlite", timeout=60, check_same_thread=False, isolation_level=None)
+            table.execute("PRAGMA journal_mode=WAL")
+            table.execute("PRAGMA synchronous=FULL")
+            table.execute(f"CREATE TABLE IF NOT EXISTS {name} ({columns})")
+        except sqlite3.DatabaseError as error:
+            raise HomeError(f"The kept {name} in {folder} cannot be used: {error}.", f"Move {name}.sqlite away to begin anew.") from error
+    return table
+
+
 class Replies:
     """A table on disk from the hash of (model, messages, parameters) to the reply. Several processes may share it."""
 
     def __init__(self, folder: Path) -> None:
-        make_folder(folder)
         self._lock = threading.Lock()
-        with home_errors(folder):
-            try:
-                self._table = sqlite3.connect(folder / "replies.sqlite", timeout=60, check_same_thread=False, isolation_level=None)
-                self._table.execute("PRAGMA journal_mode=WAL")
-                self._table.execute("PRAGMA synchronous=FULL")
-                self._table.execute("CREATE TABLE IF NOT EXISTS replies (key TEXT PRIMARY KEY, reply TEXT NOT NULL)")
-            except sqlite3.DatabaseError as error:
-                raise HomeError(
-                    f"The kept replies in {folder} cannot be used: {error}.", "Move replies.sqlite away to begin anew."
-                ) from error
+        self._table = kept_table(folder, "replies", "key TEXT PRIMARY KEY, reply TEXT NOT NULL")
 
     @staticmethod
     def key(**asked: Any) -> str:
@@ -45,6 +49,3 @@ class Replies:
         """Keep a reply; durable once this returns."""
         with self._lock:
             self._table.execute("INSERT OR REPLACE INTO replies VALUES (?, ?)", (key, json.dumps(reply.json(), ensure_ascii=False)))
-
-    def close(self) -> None:
-        self._table.close()

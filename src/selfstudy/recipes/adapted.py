@@ -10,7 +10,7 @@ from selfstudy.core.ports import Embedder, Progress, Role, Vectors, silent
 from selfstudy.core.records import Artifact, digest
 from selfstudy.core.run import Work, stage
 from selfstudy.models.folder import sha256_of
-from selfstudy.train.head import Weights
+from selfstudy.train.head import Weights, head_of
 
 _ABOUT, _HEAD = "adapted.json", "head.npz"
 
@@ -21,9 +21,8 @@ def adapted(work: Work, config: None, share: float, name: str, fitted: Artifact)
     folder = work.folder / "model"
     folder.mkdir(exist_ok=True)
     write_json(folder / _ABOUT, {"embedder": name})
-    if (fitted.path / _HEAD).exists():
-        head = Weights.load(fitted.path / _HEAD)
-        head.scaled(share * head.share).save(folder / _HEAD)
+    if (head := head_of(fitted.path, share)) is not None:
+        head.save(folder / _HEAD)
 
 
 class Adapted:

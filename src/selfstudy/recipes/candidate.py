@@ -21,7 +21,7 @@ from selfstudy.index.hybrid import Hybrid, Spread
 from selfstudy.index.lexical import Lexical
 from selfstudy.index.snapshot import Snapshot
 from selfstudy.recipes.system import System
-from selfstudy.train.head import Weights
+from selfstudy.train.head import head_of
 
 _PART = 512
 WEIGHTS = (0.5, 0.55, 0.6, 0.65, 0.7)
@@ -79,10 +79,8 @@ def passage_vectors(
 
 def moved(vectors: Vectors, fitted: Artifact | None, share: float) -> Vectors:
     """What the head of `fitted` makes of a body's vectors."""
-    if fitted is None or not (fitted.path / "head.npz").exists():
-        return vectors
-    head = Weights.load(fitted.path / "head.npz")
-    return head.scaled(share * head.share)(vectors)
+    head = head_of(fitted.path, share) if fitted is not None else None
+    return vectors if head is None else head(vectors)
 
 
 class Teacher:

@@ -16,7 +16,7 @@ from selfstudy.core.files import read_json, write_json
 from selfstudy.core.ports import Vectors
 from selfstudy.core.records import Artifact, Example
 from selfstudy.core.run import Work, stage
-from selfstudy.train.head import Weights
+from selfstudy.train.head import head_of
 from selfstudy.train.model import averaged, load, with_head
 from selfstudy.train.rows import Rows, batched, contrastive
 
@@ -126,9 +126,8 @@ def nearer(work: Work, config: None, share: float, model: Artifact, base: Path) 
 def joined(work: Work, config: None, share: float, body: Artifact | Path, trained: Artifact | None, fitted: Artifact) -> None:
     """`model/`: the weights of `body` with `share` of the head on them, and a model card. A plain sentence-transformers folder."""
     model = load(body.path / "model" if isinstance(body, Artifact) else body)
-    if (fitted.path / "head.npz").exists():
-        head = Weights.load(fitted.path / "head.npz")
-        model = with_head(model, head.scaled(share * head.share))
+    if (head := head_of(fitted.path, share)) is not None:
+        model = with_head(model, head)
     _save(model, work.folder / "model")
     (work.folder / "model" / "README.md").write_text(_card(share, manifest_steps(trained) if trained is not None else 0), encoding="utf-8")
 

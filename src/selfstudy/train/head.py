@@ -58,6 +58,15 @@ class Weights:
             return cls(data["inner"], data["outer"], float(data["share"]))
 
 
+def head_of(fitted: Path, share: float) -> Weights | None:
+    """`share` of the head that was fitted into this folder, on top of the share that `tune` chose; None where there is none."""
+    path = fitted / "head.npz"
+    if not path.exists():
+        return None
+    head = Weights.load(path)
+    return head.scaled(share * head.share)
+
+
 def fit_head(
     config: Head,
     questions: Vectors,
