@@ -9,7 +9,7 @@ import numpy as np
 from selfstudy.core.records import Document, Passage, Place, passage_id
 from selfstudy.index.hybrid import Hybrid
 from selfstudy.index.store import Store
-from selfstudy.recipes.candidate import Teacher, largest_without_loss
+from selfstudy.recipes.candidate import Teacher, clearly_best
 from selfstudy.recipes.system import retrievers
 from selfstudy.testing import FakeEmbedder
 
@@ -39,11 +39,10 @@ def test_the_teacher_thinks_what_hybrid_search_thinks(tmp_path: Path) -> None:
     assert np.allclose(searched, embedder.embed([snapshot.passages[snapshot.row(id)].indexed for id in (chosen[0][2], chosen[1][0])]))
 
 
-def test_the_share_grows_as_far_as_nothing_is_lost() -> None:
-    before = np.tile([1.0, 0.5, 0.0, 0.5], 25)
-    noise = np.tile([0.1, -0.1], 50)
-    after = {0.5: before + 0.02, 0.6: before + noise, 0.7: before - 0.02 + noise}
-    assert largest_without_loss(before, after, 0.4) == 0.6, "at .7 two hundredths are lost, of which noise explains one"
-    assert largest_without_loss(before + 0.1, after, 0.4) == 0.4
-    assert largest_without_loss(before - 0.1, after, 0.4) == 0.7
-    assert largest_without_loss(np.zeros(0), {0.5: np.zeros(0), 0.7: np.zeros(0)}, 0.4) == 0.7
+def test_the_share_moves_only_for_a_clear_gain() -> None:
+    usual = np.tile([1.0, 0.5, 0.0, 0.5], 25)
+    noise = np.tile([0.5, -0.5], 50)
+    assert clearly_best({0.5: usual, 0.6: usual + 0.02, 0.7: usual + 0.05}, 0.5) == 0.7
+    assert clearly_best({0.5: usual, 0.6: usual + 0.02, 0.7: usual + 0.05 + noise}, 0.5) == 0.5, "noise explains the gain"
+    assert clearly_best({0.5: usual, 0.6: usual - 0.02}, 0.5) == 0.5
+    assert clearly_best({0.4: np.zeros(0), 0.5: np.zeros(0)}, 0.5) == 0.5

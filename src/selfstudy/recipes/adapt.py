@@ -276,7 +276,7 @@ class Study:
     @cached_property
     def weighed(self) -> Artifact:
         hybrid = Lazy(digest("tuned hybrid", self.tuned_vectors.key), lambda: self.tuned_retrievers(self.settings.weight)["hybrid"])
-        return self.run.stage(c.weight, None, self.mined, self._base_hybrid(), hybrid)
+        return self.run.stage(c.weight, None, self.mined, hybrid)
 
     @property
     def weight(self) -> float:

@@ -26,7 +26,9 @@ from selfstudy.train.head import head_of
 _PART = 512
 WEIGHTS = (0.5, 0.55, 0.6, 0.65, 0.7)
 """Shares that are tried. Self-written questions share more words with their passages than people's do, so that the best share for them is
-far too lexical for people: so the candidate must only hold out against the base, and no share below one half is fitted."""
+far too lexical for people: no share below one half is fitted."""
+_CLEARLY = 2.0
+"""Standard errors by which a share must beat the one before it was fitted."""
 
 
 def examples_of(mined: Artifact, split: str) -> list[Example]:
@@ -130,25 +132,17 @@ def guard_ranks(work: Work, config: None, seen: Artifact, fitted: Artifact | Non
     return round(float(ranks.mean()), 4)
 
 
-@stage("study.weight", version=3)
-def weight(work: Work, config: None, mined: Artifact, before: Hybrid, after: Hybrid) -> dict[str, Any]:
-    """Fit the dense share of the candidate's hybrid search on `tune`, into `weight.json`.
-
-    The largest share of `WEIGHTS` that loses nothing against the base at its own: no more than one standard error of the paired
-    difference (the rule of Breiman et al. 1984). Where every one loses, the base's share stays.
-    """
-    examples = examples_of(mined, "tune")[:600]
-    was = _reciprocal_ranks(before, examples, (before.weight,))[before.weight]
-    ranks = _reciprocal_ranks(after, examples, WEIGHTS, work)
+@stage("study.weight", version=4)
+def weight(work: Work, config: None, mined: Artifact, hybrid: Hybrid) -> dict[str, Any]:
+    """Fit the dense share of hybrid search on `tune`, into `weight.json`: the best of `WEIGHTS`, if it is clearly better."""
+    ranks = _reciprocal_ranks(hybrid, examples_of(mined, "tune")[:600], sorted({hybrid.weight, *WEIGHTS}), work)
     told = {str(share): round(float(values.mean()), 4) for share, values in ranks.items()}
-    result = {"weight": largest_without_loss(was, ranks, before.weight), "before": round(float(was.mean()), 4), "mrr@10": told}
+    result = {"weight": clearly_best(ranks, hybrid.weight), "mrr@10": told}
     write_json(work.folder / "weight.json", result)
     return result
 
 
-def _reciprocal_ranks(
-    hybrid: Hybrid, examples: Sequence[Example], shares: Sequence[float], work: Work | None = None
-) -> dict[float, NDArray[np.float64]]:
+def _reciprocal_ranks(hybrid: Hybrid, examples: Sequence[Example], shares: Sequence[float], work: Work) -> dict[float, NDArray[np.float64]]:
     """1 / rank of the evidence, 0 beyond 10, for each share and example."""
     ranks = {share: np.zeros(len(examples)) for share in shares}
     for place, (example, found) in enumerate(zip(examples, hybrid.candidates([e.question for e in examples], 100), strict=True)):
@@ -157,19 +151,15 @@ def _reciprocal_ranks(
             rows, _ = found.top(share, 10)
             at = np.flatnonzero(np.isin(rows, wanted))
             ranks[share][place] = 1 / (1 + at[0]) if len(at) else 0.0
-        if work is not None:
-            work.progress(place + 1, len(examples))
+        work.progress(place + 1, len(examples))
     return ranks
 
 
-def largest_without_loss(before: NDArray[np.float64], after: dict[float, NDArray[np.float64]], otherwise: float) -> float:
-    """The largest share whose mean is not below that of `before` by more than one standard error; `otherwise` where there is none."""
-
-    def loses_nothing(share: float) -> bool:
-        lost = before - after[share]
-        return not len(lost) or bool(lost.mean() <= lost.std() / len(lost) ** 0.5)
-
-    return max((share for share in after if loses_nothing(share)), default=otherwise)
+def clearly_best(ranks: dict[float, NDArray[np.float64]], usual: float) -> float:
+    """The share with the best mean, where its paired gain over the usual one is more than two standard errors; else the usual one."""
+    share = max(ranks, key=lambda share: (float(ranks[share].mean()) if len(ranks[share]) else 0.0, -abs(share - usual)))
+    gain = ranks[share] - ranks[usual]
+    return share if len(gain) and float(gain.mean()) > _CLEARLY * float(gain.std()) / len(gain) ** 0.5 else usual
 
 
 @stage("study.exam", version=1)
