@@ -8,7 +8,8 @@ from selfstudy.answer.extractive import extract
 from selfstudy.answer.reading import Extract, read
 from selfstudy.answer.signals import features_of
 from selfstudy.answer.terms import is_cjk_text
-from selfstudy.core.ports import Embedder, Retriever
+from selfstudy.answer.written import write
+from selfstudy.core.ports import LLM, Embedder, Retriever
 from selfstudy.core.records import Answer
 
 NOT_FOUND = "The documents do not hold the answer."
@@ -22,8 +23,11 @@ def answer(
     calibration: Calibration | None = None,
     where: str | None = None,
     cfg: Extract = Extract(),  # noqa: B008
+    llm: LLM | None = None,
 ) -> Answer:
-    """The answer to `question` in the documents' own words, or an abstention; `calibration` is DEFAULT where none was fitted.
+    """The answer to `question`, or an abstention: in the documents' own words, or in those of `llm` where there is one.
+
+    `calibration` is DEFAULT where none was fitted. A model is asked only where search found something that may hold the answer.
 
     Citations have an empty `source`: only whoever knows the documents can name it. Raises what the retriever raises.
     """
@@ -32,7 +36,10 @@ def answer(
     features = features_of(found)
     calibration = calibration or DEFAULT
     sure = float(confidence(features, calibration)[0])
-    if abstains(features, calibration)[0]:
+    said = None
+    if not abstains(features, calibration)[0]:
+        said = extract(found[0], cfg) if llm is None else write(llm, question, hits[: cfg.passages])
+    if said is None:
         return Answer(question, NOT_FOUND_CHINESE if is_cjk_text(question) else NOT_FOUND, (), hits, sure, True)
-    text, citations = extract(found[0], cfg)
+    text, citations = said
     return Answer(question, text, citations, hits, sure, False)

@@ -122,16 +122,19 @@ def ask(
     output.show_json(answer.json()) if json else output.show(tables.answer(answer))
 
 
-@app.command(epilog="Example: selfstudy adapt --group section --set training.epochs=2")
+@app.command(epilog="Example: selfstudy adapt --group section --set training.minutes=8")
 def adapt(
     context: typer.Context,
     plan: Annotated[bool, typer.Option("--plan", help="Only show what would run, what is kept, and how long it may take.")] = False,
     set_: Annotated[list[str] | None, typer.Option("--set", help="A setting for this run, like a.b=3; may be repeated.")] = None,
     group: Annotated[str | None, typer.Option(help="The field by which questions are split, so that no group is on both sides.")] = None,
+    budget: Annotated[
+        list[str] | None, typer.Option(help="Stop a model behind an API at calls=N, tokens=N or money=N; the next run goes on.")
+    ] = None,
     json: Json = False,
 ) -> None:
     """Study the documents: write questions, train, and go live only if the gain is proven."""
-    sets = [*(set_ or []), *([f"group={group}"] if group is not None else [])]
+    sets = [*(set_ or []), *([f"group={group}"] if group is not None else []), *(f"budget.{limit}" for limit in budget or ())]
     with context.obj.engine(sets=sets) as engine:
         if plan:
             result: Any = [stage.json() for stage in engine.plan()]
@@ -143,6 +146,23 @@ def adapt(
         output.show(tables.plan(result)) if plan else output.show(
             tables.outcome(result), f"\nReport: {context.obj.home / result['report']}"
         )
+
+
+@app.command(epilog="Example: selfstudy questions --sample 20 --strike 3f9ac011")
+def questions(
+    context: typer.Context,
+    sample: Annotated[int, typer.Option(min=0, help="How many to show.")] = 20,
+    writer: Annotated[str | None, typer.Option(help="Only those of this writer.")] = None,
+    dropped: Annotated[bool, typer.Option("--dropped", help="Those that did not come back, with the reason.")] = False,
+    strike: Annotated[list[str] | None, typer.Option(metavar="ID", help="Leave this one out from now on; may be repeated.")] = None,
+    keep: Annotated[list[str] | None, typer.Option(metavar="ID", help="Keep this one whatever the round trip says.")] = None,
+    seed: Annotated[int, typer.Option(help="Another number shows others.")] = 0,
+    json: Json = False,
+) -> None:
+    """Read the questions that were written, strike bad ones, keep good ones."""
+    with context.obj.engine() as engine:
+        result = engine.questions(sample, writer=writer, dropped=dropped, seed=seed, strike=strike or (), keep=keep or ())
+    output.show_json(result) if json else output.show(tables.questions(result))
 
 
 @app.command(epilog="Example: selfstudy evaluate --queries queries.jsonl --qrels qrels.tsv --json")

@@ -73,7 +73,25 @@ def plan(rows: Sequence[Mapping[str, Any]]) -> RenderableType:
     known = sum(row["seconds"] or 0.0 for row in ahead)
     unknown = sum(row["seconds"] is None for row in ahead)
     total = f"About {duration(known)} in all" if ahead else "Nothing to do: every stage is kept"
-    return Group(table, Text(total + (f", and {unknown} whose time nobody knows yet." if unknown else ".")))
+    parts: list[RenderableType] = [table, Text(total + (f", and {unknown} whose time nobody knows yet." if unknown else "."))]
+    calls, tokens = (sum(row.get(name, 0) for row in ahead) for name in ("calls", "tokens"))
+    if calls:
+        money = [row["money"] for row in ahead if row.get("calls")]
+        price = f", {sum(money):.2f} in money" if None not in money else "; no price is known (api.prices)"
+        parts.append(Text(f"At most {calls:,} calls of a model and {tokens:,} tokens{price}."))
+    return Group(*parts)
+
+
+def questions(rows: Sequence[Mapping[str, Any]]) -> RenderableType:
+    """Questions to read, with what their answers are and where they stand."""
+    if not rows:
+        return Text("No question is left to show.")
+    table = _table("id", "question", "answer", "kind", "writer", "split", "")
+    for row in rows:
+        answers = " / ".join(row["choices"] or row["answers"])
+        note = row["said"] or row["dropped"]
+        table.add_row(row["id"][:8], row["question"], answers[:80], row["kind"], row["writer"], row["split"] or "", note)
+    return Group(table, Text("Strike one with --strike ID, keep one that was dropped with --keep ID; the next adapt respects it."))
 
 
 def evaluation(result: Mapping[str, Any]) -> RenderableType:

@@ -109,8 +109,8 @@ class Hit(Record):
 class Example(Record):
     """A question with what is known about it; one record serves training and evaluation.
 
-    `writer` says who wrote the question, `kind` what its answer is (number, date, name, term, text, section),
-    `group` what it must not be separated from when questions are split.
+    `writer` says who wrote the question, `kind` what its answer is (number, date, name, term, text, section, choice, claim),
+    `group` what it must not be separated from when questions are split. `choices` are those of a multiple choice, the right one among them.
     """
 
     id: str
@@ -122,6 +122,7 @@ class Example(Record):
     writer: str = ""
     group: str = ""
     split: Split | None = None
+    choices: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -162,12 +162,18 @@ class Work:
 
 @dataclass(frozen=True, slots=True)
 class Planned(Record):
-    """A stage as a plan shows it: kept (nothing to do), resume (partly done) or run; `seconds` is None where nobody knows."""
+    """A stage as a plan shows it: kept (nothing to do), resume (partly done) or run; `seconds` is None where nobody knows.
+
+    `calls` and `tokens` are what a model behind an API would be asked; `money` is None where no price is known.
+    """
 
     stage: str
     key: str
     state: Literal["kept", "resume", "run"]
     seconds: float | None
+    calls: int = 0
+    tokens: int = 0
+    money: float | None = None
 
 
 class Run:

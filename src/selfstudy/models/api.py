@@ -23,6 +23,10 @@ class Price(BaseModel):
     input: float = Field(ge=0)
     output: float = Field(0.0, ge=0)
 
+    def of(self, prompt: int, completion: int) -> float:
+        """The price of so many tokens."""
+        return (prompt * self.input + completion * self.output) / 1e6
+
 
 class Api(BaseModel):
     """How an endpoint is asked. The environment and a file `.env` beside the work win over `base_url` and `key`."""
@@ -80,7 +84,7 @@ class Meter:
         if price is None:
             self.unpriced.add(asked)
         else:
-            self.money += (prompt * price.input + completion * price.output) / 1e6
+            self.money += price.of(prompt, completion)
 
 
 class Endpoint:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import numpy as np
 from selfstudy.core.artifacts import manifest, read_records, write_records
 from selfstudy.core.errors import NotEnough
 from selfstudy.core.files import make_folder, read_json, write_json
-from selfstudy.core.ports import Embedder
+from selfstudy.core.ports import LLM, Embedder
 from selfstudy.core.records import Artifact, Example, Passage, digest
 from selfstudy.core.run import Lazy, Planned, Run, Work, stage
 from selfstudy.core.text import cjk_share
@@ -24,18 +25,22 @@ from selfstudy.index.snapshot import Snapshot
 from selfstudy.recipes import candidate as c
 from selfstudy.recipes.adapted import adapted
 from selfstudy.recipes.calibrate import calibration
+from selfstudy.recipes.decisions import Decisions
 from selfstudy.recipes.evaluate import own_ranks
 from selfstudy.recipes.outcome import Outcome
 from selfstudy.recipes.page import page_of
 from selfstudy.recipes.settings import Settings
 from selfstudy.recipes.system import Remembering, System, retrievers
+from selfstudy.synth.modelled import PROMPTS, cost_of, modelled
 from selfstudy.synth.negatives import negatives
+from selfstudy.synth.prompting import prompt
 from selfstudy.synth.questions import questions
 from selfstudy.synth.round_trip import round_trip
 from selfstudy.train.embedder import average, joined, nearer
 from selfstudy.train.embedder import embedder as train_embedder
 from selfstudy.train.head import Head, Weights, fit_head
 
+_SECONDS_A_CALL = 3.0
 _FEWEST = 30
 """Passages below which nothing can be proved."""
 _FEWEST_ASKED = 8
@@ -124,6 +129,7 @@ class Study:
         base: System,
         live: System,
         embedders: Any,
+        llm: LLM | None = None,
         share: float = 1.0,
     ) -> None:
         self.home = home
@@ -133,7 +139,9 @@ class Study:
         self.base = base
         self.live = live
         self._embedders = embedders
+        self.llm = llm
         self.share = share
+        self.decisions = Decisions(home)
 
     def embedder(self, name: str) -> Remembering:
         """The embedder called `name`, loaded once."""
@@ -179,8 +187,15 @@ class Study:
         return Lazy(digest(what, self.content, fingerprint), load)
 
     @cached_property
+    def modelled(self) -> Artifact | None:
+        """What a model wrote; None where there is none."""
+        if self.llm is None:
+            return None
+        return self.run.stage(modelled, self.settings.modelled, self.corpus, {name: prompt(name) for name in PROMPTS}, self.llm)
+
+    @cached_property
     def asked(self) -> Artifact:
-        return self.run.stage(questions, self.settings.questions, self.corpus)
+        return self.run.stage(questions, self.settings.questions, self.corpus, self.modelled, self.decisions.said("strike"))
 
     @cached_property
     def base_retrievers(self) -> dict[str, Any]:
@@ -188,7 +203,7 @@ class Study:
 
     @cached_property
     def kept(self) -> Artifact:
-        return self.run.stage(round_trip, self.settings.round_trip, self.asked, self._base_hybrid())
+        return self.run.stage(round_trip, self.settings.round_trip, self.asked, self._base_hybrid(), self.decisions.said("keep"))
 
     def _base_hybrid(self) -> Lazy:
         return self.lazy(f"hybrid {self.base.weight:.3f}", self.base.fingerprint, lambda: self.base_retrievers["hybrid"])
@@ -320,19 +335,29 @@ class Study:
 
     @property
     def key(self) -> str:
-        """The candidate: its model, its share in hybrid search, its calibration. It sits the exam once, beside what serves then."""
-        return digest("candidate", self.model.key, self.weighed.key, self.calibrated.key)
+        """The candidate: its model and its share in hybrid search. It sits the exam once, beside what serves then."""
+        return digest("candidate", self.model.key, self.weighed.key)
 
-    def system(self) -> System:
-        """The candidate as it would serve."""
-        abstention = read_json(self.calibrated.path / "calibration.json")
+    def system(self, calibrated: bool) -> System:
+        """The candidate as it would serve; one that was refused is not calibrated, and abstains by the default if forced to serve."""
+        abstention = read_json(self.calibrated.path / "calibration.json") if calibrated else None
         return System(self.tuned_name, self.tuned().fingerprint, self.weight, self.key, abstention)
 
     def plan(self) -> list[Planned]:
         """What would run, what is kept, and for how long; nothing is loaded and nothing is written."""
         for _ in (self.mined, self.model, self.tuned_vectors, self.weighed):
             pass
-        return self.run.planned
+        return [self._costed(planned) if planned.stage == modelled.name else planned for planned in self.run.planned]
+
+    def _costed(self, planned: Planned) -> Planned:
+        """What the model would be asked, at most: replies that were kept from before cost nothing again."""
+        if planned.state == "kept" or self.llm is None:
+            return planned
+        cost = cost_of(self.snapshot.passages, self.settings.modelled)
+        price = self.settings.api.prices.get(self.llm.name.partition(":")[2])
+        money = price.of(cost.prompt_tokens, cost.completion_tokens) if price is not None else None
+        seconds = planned.seconds if planned.seconds is not None else cost.calls * _SECONDS_A_CALL / self.settings.api.concurrency
+        return replace(planned, seconds=seconds, calls=cost.calls, tokens=cost.prompt_tokens + cost.completion_tokens, money=money)
 
     def judge(self, candidates: int) -> tuple[Verdict, Outcome]:
         """The verdict, and all that the user should see; `candidates` counts those that this exam judged, this one included."""

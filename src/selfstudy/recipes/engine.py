@@ -6,19 +6,24 @@ import json
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
 from selfstudy.core import config
 from selfstudy.core.errors import BadInput, HomeError
 from selfstudy.core.files import Lock, make_folder, read_json, write_atomic, write_json
+from selfstudy.core.plugs import LLMS, resolve
+from selfstudy.core.ports import LLM
 from selfstudy.core.records import Answer, Hit
 from selfstudy.core.run import Planned, Quiet, Reporter, Run, Stop
 from selfstudy.index.fold import fold
 from selfstudy.index.snapshot import Snapshot
 from selfstudy.index.store import Store
+from selfstudy.models.api import Meter
 from selfstudy.recipes import evaluate, ingest
 from selfstudy.recipes.adapt import Study, known_share
+from selfstudy.recipes.decisions import Decisions
 from selfstudy.recipes.history import Event, History
 from selfstudy.recipes.ingest import Added
 from selfstudy.recipes.outcome import Outcome
@@ -45,6 +50,7 @@ class Engine:
         self.settings = settings
         self._origins = origins
         self._reporter = reporter
+        self.meter = Meter(settings.budget, settings.api.prices)
         self._loaded: dict[str, Remembering] = {}
         self._read: tuple[int, float] | None = None
 
@@ -82,7 +88,7 @@ class Engine:
 
         snapshot, live = self.store.snapshot(), self.live
         retriever = self._retrievers(snapshot)["hybrid"]
-        found = answer(question, retriever, self._embedder(live.embedder), calibration_of(live), where, self.settings.extract)
+        found = answer(question, retriever, self._embedder(live.embedder), calibration_of(live), where, self.settings.extract, self.llm)
         return replace(found, citations=tuple(self._named(snapshot, citation) for citation in found.citations))
 
     def _named(self, snapshot: Snapshot, citation: Any) -> Any:
@@ -123,15 +129,16 @@ class Engine:
 
     def _judge(self, study: Study, began: float) -> Event:
         verdict, outcome = study.judge(self.history_of.examined(study.mined.key) + 1)
+        system = study.system(verdict.promote)
         outcome = replace(outcome, seconds=round(time.monotonic() - began, 1))
         return self.history_of.add(
-            "judged", study.key, verdict.reason, study.system(), before=self.live,
+            "judged", study.key, verdict.reason, system, before=self.live,
             promote=verdict.promote, exam=study.mined.key, details=outcome.json(),
         )  # fmt: skip
 
     def _study(self, planning: bool, share: float = 1.0) -> Study:
         run = Run(self.home / "artifacts", self._reporter, planning)
-        return Study(self.home, run, self.settings, self.store.snapshot(), self.base, self.live, self._embedder, share)
+        return Study(self.home, run, self.settings, self.store.snapshot(), self.base, self.live, self._embedder, self.llm, share)
 
     def evaluate(self, queries: Path, qrels: Path, scope: str | None = None, out: Path | None = None) -> dict[str, Any]:
         """Metrics with intervals on labelled questions, base and live, and their paired differences. `out` gets the rows too.
@@ -153,7 +160,34 @@ class Engine:
             write_atomic(out / "questions.jsonl", "\n".join(lines) + "\n")
         return found
 
+    def questions(
+        self,
+        sample: int = 20,
+        *,
+        writer: str | None = None,
+        dropped: bool = False,
+        seed: int = 0,
+        strike: Sequence[str] = (),
+        keep: Sequence[str] = (),
+    ) -> list[dict[str, Any]]:
+        """Some questions of the last study, to read; before that, those of `strike` and `keep` (ids) are noted for the next one.
+
+        Raises BadInput.
+        """  # fmt: skip
+        decisions = Decisions(self.home)
+        decisions.say("strike", strike)
+        decisions.say("keep", keep)
+        return decisions.sample(sample, writer, dropped, seed)
+
     # What serves
+
+    @cached_property
+    def llm(self) -> LLM | None:
+        """The model that the settings name, None where they name none. It is asked nothing yet. Raises UnknownPlugin, BadModel."""
+        if self.settings.llm is None:
+            return None
+        found: LLM = resolve(self.settings.llm, LLMS, api=self.settings.api, cache=self.home / "paid", meter=self.meter)
+        return found
 
     @property
     def base(self) -> System:

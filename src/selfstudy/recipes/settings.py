@@ -11,7 +11,8 @@ from selfstudy.answer.reading import Extract
 from selfstudy.corpus.chunk import Chunk
 from selfstudy.corpus.parse import Parse
 from selfstudy.evals.gate import Gate
-from selfstudy.models.api import Api
+from selfstudy.models.api import Api, Budget
+from selfstudy.synth.modelled import Modelled
 from selfstudy.synth.negatives import Negatives
 from selfstudy.synth.questions import Questions
 from selfstudy.synth.round_trip import RoundTrip
@@ -36,10 +37,12 @@ class Settings(BaseModel):
     embedder: str = Field(
         "minilm:all-MiniLM-L6-v2", description="the base embedder: minilm:, st:<folder or name>, openai:<model>, or a plug-in's"
     )
+    llm: str | None = Field(None, description="who writes questions and answers beside the rules: openai:<model>, hf:<folder or name>")
     weight: float = Field(0.5, ge=0, le=1, description="share of the dense score in hybrid search before anything was fitted")
     group: str | None = Field(None, description="field of documents that must not be split between training and exam")
     parse: Parse = Field(default_factory=Parse)
     chunk: Chunk = Field(default_factory=Chunk)
+    modelled: Modelled = Field(default_factory=Modelled)
     questions: Questions = Field(default_factory=Questions)
     round_trip: RoundTrip = Field(default_factory=RoundTrip)
     negatives: Negatives = Field(default_factory=Negatives)
@@ -50,4 +53,5 @@ class Settings(BaseModel):
     own: Own = Field(default_factory=Own)
     extract: Extract = Field(default_factory=Extract)
     api: Api = Field(default_factory=Api)
+    budget: Budget = Field(default_factory=Budget)
     abstain: Abstain = Field(default_factory=Abstain)

@@ -37,6 +37,10 @@ WRITERS: dict[str, Writer] = {
 }
 
 
+_UNNAMED = {"headings", "found", "terms", "chinese_terms"}
+"""Writers whose questions are not put under a document's title. A model's stand alone already."""
+
+
 class Questions(BaseModel):
     """Who writes questions, and how many."""
 
@@ -51,9 +55,13 @@ class Questions(BaseModel):
     seed: int = 0
 
 
-@stage("synth.questions", version=1)
-def questions(work: Work, config: Questions, corpus: Artifact) -> dict[str, dict[str, int]]:
+@stage("synth.questions", version=2)
+def questions(
+    work: Work, config: Questions, corpus: Artifact, modelled: Artifact | None = None, struck: Sequence[str] = ()
+) -> dict[str, dict[str, int]]:
     """Write `questions.jsonl` (Examples with their split) about the passages of `corpus`. Returns how many per writer and split.
+
+    `modelled` holds what a model wrote; `struck` are ids that a person does not want.
 
     Raises NotEnough where the passages are too few or too alike to prove anything.
     """
@@ -61,6 +69,9 @@ def questions(work: Work, config: Questions, corpus: Artifact) -> dict[str, dict
     groups: dict[str, str] = read_json(corpus.path / "groups.json")
     splits = split_groups(groups, config.seed)
     written: list[Example] = []
+    for example in read_records(modelled.path / "modelled.jsonl", Example) if modelled is not None else ():
+        group = groups[example.evidence[0].passage.id]
+        written.append(replace(example, group=group, split=splits[group]))
     for done, name in enumerate(config.writers, 1):
         # Counts over all passages say what is rare, so that a writer sees them together.
         for example in WRITERS[name](passages):
@@ -69,7 +80,8 @@ def questions(work: Work, config: Questions, corpus: Artifact) -> dict[str, dict
             if name not in config.unseen or split == "exam":
                 written.append(replace(example, group=group, split=split))
         work.progress(done, len(config.writers))
-    chosen = _within_quotas(_distinct(written), config)
+    refused = set(struck)
+    chosen = _within_quotas(_distinct(example for example in written if example.id not in refused), config)
     named = [_name_document(example, config.named) for example in chosen]
     counts: dict[str, Counter[str]] = defaultdict(Counter)
     for example in named:
@@ -120,7 +132,7 @@ def _in_turn(examples: Sequence[Example], most: int, seed: str) -> list[Example]
 def _name_document(example: Example, share: float) -> Example:
     """Put the document's title before some questions, as people do who know where they want to look."""
     title = example.evidence[0].passage.title.split(" > ")[0].strip()
-    if not title or len(title) > 100 or example.writer in {"headings", "found", "terms", "chinese_terms"}:
+    if not title or len(title) > 100 or example.writer in _UNNAMED or example.writer.startswith("model"):
         return example
     if int(example.id[:8], 16) / 16**8 >= share or normal(title) in normal(example.question):
         return example

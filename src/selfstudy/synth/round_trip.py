@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -35,20 +36,23 @@ class Dropped(Record):
     reason: str
 
 
-@stage("synth.round_trip", version=1)
-def round_trip(work: Work, config: RoundTrip, asked: Artifact, retriever: Retriever) -> dict[str, dict[str, int]]:
-    """Search the whole corpus with every question; write `kept.jsonl` and `dropped.jsonl`.
+@stage("synth.round_trip", version=2)
+def round_trip(
+    work: Work, config: RoundTrip, asked: Artifact, retriever: Retriever, wanted: Sequence[str] = ()
+) -> dict[str, dict[str, int]]:
+    """Search the whole corpus with every question; write `kept.jsonl` and `dropped.jsonl`. `wanted` are ids that a person wants to stay.
 
     Returns for each writer how many were kept, and how many dropped by reason.
     """
     examples = list(read_records(asked.path / "questions.jsonl", Example))
+    always = set(wanted)
     kept: list[Example] = []
     dropped: list[Dropped] = []
     for start in range(0, len(examples), _BLOCK):
         block = examples[start : start + _BLOCK]
         found = retriever.search([example.question for example in block], config.k) if config.on else [[]] * len(block)
         for example, hits in zip(block, found, strict=True):
-            reason = why_dropped(example, hits) if config.on else None
+            reason = why_dropped(example, hits) if config.on and example.id not in always else None
             if reason is None:
                 kept.append(example)
             else:

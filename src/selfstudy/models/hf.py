@@ -1,0 +1,240 @@
+"""Any LLM that transformers can load: `hf:<name or folder>`, causal or encoder-decoder, with a LoRA adapter where the folder is one."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+from selfstudy.core.errors import BadModel
+from selfstudy.core.plugs import extra
+from selfstudy.core.ports import Progress, silent
+from selfstudy.core.prompts import plain
+from selfstudy.core.records import Message, Reply, Token, digest
+from selfstudy.models.folder import sha256_of
+from selfstudy.models.structured import complaint, instruction, value_of
+from selfstudy.models.torch import quiet
+
+_TRIES = 2
+_WEIGHTS = ("*.safetensors", "*.bin", "*.json", "*.jinja", "*.model", "*.txt")
+
+
+class HF:
+    """A model of transformers, loaded when it is first asked. Safe to share between threads: one batch after the other."""
+
+    def __init__(self, name: str, batch_size: int = 8, device: str | None = None) -> None:
+        if not name.strip():
+            raise BadModel("'hf:' names no model.", "Write hf:<name on the hub> or hf:<folder>.")
+        self._name = name
+        self._batch_size = batch_size
+        self._device = device
+        self._lock = Lock()
+        self._loaded: tuple[Any, Any] | None = None
+
+    @property
+    def name(self) -> str:
+        return f"hf:{self._name}"
+
+    @property
+    def fingerprint(self) -> str:
+        """Of a folder the contents of its files; of a hub's model its name."""
+        folder = Path(self._name)
+        if not folder.is_dir():
+            return digest("hf", self._name)
+        files = sorted({path for pattern in _WEIGHTS for path in folder.glob(pattern)})
+        return digest("hf", *(f"{path.name} {sha256_of(path)}" for path in files))
+
+    @property
+    def is_encoder_decoder(self) -> bool:
+        """Whether the model reads with an encoder and writes with a decoder."""
+        return bool(self._model()[0].config.is_encoder_decoder)
+
+    def chat(
+        self,
+        batch: Sequence[Sequence[Message]],
+        schema: dict[str, Any] | None = None,
+        logprobs: int = 0,
+        max_tokens: int = 512,
+        temperature: float = 0.0,
+        progress: Progress = silent,
+    ) -> list[Reply]:
+        """As `core.ports.LLM.chat`; conversations of like length are generated together. `schema` is asked for in words, and checked."""
+        found: list[Reply | None] = [None] * len(batch)
+        asked = {place: list(messages) for place, messages in enumerate(batch)}
+        if schema is not None:
+            asked = {place: _with(messages, instruction(schema)) for place, messages in asked.items()}
+        for attempt in range(_TRIES if schema is not None else 1):
+            done = len(batch) - len(asked)
+            again: dict[int, list[Message]] = {}
+            for places, replies in self._replies(asked, logprobs, max_tokens, temperature):
+                for place, reply in zip(places, replies, strict=True):
+                    found[place] = _checked(reply, schema, found[place])
+                    if schema is not None and found[place].fault and attempt < _TRIES - 1:  # type: ignore[union-attr]
+                        again[place] = [*asked[place], Message("assistant", reply.text or "-"), Message("user", complaint(reply.fault))]
+                done += len(places)
+                progress(min(done, len(batch)), len(batch))
+            asked = again
+        return [reply for reply in found if reply is not None]
+
+    def _replies(
+        self, asked: dict[int, list[Message]], logprobs: int, max_tokens: int, temperature: float
+    ) -> Iterator[tuple[list[int], list[Reply]]]:
+        """Groups of places with their replies, the longest prompts first, so that what does not fit is known at once."""
+        if not asked:
+            return
+        model, tokenizer = self._model()
+        prompts = {place: self.prompt(messages) for place, messages in asked.items()}
+        order = sorted(prompts, key=lambda place: -len(prompts[place]))
+        size = self._batch_size
+        while order:
+            group = order[:size]
+            try:
+                with self._lock:
+                    replies = self._generate(model, tokenizer, [prompts[place] for place in group], logprobs, max_tokens, temperature)
+            except (MemoryError, RuntimeError) as error:
+                if not _no_memory(error) or len(group) == 1:
+                    raise BadModel(
+                        f"{self.name} failed: {str(error).splitlines()[0]}", "Give a smaller model, or shorter passages."
+                    ) from error
+                size = max(1, len(group) // 2)
+                continue
+            order = order[len(group) :]
+            yield group, replies
+
+    def prompt(self, messages: Sequence[Message]) -> str:
+        """What the model reads: by its own chat template, else under plain headings."""
+        _, tokenizer = self._model()
+        if getattr(tokenizer, "chat_template", None):
+            turns = [message.json() for message in messages]
+            return str(tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True))
+        return plain(messages)
+
+    def _generate(
+        self, model: Any, tokenizer: Any, prompts: Sequence[str], logprobs: int, max_tokens: int, temperature: float
+    ) -> list[Reply]:
+        import torch
+
+        templated = bool(getattr(tokenizer, "chat_template", None))  # a template writes its own special tokens
+        room = _room(model, tokenizer, max_tokens)
+        encoded = tokenizer(
+            list(prompts), return_tensors="pt", padding=True, add_special_tokens=not templated, truncation=True, max_length=room
+        )
+        encoded = {name: value.to(model.device) for name, value in encoded.items() if name in ("input_ids", "attention_mask")}
+        sampling: dict[str, Any] = (
+            {"do_sample": True, "temperature": temperature, "top_p": 1.0, "top_k": 0} if temperature > 0 else {"do_sample": False}
+        )
+        with torch.inference_mode(), quiet():
+            made = model.generate(
+                **encoded, **sampling, max_new_tokens=max_tokens, pad_token_id=tokenizer.pad_token_id,
+                return_dict_in_generate=True, output_logits=True,
+            )  # fmt: skip
+        begin = 0 if model.config.is_encoder_decoder else encoded["input_ids"].shape[1]
+        begin += 1 if model.config.is_encoder_decoder else 0  # the token that starts the decoder was not written
+        ends = _ends(model, tokenizer)
+        replies = []
+        for row in range(len(prompts)):
+            ids = made.sequences[row, begin:].tolist()
+            stop = next((place for place, id in enumerate(ids) if id in ends), len(ids))
+            tokens = _tokens(tokenizer, ids[:stop], made.logits, row, logprobs) if logprobs else ()
+            text = str(tokenizer.decode(ids[:stop], skip_special_tokens=True)).strip()
+            fault = "" if text else "the reply is empty"
+            prompt_tokens = int(encoded["attention_mask"][row].sum())
+            replies.append(Reply(text, None, fault, self.name, tokens, prompt_tokens, min(stop + 1, len(ids))))
+        return replies
+
+    def _model(self) -> tuple[Any, Any]:
+        """The model and its tokenizer, which pads on the left for a causal model."""
+        if self._loaded is None:
+            with self._lock:
+                if self._loaded is None:
+                    self._loaded = _load(self._name, self._device)
+        return self._loaded
+
+
+def _load(name: str, device: str | None) -> tuple[Any, Any]:
+    import torch
+    from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSeq2SeqLM, AutoTokenizer
+
+    device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    dtype = torch.bfloat16 if device == "cuda" else torch.float32
+    folder = Path(name)
+    adapter = folder / "adapter_config.json"
+    base = json.loads(adapter.read_text(encoding="utf-8"))["base_model_name_or_path"] if adapter.is_file() else name
+    with quiet():
+        try:
+            config = AutoConfig.from_pretrained(base)
+            kind: Any = AutoModelForSeq2SeqLM if config.is_encoder_decoder else AutoModelForCausalLM
+            tokenizer = AutoTokenizer.from_pretrained(name if (folder / "tokenizer_config.json").is_file() else base)
+            model = kind.from_pretrained(base, dtype=dtype)
+            if adapter.is_file():
+                model.resize_token_embeddings(max(len(tokenizer), model.get_input_embeddings().weight.shape[0]))
+                model = extra("peft", "full").PeftModel.from_pretrained(model, name)
+        except (OSError, ValueError, KeyError) as error:
+            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise BadModel(
+                f"hf:{name} cannot be loaded: {reason}", "Give the folder of a whole model, or a name that the hub knows."
+            ) from error
+    if tokenizer.pad_token_id is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    if not config.is_encoder_decoder:
+        tokenizer.padding_side = "left"
+        tokenizer.truncation_side = "left"  # the question stands at the end
+    return model.to(device).eval(), tokenizer
+
+
+def _room(model: Any, tokenizer: Any, max_tokens: int) -> int:
+    """The tokens that a prompt may have, so that the reply still fits."""
+    longest = int(min(getattr(model.config, "max_position_embeddings", None) or tokenizer.model_max_length, 10**6))
+    return longest if model.config.is_encoder_decoder else max(16, longest - max_tokens)
+
+
+def _ends(model: Any, tokenizer: Any) -> set[int]:
+    said = model.generation_config.eos_token_id
+    found = {said} if isinstance(said, int) else set(said or ())
+    return (found | {tokenizer.eos_token_id, tokenizer.pad_token_id}) - {None}
+
+
+def _tokens(tokenizer: Any, ids: Sequence[int], logits: Any, row: int, most: int) -> tuple[Token, ...]:
+    """Each token that was written with its log-probability and those of the `most` likeliest in its place."""
+    import torch
+
+    found = []
+    for place, id in enumerate(ids):
+        scores = torch.log_softmax(logits[place][row].float(), dim=-1)
+        top = torch.topk(scores, min(most, len(scores)))
+        ranked = list(zip(top.values.tolist(), top.indices.tolist(), strict=True))
+        likeliest = {tokenizer.decode([other]): score for score, other in reversed(ranked)}  # of equal texts (half characters) the likelier
+        found.append(Token(tokenizer.decode([id]), float(scores[id]), likeliest))
+    return tuple(found)
+
+
+def _with(messages: list[Message], told: str) -> list[Message]:
+    """The conversation with one more instruction in its system turn."""
+    if messages and messages[0].role == "system":
+        return [Message("system", f"{messages[0].content}\n\n{told}"), *messages[1:]]
+    return [Message("system", told), *messages]
+
+
+def _checked(reply: Reply, schema: dict[str, Any] | None, before: Reply | None) -> Reply:
+    """The reply with its value, and the tokens of the try before counted in."""
+    data, fault = None, reply.fault
+    if schema is not None and not fault:
+        try:
+            data = value_of(reply.text, schema)
+        except ValueError as error:
+            fault = str(error)
+    spent = (before.prompt_tokens, before.completion_tokens) if before is not None else (0, 0)
+    return Reply(
+        reply.text, data, fault, reply.model, reply.tokens, reply.prompt_tokens + spent[0], reply.completion_tokens + spent[1]
+    )  # fmt: skip
+
+
+def _no_memory(error: BaseException) -> bool:
+    return isinstance(error, MemoryError) or "out of memory" in str(error).lower() or "can't allocate" in str(error).lower()
+
+
+def load(name: str, **_: Any) -> HF:
+    """The LLM `hf:<name or folder>`. Raises BadModel."""
+    return HF(name)

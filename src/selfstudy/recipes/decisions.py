@@ -1,0 +1,85 @@
+"""What a person said about questions: which are struck and which stay, whatever the round trip says. The next adapt respects it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from selfstudy.core.artifacts import artifacts, manifest, read_records
+from selfstudy.core.errors import BadInput
+from selfstudy.core.files import make_folder, read_json, write_json
+from selfstudy.core.records import Artifact, Example
+from selfstudy.synth.draft import pick
+from selfstudy.synth.round_trip import Dropped
+
+Said = Literal["keep", "strike"]
+
+
+class Decisions:
+    """The file `decisions.json` of a home: ids of questions with what was said."""
+
+    def __init__(self, home: Path) -> None:
+        self._path = home / "decisions.json"
+        self._home = home
+
+    def said(self, what: Said) -> tuple[str, ...]:
+        """The ids of which `what` was said, in order."""
+        return tuple(sorted(id for id, said in self._all().items() if said == what))
+
+    def say(self, what: Said, ids: Sequence[str]) -> list[str]:
+        """Note `what` of the questions whose ids begin so. Returns the whole ids. Raises BadInput for one that names none, or several."""
+        known = {example.id for example, _ in self._questions()} | set(self._all())
+        whole = [_only(id, known) for id in ids]
+        if whole:
+            make_folder(self._home)
+            write_json(self._path, self._all() | dict.fromkeys(whole, what))
+        return whole
+
+    def sample(self, most: int, writer: str | None = None, dropped: bool = False, seed: int = 0) -> list[dict[str, Any]]:
+        """Some questions of the last study as plain data: with `dropped` those that did not come back, else those that did."""
+        said = self._all()
+        rows = [
+            {
+                "id": example.id, "question": example.question, "answers": list(example.answers), "choices": list(example.choices),
+                "kind": example.kind, "writer": example.writer, "split": example.split, "passage": example.evidence[0].passage.title,
+                "text": example.evidence[0].passage.text, "dropped": reason, "said": said.get(example.id, ""),
+            }
+            for example, reason in self._questions()
+            if bool(reason) == dropped and writer in (None, example.writer)
+        ]  # fmt: skip
+        if writer is not None and not rows and (writers := sorted({example.writer for example, _ in self._questions()})):
+            raise BadInput(f"No question here is by {writer!r}.", f"The writers are: {', '.join(writers)}.")
+        return pick(rows, most, f"sample{seed}")
+
+    def _all(self) -> dict[str, str]:
+        found: dict[str, str] = read_json(self._path) if self._path.is_file() else {}
+        return found
+
+    def _questions(self) -> Iterator[tuple[Example, str]]:
+        """Every question of the last finished round trip, with the reason why it was dropped, or ""."""
+        back = self._last("round_trip")
+        if back is None:
+            raise BadInput("No questions were written here yet.", "Run `selfstudy adapt`; its first stages write them.")
+        for example in read_records(back.path / "kept.jsonl", Example):
+            yield example, ""
+        reasons = {one.id: one.reason for one in read_records(back.path / "dropped.jsonl", Dropped)}
+        written = manifest(back).inputs["inputs"][0]["key"]
+        asked = next((one for one in artifacts(self._home / "artifacts") if one.key == written), None)
+        for example in read_records(asked.path / "questions.jsonl", Example) if asked is not None else ():
+            if example.id in reasons:
+                yield example, reasons[example.id]
+
+    def _last(self, kind: str) -> Artifact | None:
+        found = [one for one in artifacts(self._home / "artifacts") if one.kind == kind]
+        return found[-1] if found else None
+
+
+def _only(id: str, known: set[str]) -> str:
+    found = [one for one in known if one.startswith(id)] if id else []
+    if len(found) != 1:
+        raise BadInput(
+            f"{id!r} is the beginning of {'no question' if not found else f'{len(found)} questions'} here.",
+            "`selfstudy questions --json` shows the ids.",
+        )
+    return found[0]

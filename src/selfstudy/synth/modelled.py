@@ -1,0 +1,338 @@
+"""Questions by a model: candidate answers first, then questions, choices and claims about them (SimRAG, arXiv 2410.17952, section 3.2)."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from selfstudy.core.artifacts import read_records, write_records
+from selfstudy.core.errors import BadModel
+from selfstudy.core.ports import LLM
+from selfstudy.core.records import Artifact, Example, Message, Passage, Record, Reply
+from selfstudy.core.run import Work, stage
+from selfstudy.core.text import contains, content_words, normal, tokens
+from selfstudy.synth.checks import aimed_at_models, fault_of, nearly_equal
+from selfstudy.synth.draft import draft, pick
+from selfstudy.synth.prompting import language, prompt, shown
+from selfstudy.synth.round_trip import Dropped
+
+Kind = Literal["short", "choice", "claim"]
+PROMPTS = ("answers", "questions", "claims", "closed")
+_BLOCK = 32
+_REPLY_TOKENS = 120
+_FEWEST_WORDS = 12
+_LONGEST_ANSWER = 12
+_DISTRACTORS = 3
+_TYPES = ("entity", "term", "number", "date", "action")
+_ONE = {"type": "object", "additionalProperties": False}
+ANSWERS = _ONE | {
+    "properties": {
+        "answers": {
+            "type": "array",
+            "items": _ONE | {"properties": {"text": {"type": "string"}, "type": {"enum": list(_TYPES)}}, "required": ["text", "type"]},
+        }
+    },
+    "required": ["answers"],
+}
+QUESTIONS = _ONE | {
+    "properties": {
+        "questions": {
+            "type": "array",
+            "items": _ONE
+            | {"properties": {"answer": {"type": "string"}, "question": {"type": "string"}}, "required": ["answer", "question"]},
+        }
+    },
+    "required": ["questions"],
+}
+CLAIMS = _ONE | {
+    "properties": {
+        "claims": {
+            "type": "array",
+            "items": _ONE
+            | {
+                "properties": {"claim": {"type": "string"}, "true": {"type": "boolean"}, "evidence": {"type": "string"}},
+                "required": ["claim", "true", "evidence"],
+            },
+        }
+    },
+    "required": ["claims"],
+}
+CLOSED = _ONE | {"properties": {"answers": {"type": "array", "items": {"type": "string"}}}, "required": ["answers"]}
+
+
+class Modelled(BaseModel):
+    """What a model is asked to write."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    kinds: tuple[Kind, ...] = Field(("short", "choice", "claim"), description="short answers, multiple choice, claims true and false")
+    passages: int = Field(600, ge=1, description="most passages that a model is asked about")
+    answers: int = Field(4, ge=1, description="candidate answers of a passage")
+    claims: int = Field(2, ge=1, description="claims about a passage")
+    per_document: int = Field(200, ge=1, description="most questions about one document")
+    closed_book: bool = Field(True, description="drop what the model answers rightly without the passage")
+    temperature: float = Field(0.3, ge=0)
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Written(Record):
+    """What was made of one passage: examples, what was dropped, and the candidate answers by type."""
+
+    examples: tuple[Example, ...]
+    dropped: tuple[Dropped, ...]
+    candidates: tuple[tuple[str, str], ...]
+    calls: int
+    tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class Suspicious(Record):
+    """A passage that speaks to models, or about which a model wrote nothing of use."""
+
+    passage: str
+    why: str
+
+
+@stage("synth.modelled", version=1)
+def modelled(work: Work, config: Modelled, corpus: Artifact, prompts: dict[str, Any], llm: LLM) -> dict[str, Any]:
+    """`modelled.jsonl` (Examples), `dropped.jsonl` with reasons, `suspicious.jsonl` (passages that speak to models). Resumes by passage.
+
+    Raises Stopped at the limit of a budget; what was asked is kept.
+    """
+    passages = list(read_records(corpus.path / "passages.jsonl", Passage))
+    asked, suspicious, short = about(passages, config)
+    with work.log("written") as log:
+        for start in range(0, len(asked), _BLOCK):
+            block = [passage for passage in asked[start : start + _BLOCK] if passage.id not in log]
+            for passage, written in zip(block, _write(config, llm, block), strict=True):
+                log.append(passage.id, written.json())
+            work.progress(min(start + _BLOCK, len(asked)), len(asked))
+        done = {id: Written.load(value) for id, value in zip(log, log.values(), strict=True)}
+    examples, dropped = _gathered(config, asked, done)
+    for passage in asked:
+        written = done[passage.id]
+        if written.dropped and not written.examples and passage.id not in suspicious:
+            suspicious[passage.id] = "nothing that was written about it could be used"
+    write_records(work.folder / "modelled.jsonl", examples)
+    write_records(work.folder / "dropped.jsonl", dropped)
+    write_records(work.folder / "suspicious.jsonl", (Suspicious(id, why) for id, why in suspicious.items()))
+    return {
+        "passages": len(asked), "too short": short, "suspicious": len(suspicious),
+        "calls": sum(one.calls for one in done.values()), "tokens": sum(one.tokens for one in done.values()),
+        "written": dict(Counter(example.kind for example in examples)), "dropped": dict(Counter(one.reason for one in dropped)),
+    }  # fmt: skip
+
+
+def about(passages: Sequence[Passage], config: Modelled) -> tuple[list[Passage], dict[str, str], int]:
+    """The passages to ask about, those that speak to models with the words that do, and how many say too little."""
+    suspicious = {passage.id: f"{words!r}" for passage in passages if (words := aimed_at_models(passage.text))}
+    telling = [passage for passage in passages if len(content_words(passage.text)) >= _FEWEST_WORDS]
+    fit = [passage for passage in telling if passage.id not in suspicious and passage.near is None]
+    return pick(fit, config.passages, f"modelled{config.seed}"), suspicious, len(passages) - len(telling)
+
+
+@dataclass(frozen=True, slots=True)
+class Cost(Record):
+    """What writing would take, at most."""
+
+    calls: int
+    prompt_tokens: int
+    completion_tokens: int
+
+
+def cost_of(passages: Sequence[Passage], config: Modelled) -> Cost:
+    """The calls and tokens of writing about `passages`: four characters make a token, and every reply can be used."""
+    asked, _, _ = about(passages, config)
+    names = ["answers", "questions"] if {"short", "choice"} & set(config.kinds) else []
+    names += ["claims"] if "claim" in config.kinds else []
+    wording = sum(len(prompt(name).text) for name in names) + (len(prompt("closed").text) if config.closed_book else 0)
+    read = sum(wording + len(names) * len(shown(passage)) for passage in asked)
+    steps = len(names) + config.closed_book
+    return Cost(len(asked) * steps, read // 4 + len(asked) * config.closed_book * _REPLY_TOKENS, len(asked) * steps * _REPLY_TOKENS)
+
+
+def _write(config: Modelled, llm: LLM, passages: Sequence[Passage]) -> list[Written]:
+    """Write about a block of passages: each step is one batch of conversations."""
+    found = [_Draft(passage, config) for passage in passages]
+    if {"short", "choice"} & set(config.kinds):
+        _step(llm, found, ANSWERS, config.temperature, _Draft.ask_answers, _Draft.take_answers)
+        _step(llm, [one for one in found if one.candidates], QUESTIONS, config.temperature, _Draft.ask_questions, _Draft.take_questions)
+    if "claim" in config.kinds:
+        _step(llm, found, CLAIMS, config.temperature, _Draft.ask_claims, _Draft.take_claims)
+    if config.closed_book:
+        _step(llm, [one for one in found if one.open_questions], CLOSED, 0.0, _Draft.ask_closed, _Draft.take_closed)
+    return [one.written() for one in found]
+
+
+def _step(llm: LLM, drafts: Sequence[_Draft], schema: dict[str, Any], temperature: float, ask: Any, take: Any) -> None:
+    """One conversation about each passage. Raises BadModel where a whole block brings nothing that can be used."""
+    replies = llm.chat([ask(one) for one in drafts], schema=schema, max_tokens=800, temperature=temperature) if drafts else []
+    if len(replies) == _BLOCK and all(reply.fault for reply in replies):
+        raise BadModel(
+            f"{llm.name} gave {_BLOCK} replies of which none can be used; the last one: {replies[-1].fault}",
+            "Try another model, or run the same command again later: what was answered is kept.",
+        )
+    for one, reply in zip(drafts, replies, strict=True):
+        one.count(reply)
+        if reply.fault:
+            one.drop("", f"no reply: {reply.fault.split(':')[0]}")
+        else:
+            take(one, reply.data)
+
+
+class _Draft:
+    """One passage on its way: what the model is asked about it, and what is taken of its replies."""
+
+    def __init__(self, passage: Passage, config: Modelled) -> None:
+        self.passage = passage
+        self.config = config
+        self.language = language(passage.text)
+        self.candidates: list[tuple[str, str]] = []
+        self.examples: list[Example] = []
+        self.dropped: list[Dropped] = []
+        self.calls = self.tokens = 0
+
+    def count(self, reply: Reply) -> None:
+        self.calls += 1
+        self.tokens += reply.prompt_tokens + reply.completion_tokens
+
+    def drop(self, question: str, reason: str, writer: str = "model") -> None:
+        self.dropped.append(Dropped(draft(self.passage, question, (), "", writer).id, question, writer, reason))
+
+    def ask_answers(self) -> list[Message]:
+        return prompt("answers").messages(count=self.config.answers, longest=_LONGEST_ANSWER, passage=shown(self.passage))
+
+    def take_answers(self, data: dict[str, Any]) -> None:
+        inside = normal(self.passage.indexed)
+        taken: list[str] = []
+        for one in data["answers"][: 2 * self.config.answers]:
+            answer = one["text"].strip()
+            if not contains(inside, normal(answer)):
+                self.drop(answer, "the answer is not in the passage")
+            elif len(tokens(answer)) > (_LONGEST_ANSWER if self.language == "English" else 3 * _LONGEST_ANSWER):
+                self.drop(answer, "the answer is too long")
+            elif any(contains(normal(answer), normal(other)) or contains(normal(other), normal(answer)) for other in taken):
+                self.drop(answer, "the answer is like another")
+            else:
+                taken.append(answer)
+                self.candidates.append((answer, one["type"]))
+        del self.candidates[self.config.answers :]
+
+    def ask_questions(self) -> list[Message]:
+        listed = "; ".join(f'"{answer}"' for answer, _ in self.candidates)
+        return prompt("questions").messages(language=self.language, answers=listed, passage=shown(self.passage))
+
+    def take_questions(self, data: dict[str, Any]) -> None:
+        open_answers = {normal(answer): (answer, kind) for answer, kind in self.candidates}
+        for one in data["questions"]:
+            question = " ".join(one["question"].split())
+            found = open_answers.pop(normal(one["answer"]), None)
+            if found is None:
+                self.drop(question, "it is about an answer that was not asked for")
+                continue
+            reason = fault_of(question, (found[0],), self.passage.indexed)
+            if reason:
+                self.drop(question, reason)
+            else:
+                self.examples.append(draft(self.passage, question, (found[0],), _KIND_OF.get(found[1], "text"), "model short"))
+
+    def ask_claims(self) -> list[Message]:
+        return prompt("claims").messages(count=self.config.claims, language=self.language, passage=shown(self.passage))
+
+    def take_claims(self, data: dict[str, Any]) -> None:
+        inside = normal(self.passage.indexed)
+        for one in data["claims"][: self.config.claims]:
+            claim = " ".join(one["claim"].split())
+            reason = fault_of(claim, (), self.passage.indexed, claim=True)
+            if reason is None and not contains(inside, normal(one["evidence"])):
+                reason = "its evidence is not in the passage"
+            if reason:
+                self.drop(claim, reason)
+            else:
+                self.examples.append(draft(self.passage, claim, ("true" if one["true"] else "false",), "claim", "model claim"))
+
+    @property
+    def open_questions(self) -> list[Example]:
+        """Those that could be answered without the passage; a claim is guessed right half the time, which says nothing."""
+        return [example for example in self.examples if example.kind != "claim"]
+
+    def ask_closed(self) -> list[Message]:
+        asked = "\n".join(f"{place}. {example.question}" for place, example in enumerate(self.open_questions, 1))
+        return prompt("closed").messages(questions=asked)
+
+    def take_closed(self, data: dict[str, Any]) -> None:
+        known = {
+            example.id
+            for example, answer in zip(self.open_questions, data["answers"], strict=False)
+            if contains(normal(answer), normal(example.answers[0]))
+        }
+        for example in self.examples:
+            if example.id in known:
+                self.drop(example.question, "it is answered without the passage", example.writer)
+        self.examples = [example for example in self.examples if example.id not in known]
+
+    def written(self) -> Written:
+        return Written(tuple(self.examples), tuple(self.dropped), tuple(self.candidates), self.calls, self.tokens)
+
+
+_KIND_OF = {"number": "number", "date": "date", "entity": "name", "term": "term"}
+
+
+def _gathered(config: Modelled, asked: Sequence[Passage], done: dict[str, Written]) -> tuple[list[Example], list[Dropped]]:
+    """All examples, some of them with choices, without near repetitions and within the quota of each document; and all that was dropped."""
+    dropped = [one for passage in asked for one in done[passage.id].dropped]
+    examples = list(_with_choices(config, asked, done))
+    kept: list[Example] = []
+    for example, same in zip(examples, nearly_equal(examples), strict=True):
+        if same:
+            dropped.append(Dropped(example.id, example.question, example.writer, "it nearly repeats another"))
+        else:
+            kept.append(example)
+    by_document: dict[str, list[Example]] = defaultdict(list)
+    for example in kept:
+        by_document[example.group].append(example)
+    within = {example.id for group, ones in by_document.items() for example in pick(ones, config.per_document, group)}
+    dropped += [
+        Dropped(example.id, example.question, example.writer, "its document has enough") for example in kept if example.id not in within
+    ]
+    return [example for example in kept if example.id in within], dropped
+
+
+def _with_choices(config: Modelled, asked: Sequence[Passage], done: dict[str, Written]) -> Iterator[Example]:
+    """Every second short question becomes a multiple choice: wrong answers of the same type, from other passages, not true of this one."""
+    by_type: dict[str, list[str]] = defaultdict(list)
+    for passage in asked:
+        for answer, kind in done[passage.id].candidates:
+            by_type[kind].append(answer)
+    for passage in asked:
+        types = dict(done[passage.id].candidates)
+        place = 0
+        for example in done[passage.id].examples:
+            if example.kind == "claim":
+                yield example
+                continue
+            place += 1
+            wants_choice = "choice" in config.kinds and (place % 2 == 0 or "short" not in config.kinds)
+            choices = _choices(example, passage, by_type[types.get(example.answers[0], "")]) if wants_choice else ()
+            if choices:
+                yield replace(example, kind="choice", writer="model choice", choices=choices)
+            elif "short" in config.kinds:
+                yield example
+
+
+def _choices(example: Example, passage: Passage, others: Sequence[str]) -> tuple[str, ...]:
+    """The right answer among three wrong ones, in a random order; () where there are too few."""
+    inside, right = normal(passage.indexed), example.answers[0]
+    fit = [answer for answer in dict.fromkeys(others) if not contains(inside, normal(answer)) and normal(answer) not in normal(right)]
+    near = sorted(fit, key=lambda answer: (abs(len(answer) - len(right)), answer))[: 4 * _DISTRACTORS]
+    if len(near) < _DISTRACTORS:
+        return ()
+    rng = random.Random(example.id)
+    chosen = [right, *rng.sample(near, _DISTRACTORS)]
+    return tuple(rng.sample(chosen, len(chosen)))

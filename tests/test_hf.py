@@ -1,0 +1,107 @@
+"""LLMs of transformers, on tiny models made here: batches, probabilities, templates, encoder-decoders, LoRA, faults."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from tiny import causal, encoder_decoder
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from selfstudy.core.errors import BadModel
+from selfstudy.core.plugs import resolve
+from selfstudy.core.ports import LLM
+from selfstudy.core.prompts import plain
+from selfstudy.core.records import Message
+from selfstudy.models.hf import HF
+from selfstudy.models.torch import quiet
+
+ASKED = [
+    [Message("user", "Which part?")],
+    [Message("system", "the pump is oiled by hand once a week and runs for ten years"), Message("user", "how often is the pump oiled?")],
+    [Message("user", "what runs")],
+]
+
+
+@pytest.mark.parametrize("template", [False, True], ids=["plain", "template"])
+def test_a_batch_is_answered_as_each_conversation_alone(tmp_path: Path, template: bool) -> None:
+    model = HF(str(causal(tmp_path, template)))
+    assert isinstance(model, LLM)
+    together = model.chat(ASKED, max_tokens=12, logprobs=3)
+    alone = [model.chat([messages], max_tokens=12, logprobs=3)[0] for messages in ASKED]
+    assert [reply.text for reply in together] == [reply.text for reply in alone], "padding changes nothing"
+    for one, other in zip(together, alone, strict=True):
+        assert [token.text for token in one.tokens] == [token.text for token in other.tokens]
+        assert [token.logprob for token in one.tokens] == pytest.approx([token.logprob for token in other.tokens], abs=1e-3)
+        assert one.prompt_tokens == other.prompt_tokens
+    prompt = model.prompt(ASKED[1])
+    assert prompt.startswith("<|system|>") and prompt.endswith("<|assistant|>") if template else prompt == plain(ASKED[1])
+
+
+def test_tokens_carry_the_models_own_probabilities(tmp_path: Path) -> None:
+    folder = causal(tmp_path)
+    (reply,) = HF(str(folder)).chat(ASKED[:1], max_tokens=6, logprobs=4)
+    tokenizer, model = AutoTokenizer.from_pretrained(folder), AutoModelForCausalLM.from_pretrained(folder).eval()
+    ids = tokenizer(plain(ASKED[0]), return_tensors="pt")["input_ids"]
+    assert len(reply.tokens) == 6
+    for token in reply.tokens:
+        with torch.inference_mode():
+            scores = torch.log_softmax(model(ids).logits[0, -1], dim=-1)
+        best = int(scores.argmax())
+        assert token.logprob == pytest.approx(float(scores[best]), abs=1e-4), "greedy takes the likeliest"
+        assert token.text == tokenizer.decode([best])
+        assert len(token.top) <= 4
+        assert max(token.top.values()) == pytest.approx(token.logprob, abs=1e-4)
+        ids = torch.cat([ids, torch.tensor([[best]])], dim=1)
+
+
+def test_an_encoder_decoder_answers_too(tmp_path: Path) -> None:
+    model = HF(str(encoder_decoder(tmp_path)))
+    assert model.is_encoder_decoder
+    together = model.chat(ASKED, max_tokens=8, logprobs=1)
+    alone = [model.chat([messages], max_tokens=8, logprobs=1)[0] for messages in ASKED]
+    assert [reply.text for reply in together] == [reply.text for reply in alone]
+    assert all(1 <= reply.completion_tokens <= 8 for reply in together)
+
+
+def test_a_lora_adapter_is_loaded_over_its_base(tmp_path: Path) -> None:
+    from peft import LoraConfig, get_peft_model
+
+    base = causal(tmp_path / "base")
+    with quiet():  # peft asks transformers for something deprecated
+        tuned = get_peft_model(AutoModelForCausalLM.from_pretrained(base), LoraConfig(r=4, target_modules=["q_proj", "v_proj"]))
+    torch.manual_seed(1)
+    for name, weight in tuned.named_parameters():
+        if "lora_B" in name:
+            torch.nn.init.normal_(weight)
+    tuned.save_pretrained(tmp_path / "adapter")
+    before, after = (HF(str(tmp_path / name)) for name in ("base", "adapter"))
+    assert before.fingerprint != after.fingerprint
+    replies = [model.chat(ASKED[:1], max_tokens=8, logprobs=1)[0] for model in (before, after)]
+    assert [t.logprob for t in replies[0].tokens] != pytest.approx([t.logprob for t in replies[1].tokens], abs=1e-3)
+
+
+def test_sampling_differs_and_a_long_prompt_keeps_its_end(tmp_path: Path) -> None:
+    model = HF(str(causal(tmp_path)))
+    torch.manual_seed(0)
+    assert len({model.chat(ASKED[:1], max_tokens=8, temperature=1.5)[0].text for _ in range(4)}) > 1
+    (reply,) = model.chat([[Message("user", "the pump " * 2000 + "Which part?")]], max_tokens=8)
+    assert reply.prompt_tokens == 512 - 8
+
+
+def test_json_is_asked_for_in_words_and_its_absence_is_a_fault(tmp_path: Path) -> None:
+    model = HF(str(causal(tmp_path)))
+    schema = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
+    plainly = model.chat(ASKED[:1], max_tokens=5)[0]
+    reply = model.chat(ASKED[:1], schema=schema, max_tokens=5)[0]
+    assert reply.fault
+    assert reply.data is None
+    assert reply.completion_tokens == 10, "two tries, both counted"
+    assert reply.prompt_tokens > 2 * plainly.prompt_tokens, "the schema was part of what was asked"
+
+
+@pytest.mark.parametrize(("name", "told"), [("hf:", "names no model"), ("hf:/nowhere/at/all", "cannot be loaded")])
+def test_what_cannot_be_loaded_is_named(name: str, told: str) -> None:
+    with pytest.raises(BadModel, match=told):
+        resolve(name, "selfstudy.llms").chat(ASKED[:1])

@@ -1,0 +1,112 @@
+"""The light user from the command line: a model behind an API writes questions and answers, within a budget; nothing is tuned here."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import Run
+from endpoint import Body, serving
+from test_modelled import PARTS, pupil
+
+SETS = (
+    "training.minutes=0",
+    "head.on=false",
+    "modelled.passages=40",
+    "round_trip.k=1",
+    "api.retries=0",
+    "api.prices={m={input=1000,output=2000}}",
+)
+
+
+@pytest.fixture
+def docs(tmp_path: Path) -> Path:
+    folder = tmp_path / "docs"
+    folder.mkdir()
+    places = ("harbour", "castle", "station", "bakery", "library", "theatre", "brewery")
+    for n in range(60):
+        part, place = PARTS[n % len(PARTS)], places[n % len(places)]
+        folder.joinpath(f"p{n}.txt").write_text(
+            f"The {part} of pump {n} is oiled every {n + 2} weeks by engineer Number{n}. It runs below the {place} of district {n * 7} "
+            f"and may be stopped if the {place} is closed. The {part} weighs {n + 300} kilograms because it was cast in {1900 + n}.\n"
+        )
+    return folder
+
+
+@pytest.fixture
+def light(run: Run, docs: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """`light(url, verb, ...)`: a command line of a user whose settings name a model behind `url`."""
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-test-only-1234")
+    assert run("--set", "embedder=fake:64", "add", "docs")[0] == 0
+
+    def command(url: str, *arguments: str) -> tuple[int, Any, str]:
+        monkeypatch.setenv("OPENAI_BASE_URL", url)
+        sets = [part for said in ("embedder=fake:64", "llm=openai:m", *SETS) for part in ("--set", said)]
+        code, out, err = run(*sets, *arguments, "--json")
+        return code, json.loads(out) if out.strip() else None, err
+
+    return command
+
+
+def test_a_plan_names_calls_tokens_and_money_and_asks_nothing(light: Any) -> None:
+    with serving(pupil) as endpoint:
+        _, planned, _ = light(endpoint.url, "adapt", "--plan")
+        assert endpoint.bodies == []
+    (written,) = [stage for stage in planned if stage["stage"] == "synth.modelled"]
+    assert written["calls"] == 160
+    assert written["tokens"] > 160 * 100
+    assert written["money"] > written["tokens"] / 1e6 * 1000
+    assert written["seconds"] > 0
+
+
+def test_a_budget_stops_cleanly_and_the_next_adapt_goes_on(light: Any) -> None:
+    with serving(pupil) as endpoint:
+        code, said, _ = light(endpoint.url, "adapt", "--budget", "calls=50")
+        assert code == 130
+        assert "budget of 50 calls" in json.dumps(said)
+        assert len(endpoint.bodies) == 50
+        assert light(endpoint.url, "status")[1]["live"]["key"] is None
+        code, outcome, err = light(endpoint.url, "adapt")
+        assert code == 0, err
+        assert len(endpoint.bodies) == 160
+        assert {"model short", "model choice", "model claim"} <= set(outcome["questions"])
+        code, _, _ = light(endpoint.url, "adapt")
+        assert (code, len(endpoint.bodies)) == (0, 160), "the second adapt asks nothing"
+        assert light(endpoint.url, "adapt", "--plan")[1][1]["calls"] == 0
+
+
+def test_a_person_reads_strikes_and_keeps(light: Any) -> None:
+    with serving(pupil) as endpoint:
+        assert light(endpoint.url, "questions")[0] == 2, "none were written yet"
+        light(endpoint.url, "adapt")
+        _, shown, _ = light(endpoint.url, "questions", "--sample", "5", "--writer", "model short")
+        assert len(shown) == 5
+        assert {row["writer"] for row in shown} == {"model short"}
+        bad = shown[0]["id"]
+        dropped = light(endpoint.url, "questions", "--dropped", "--sample", "1")[1][0]
+        assert dropped["dropped"]
+        code, rows, _ = light(endpoint.url, "questions", "--strike", bad[:10], "--keep", dropped["id"], "--sample", "10000")
+        assert code == 0
+        assert {row["id"]: row["said"] for row in rows}[bad] == "strike"
+        assert light(endpoint.url, "questions", "--strike", "")[0] == 2
+        before = len(endpoint.bodies)
+        assert light(endpoint.url, "adapt")[0] == 0
+        assert len(endpoint.bodies) == before
+        ids = {row["id"] for row in light(endpoint.url, "questions", "--sample", "10000")[1]}
+        assert bad not in ids
+        assert dropped["id"] in ids
+
+
+def test_ask_answers_in_the_models_words(light: Any) -> None:
+    def script(body: Body, place: int) -> str:
+        asked = body["messages"][-1]["content"]
+        assert "pump 7 is oiled" in asked
+        return "Engineer Number7 oils it every 9 weeks [1]."
+
+    with serving(script) as endpoint:
+        code, answer, err = light(endpoint.url, "ask", "How often is the wheel of pump 7 oiled by engineer Number7?")
+    assert code == 0, err
+    assert answer["text"].startswith("Engineer Number7 oils it every 9 weeks.")
+    assert answer["citations"][0]["document"] == "p7.txt"

@@ -1,0 +1,100 @@
+"""Answers that a model wrote: what is kept of them, and what each citation proves."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from endpoint import Answer, Body, serving
+from pydantic import SecretStr
+
+from selfstudy.answer.ask import NOT_FOUND, answer
+from selfstudy.answer.written import cited
+from selfstudy.core.errors import BadModel
+from selfstudy.core.prompts import NOT_HERE, grounded
+from selfstudy.core.records import Document, Hit, Passage, Place, passage_id
+from selfstudy.index.store import Store
+from selfstudy.models.api import Api, Endpoint
+from selfstudy.models.openai import OpenAI
+from selfstudy.recipes.system import retrievers
+from selfstudy.testing import FakeEmbedder
+
+TEXTS = (
+    "The valve of the pump is oiled every six weeks. It is made of brass and weighs two kilograms.",
+    "The wheel of the mill turns day and night. Nobody may stop it before harvest.",
+)
+
+
+def passage(text: str, start: int = 0) -> Passage:
+    return Passage(passage_id("", text), "", text, (Place("d", start, start + len(text)),))
+
+
+HITS = [Hit(passage(text, 100 * place), 1.0, "hybrid") for place, text in enumerate(TEXTS)]
+
+
+@pytest.mark.parametrize(
+    ("said", "text", "quotes"),
+    [
+        ("The valve is oiled every six weeks [1].", "The valve is oiled every six weeks. [1]", [TEXTS[0].split(". ")[0] + "."]),
+        ("The valve is oiled every six weeks. [1]", "The valve is oiled every six weeks. [1]", [TEXTS[0].split(". ")[0] + "."]),
+        ("The valve weighs two kilograms.", "The valve weighs two kilograms. [1]", ["It is made of brass and weighs two kilograms."]),
+        (
+            "The valve is oiled every six weeks [1]. The wheel turns day and night [2].",
+            "The valve is oiled every six weeks. [1] The wheel turns day and night. [2]",
+            [TEXTS[0].split(". ")[0] + ".", TEXTS[1].split(". ")[0] + "."],
+        ),
+        (
+            "Purple elephants dance gracefully [1]. The wheel turns day and night [7].",
+            "The wheel turns day and night. [1]",
+            [TEXTS[1].split(". ")[0] + "."],
+        ),
+    ],
+    ids=["inside", "behind the stop", "unmarked", "two", "invented"],
+)
+def test_a_sentence_stays_where_a_passage_bears_it_out(said: str, text: str, quotes: list[str]) -> None:
+    found = cited(said, HITS)
+    assert found is not None
+    assert found[0] == text
+    assert [citation.quote for citation in found[1]] == quotes
+    whole = TEXTS[0].ljust(100) + TEXTS[1]
+    assert all(whole[citation.start : citation.end] == citation.quote for citation in found[1])
+    assert [citation.number for citation in found[1]] == list(range(1, len(quotes) + 1))
+
+
+@pytest.mark.parametrize("said", [NOT_HERE, f"{NOT_HERE.capitalize()}.", "Purple elephants dance.", "[1] [2]", "..."])
+def test_what_nothing_bears_out_is_no_answer(said: str) -> None:
+    assert cited(said, HITS) is None
+
+
+def test_ask_lets_the_model_answer_and_passes_its_faults_on(tmp_path: Path) -> None:
+    embedder = FakeEmbedder(dim=64)
+    with Store.open(tmp_path, create=True).writing() as writer:
+        for n, text in enumerate(TEXTS):
+            writer.put([(Document(f"d{n}", text), [Passage(passage_id("", text), "", text, (Place(f"d{n}", 0, len(text)),))], None)])
+        passages = list(writer.snapshot().passages)
+        writer.add_vectors(embedder.fingerprint, [p.id for p in passages], embedder.embed([p.indexed for p in passages]))
+        writer.commit()
+    snapshot = Store.open(tmp_path).snapshot()
+    hybrid = retrievers(snapshot, embedder, 0.2)["hybrid"]
+    said: list[Answer | str] = ["It is oiled every six weeks [1].", NOT_HERE, Answer({"error": {"message": "no"}}, 500)]
+    asked: list[str] = []
+
+    def script(body: Body, place: int) -> Answer | str:
+        asked.append(body["messages"][-1]["content"])
+        return said[min(place, 2)]
+
+    question = "How often is the valve of the pump oiled?"
+    with serving(script) as endpoint:
+        api = Api(base_url=endpoint.url, key=SecretStr("sk-test-only-1234"), retries=0)
+        llm = OpenAI("m", Endpoint(api, Path("/nowhere")))
+        first = answer(question, hybrid, embedder, llm=llm)
+        assert first.text == "It is oiled every six weeks. [1]"
+        assert [citation.document for citation in first.citations] == ["d0"]
+        assert asked[0] == grounded(question, [hit.passage for hit in first.hits][:5])[1].content
+        second = answer(question, hybrid, embedder, llm=llm)
+        assert (second.text, second.abstained, second.citations) == (NOT_FOUND, True, ())
+        with pytest.raises(BadModel, match="gave no answer"):
+            answer(question, hybrid, embedder, llm=llm)
+        foreign = answer("Who won the football match in Lisbon yesterday evening?", hybrid, embedder, llm=llm)
+        assert foreign.abstained
+        assert not any("Lisbon" in text for text in asked), "a model is not asked where search found nothing"
