@@ -19,10 +19,10 @@ import pytest
 from selfstudy.core.errors import BadModel
 from selfstudy.core.plugs import resolve
 from selfstudy.core.ports import Embedder, Vectors
+from selfstudy.core.quiet import quiet
 from selfstudy.models import minilm, openvino, sentence
 from selfstudy.models.folder import ModelFolder
 from selfstudy.models.sentence import SentenceEmbedder
-from selfstudy.models.torch import quiet
 
 TEXTS = [
     "",

@@ -131,10 +131,14 @@ def adapt(
     budget: Annotated[
         list[str] | None, typer.Option(help="Stop a model behind an API at calls=N, tokens=N or money=N; the next run goes on.")
     ] = None,
+    generator: Annotated[
+        str | None, typer.Option(help="Tune this generator too, as hf:<folder or name>, in two stages with a gate of its own.")
+    ] = None,
     json: Json = False,
 ) -> None:
     """Study the documents: write questions, train, and go live only if the gain is proven."""
-    sets = [*(set_ or []), *([f"group={group}"] if group is not None else []), *(f"budget.{limit}" for limit in budget or ())]
+    tuned = [f"tuning.base={generator}"] if generator is not None else []
+    sets = [*tuned, *(set_ or []), *([f"group={group}"] if group is not None else []), *(f"budget.{limit}" for limit in budget or ())]
     with context.obj.engine(sets=sets) as engine:
         if plan:
             result: Any = [stage.json() for stage in engine.plan()]

@@ -74,6 +74,8 @@ def plan(rows: Sequence[Mapping[str, Any]]) -> RenderableType:
     unknown = sum(row["seconds"] is None for row in ahead)
     total = f"About {duration(known)} in all" if ahead else "Nothing to do: every stage is kept"
     parts: list[RenderableType] = [table, Text(total + (f", and {unknown} whose time nobody knows yet." if unknown else "."))]
+    if memory := max((row.get("memory_gib") or 0.0 for row in ahead), default=0.0):
+        parts.append(Text(f"Tuning the generator takes about {memory:.1f} GiB of memory, and its activations beside."))
     calls, tokens = (sum(row.get(name, 0) for row in ahead) for name in ("calls", "tokens"))
     if calls:
         money = [row["money"] for row in ahead if row.get("calls")]
@@ -150,11 +152,14 @@ def outcome(result: Mapping[str, Any]) -> RenderableType:
     parts: list[RenderableType] = []
     if result.get("note"):
         parts.append(Text(f"{result['note']}\n"))
-    parts += _questions(result["questions"], result["round_trip"])
-    parts += _before_after(result["metrics"], result["differences"])
+    if result["round_trip"]:
+        parts += _questions(result["questions"], result["round_trip"])
+    parts += _before_after(result["metrics"], result["differences"], "MRR@10" if result["round_trip"] else "score")
     parts += _differences("dense MRR@10 by writer", result["writers"])
     parts += _checks(result["verdict"] or {})
     parts.append(Text(result["reason"], style="bold green" if result["promoted"] else "bold"))
+    if result.get("generator"):
+        parts.append(outcome(result["generator"]))
     return Group(*_spaced(parts))
 
 
@@ -172,8 +177,8 @@ def _questions(questions: Mapping[str, Mapping[str, int]], round_trip: Mapping[s
     return [table]
 
 
-def _before_after(metrics: Mapping[str, Mapping[str, Any]], differences: Mapping[str, Any]) -> list[RenderableType]:
-    table = _table("MRR@10", ">before", ">after", ">difference", ">p", ">questions")
+def _before_after(metrics: Mapping[str, Mapping[str, Any]], differences: Mapping[str, Any], of: str) -> list[RenderableType]:
+    table = _table(of, ">before", ">after", ">difference", ">p", ">questions")
     for name, sides in metrics.items():
         found = differences.get(name)
         cells = [_signed(found), _p(found["p"]), str(found["n"])] if found else ["", "", ""]
@@ -185,7 +190,7 @@ def _checks(verdict: Mapping[str, Any]) -> list[RenderableType]:
     """What the gate looked at, one row per condition."""
     if not verdict.get("checks"):
         return []
-    table = _table("the gate", ">difference of MRR@10", ">p", ">questions", "needed", "holds")
+    table = _table("the gate", ">difference", ">p", ">questions", "needed", "holds")
     for check in verdict["checks"]:
         found = check.get("difference")
         cells = [_signed(found), _p(found["p"]), str(found["n"])] if found else ["", "", ""]

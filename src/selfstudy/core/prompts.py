@@ -6,6 +6,7 @@ Here since training and answering must render alike and may not import each othe
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from selfstudy.core.records import Message, Passage
 
@@ -29,7 +30,16 @@ def grounded(question: str, passages: Sequence[Passage], choices: Sequence[str] 
     return [Message("system", _GROUNDED), Message("user", f"{shown}\n\n{asked}")]
 
 
-def plain(messages: Sequence[Message], generation: bool = True) -> str:
-    """The turns under plain headings; with `generation` it ends where the model goes on."""
-    turns = [f"{_NAMES[message.role]}: {message.content}" for message in messages]
-    return "\n\n".join([*turns, "Answer:"] if generation else turns)
+def rendered(tokenizer: Any, messages: Sequence[Message]) -> str:
+    """What a model reads, up to where it goes on: by its tokenizer's chat template, else under plain headings."""
+    if getattr(tokenizer, "chat_template", None):
+        turns = [message.json() for message in messages]
+        return str(tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True))
+    return "\n\n".join([*(f"{_NAMES[message.role]}: {message.content}" for message in messages), "Answer:"])
+
+
+def prompt_ids(tokenizer: Any, messages: Sequence[Message], most: int) -> list[int]:
+    """The tokens of `rendered`; where they are more than `most` the beginning goes, since the question stands at the end."""
+    templated = bool(getattr(tokenizer, "chat_template", None))  # a template writes its own special tokens
+    ids: list[int] = tokenizer(rendered(tokenizer, messages), add_special_tokens=not templated, verbose=False)["input_ids"]
+    return ids[-most:]

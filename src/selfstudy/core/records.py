@@ -163,6 +163,15 @@ class Message(Record):
 
 
 @dataclass(frozen=True, slots=True)
+class Conversation(Record):
+    """Turns that a generator learns from: those of the assistant. `kind` says what they teach, `source` where they come from."""
+
+    messages: tuple[Message, ...]
+    kind: str = ""
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Token(Record):
     """A token that an LLM wrote, its log-probability, and those of the likeliest alternatives in its place (itself among them)."""
 

@@ -164,7 +164,8 @@ class Work:
 class Planned(Record):
     """A stage as a plan shows it: kept (nothing to do), resume (partly done) or run; `seconds` is None where nobody knows.
 
-    `calls` and `tokens` are what a model behind an API would be asked; `money` is None where no price is known.
+    `calls` and `tokens` are what a model behind an API would be asked; `money` is None where no price is known, `memory_gib` where it
+    is nothing to speak of.
     """
 
     stage: str
@@ -174,6 +175,7 @@ class Planned(Record):
     calls: int = 0
     tokens: int = 0
     money: float | None = None
+    memory_gib: float | None = None
 
 
 class Run:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from selfstudy.core.records import Record
+from selfstudy.core.records import Example, Record
 from selfstudy.core.text import is_cjk
 
 _ARTICLE = re.compile(r"\b(?:a|an|the)\b")
@@ -102,6 +102,16 @@ def holds(answer: str, references: Sequence[str]) -> float:
     words = f" {' '.join(normalized(answer))} "
     wanted = (normalized(reference) for reference in references)
     return float(any(f" {' '.join(reference)} " in words for reference in wanted if reference))
+
+
+def score(answer: str, example: Example) -> float:
+    """How right an answer is, 0 to 1: a claim's by the verdict it begins with, a choice's by holding the right one alone, else token F1."""
+    if example.kind == "claim":
+        return float(normalized(answer)[:1] == normalized(example.answers[0]))
+    if example.choices:
+        wrong = [choice for choice in example.choices if choice not in example.answers]
+        return float(bool(holds(answer, example.answers)) and not holds(answer, wrong))
+    return token_f1(answer, example.answers)
 
 
 def _f1(answer: list[str], reference: list[str]) -> float:

@@ -79,6 +79,25 @@ def judge(
     return Verdict(not failed, _refusal(failed) if failed else _promotion(checks, own is not None), checks)
 
 
+def judge_answers(gate: Gate, *, answers: BeforeAfter, general: BeforeAfter, candidates: int = 1, seed: int = 0) -> Verdict:
+    """The verdict on a tuned generator from the score of each answer (0 to 1), before and after, both over the same passages.
+
+    `answers` are those to exam questions about the documents, `general` those of conversations that were kept out of its training: what it
+    must not have forgotten. `candidates` as for `judge`.
+    """
+    n = len(np.asarray(answers[0]))
+    size = Check("exam size", n >= gate.minimum_exam, None, f"at least {gate.minimum_exam} questions are needed, and there are {n}")
+    checks: tuple[Check, ...] = (size,)
+    if size.passed:
+        checks += (_gain("answers", compare(*answers, seed), gate, candidates),)
+        checks += (_not_worse("general", compare(*general, seed), gate.guard_margin),)
+    failed = [check for check in checks if not check.passed]
+    if failed:
+        return Verdict(False, _refusal(failed, "The score of answers"), checks)
+    gain = wording.difference(compare(*answers, seed))
+    return Verdict(True, f"Promoted: on {n} exam questions the score of answers changes by {gain}, and general conversations hold.", checks)
+
+
 def by_writer(before: ArrayLike, after: ArrayLike, writers: Sequence[str], seed: int = 0) -> dict[str, Difference]:
     """The paired difference on the questions of each writer, by name: a gain only on trained writers is not a gain."""
     names = np.asarray(writers, object)
@@ -97,11 +116,7 @@ def _proofs(
     candidates: int,
     seed: int,
 ) -> Iterator[Check]:
-    alpha = gate.alpha / (candidates * (candidates + 1))  # sums to gate.alpha over however many candidates will come
-    gain = compare(*dense, seed)
-    over = f" (candidate {candidates} of this exam)" if candidates > 1 else ""
-    yield Check("gain", gain.low > 0 and gain.p <= alpha, gain, f"an interval wholly above 0 and p <= {alpha:.3g}{over}")
-
+    yield _gain("gain", compare(*dense, seed), gate, candidates)
     yield _not_worse("hybrid", compare(*hybrid, seed), gate.hybrid_margin)
 
     mask = np.fromiter((writer in unseen for writer in writers), bool, len(writers))
@@ -123,6 +138,13 @@ def _proofs(
         yield Check(check.name, True, check.difference, f"shown only: fewer than {gate.minimum_own}") if few else check
 
 
+def _gain(name: str, found: Difference, gate: Gate, candidates: int) -> Check:
+    """Proven to be better; later candidates of one exam need more."""
+    alpha = gate.alpha / (candidates * (candidates + 1))  # sums to gate.alpha over however many candidates will come
+    over = f" (candidate {candidates} of this exam)" if candidates > 1 else ""
+    return Check(name, found.low > 0 and found.p <= alpha, found, f"an interval wholly above 0 and p <= {alpha:.3g}{over}")
+
+
 def _not_worse(name: str, difference: Difference, margin: float) -> Check:
     """Proven not to be worse by `margin` or more: 'not significantly worse' is also what too few questions look like."""
     return Check(name, difference.low > -margin, difference, f"an interval above {wording.signed(-margin)}")
@@ -135,12 +157,14 @@ _PLACES = {
     "unseen writers": "questions of writers that training never saw",
     "guard": "everyday questions (the guard)",
     "own questions": "your own questions",
+    "answers": "questions of the exam",
+    "general": "general conversations",
 }
 
 
-def _refusal(failed: Sequence[Check]) -> str:
+def _refusal(failed: Sequence[Check], metric: str = "MRR@10") -> str:
     told = [f"on {_PLACES[one.name]} by {wording.difference(one.difference)}, and needs {one.needed}" for one in failed if one.difference]
-    told[:1] = [f"MRR@10 changes {first}" for first in told[:1]]
+    told[:1] = [f"{metric} changes {first}" for first in told[:1]]
     told += [f"{_PLACES[one.name]} can prove nothing: {one.needed}" for one in failed if not one.difference]
     return f"Refused: {'; '.join(told)}."
 

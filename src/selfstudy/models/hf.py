@@ -11,11 +11,11 @@ from typing import Any
 from selfstudy.core.errors import BadModel
 from selfstudy.core.plugs import extra
 from selfstudy.core.ports import Progress, silent
-from selfstudy.core.prompts import plain
+from selfstudy.core.prompts import prompt_ids, rendered
+from selfstudy.core.quiet import quiet
 from selfstudy.core.records import Message, Reply, Token, digest
 from selfstudy.models.folder import sha256_of
 from selfstudy.models.structured import complaint, instruction, value_of
-from selfstudy.models.torch import quiet
 
 _TRIES = 2
 _WEIGHTS = ("*.safetensors", "*.bin", "*.json", "*.jinja", "*.model", "*.txt")
@@ -85,14 +85,13 @@ class HF:
         if not asked:
             return
         model, tokenizer = self._model()
-        prompts = {place: self.prompt(messages) for place, messages in asked.items()}
-        order = sorted(prompts, key=lambda place: -len(prompts[place]))
+        order = sorted(asked, key=lambda place: -sum(len(message.content) for message in asked[place]))
         size = self._batch_size
         while order:
             group = order[:size]
             try:
                 with self._lock:
-                    replies = self._generate(model, tokenizer, [prompts[place] for place in group], logprobs, max_tokens, temperature)
+                    replies = self._generate(model, tokenizer, [asked[place] for place in group], logprobs, max_tokens, temperature)
             except (MemoryError, RuntimeError) as error:
                 if not _no_memory(error) or len(group) == 1:
                     raise BadModel(
@@ -104,24 +103,18 @@ class HF:
             yield group, replies
 
     def prompt(self, messages: Sequence[Message]) -> str:
-        """What the model reads: by its own chat template, else under plain headings."""
-        _, tokenizer = self._model()
-        if getattr(tokenizer, "chat_template", None):
-            turns = [message.json() for message in messages]
-            return str(tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True))
-        return plain(messages)
+        """What the model reads."""
+        return rendered(self._model()[1], messages)
 
     def _generate(
-        self, model: Any, tokenizer: Any, prompts: Sequence[str], logprobs: int, max_tokens: int, temperature: float
+        self, model: Any, tokenizer: Any, conversations: Sequence[list[Message]], logprobs: int, max_tokens: int, temperature: float
     ) -> list[Reply]:
         import torch
 
-        templated = bool(getattr(tokenizer, "chat_template", None))  # a template writes its own special tokens
         room = _room(model, tokenizer, max_tokens)
-        encoded = tokenizer(
-            list(prompts), return_tensors="pt", padding=True, add_special_tokens=not templated, truncation=True, max_length=room
-        )
-        encoded = {name: value.to(model.device) for name, value in encoded.items() if name in ("input_ids", "attention_mask")}
+        ids = [prompt_ids(tokenizer, messages, room) for messages in conversations]
+        encoded = tokenizer.pad({"input_ids": ids}, return_tensors="pt")
+        encoded = {name: encoded[name].to(model.device) for name in ("input_ids", "attention_mask")}
         sampling: dict[str, Any] = (
             {"do_sample": True, "temperature": temperature, "top_p": 1.0, "top_k": 0} if temperature > 0 else {"do_sample": False}
         )
@@ -134,7 +127,7 @@ class HF:
         begin += 1 if model.config.is_encoder_decoder else 0  # the token that starts the decoder was not written
         ends = _ends(model, tokenizer)
         replies = []
-        for row in range(len(prompts)):
+        for row in range(len(conversations)):
             ids = made.sequences[row, begin:].tolist()
             stop = next((place for place, id in enumerate(ids) if id in ends), len(ids))
             tokens = _tokens(tokenizer, ids[:stop], made.logits, row, logprobs) if logprobs else ()
@@ -180,7 +173,6 @@ def _load(name: str, device: str | None) -> tuple[Any, Any]:
         tokenizer.pad_token = tokenizer.eos_token
     if not config.is_encoder_decoder:
         tokenizer.padding_side = "left"
-        tokenizer.truncation_side = "left"  # the question stands at the end
     return model.to(device).eval(), tokenizer
 
 

@@ -202,7 +202,8 @@ def _converted(folder: ModelFolder, kept: Path, threads: int | None) -> OpenVino
 def _convert(folder: ModelFolder, into: Path, about: dict[str, Any], threads: int | None) -> OpenVinoRuntime:
     openvino = _library()
 
-    from selfstudy.models.torch import load_model, quiet
+    from selfstudy.core.quiet import quiet
+    from selfstudy.models.torch import load_model
 
     others = sorted({module.kind for module in folder.modules} - _CONVERTIBLE)
     if others:

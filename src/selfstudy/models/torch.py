@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import logging
-import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from threading import Lock
 from typing import TYPE_CHECKING
 
@@ -13,6 +10,7 @@ import numpy as np
 
 from selfstudy.core.errors import BadModel
 from selfstudy.core.ports import Progress, Vectors
+from selfstudy.core.quiet import quiet
 from selfstudy.models.folder import ModelFolder
 
 if TYPE_CHECKING:
@@ -64,22 +62,3 @@ class TorchRuntime:
                 )
             progress(start + len(part), len(texts))
         return out
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Keep the libraries' own progress bars and advice out of the terminal while a model is loaded or converted."""
-    from transformers.utils import logging as transformers_logging
-
-    bars = transformers_logging.is_progress_bar_enabled()
-    disabled = logging.root.manager.disable
-    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-    logging.disable(logging.WARNING)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logging.disable(disabled)
-        if bars:
-            transformers_logging.enable_progress_bar()  # type: ignore[no-untyped-call]

@@ -341,7 +341,7 @@ class Study:
     def system(self, calibrated: bool) -> System:
         """The candidate as it would serve; one that was refused is not calibrated, and abstains by the default if forced to serve."""
         abstention = read_json(self.calibrated.path / "calibration.json") if calibrated else None
-        return System(self.tuned_name, self.tuned().fingerprint, self.weight, self.key, abstention)
+        return System(self.tuned_name, self.tuned().fingerprint, self.weight, self.key, abstention, self.live.generator)
 
     def plan(self) -> list[Planned]:
         """What would run, what is kept, and for how long; nothing is loaded and nothing is written."""

@@ -21,9 +21,11 @@ from selfstudy.index.fold import fold
 from selfstudy.index.snapshot import Snapshot
 from selfstudy.index.store import Store
 from selfstudy.models.api import Meter
+from selfstudy.models.hf import HF
 from selfstudy.recipes import evaluate, ingest
 from selfstudy.recipes.adapt import Study, known_share
 from selfstudy.recipes.decisions import Decisions
+from selfstudy.recipes.generator import GeneratorStudy, folder_of
 from selfstudy.recipes.history import Event, History
 from selfstudy.recipes.ingest import Added
 from selfstudy.recipes.outcome import Outcome
@@ -88,7 +90,8 @@ class Engine:
 
         snapshot, live = self.store.snapshot(), self.live
         retriever = self._retrievers(snapshot)["hybrid"]
-        found = answer(question, retriever, self._embedder(live.embedder), calibration_of(live), where, self.settings.extract, self.llm)
+        llm = HF(folder_of(live.generator, self.home / "artifacts")) if live.generator else self.llm
+        found = answer(question, retriever, self._embedder(live.embedder), calibration_of(live), where, self.settings.extract, llm)
         return replace(found, citations=tuple(self._named(snapshot, citation) for citation in found.citations))
 
     def _named(self, snapshot: Snapshot, citation: Any) -> Any:
@@ -99,33 +102,65 @@ class Engine:
 
     def plan(self) -> list[Planned]:
         """What `adapt` would run and what is kept. Loads and writes nothing."""
-        return self._study(planning=True).plan()
+        study = self._study(planning=True)
+        planned = study.plan()
+        if self.settings.tuning.base is not None:
+            tuned = self._generator_study(study).plan(len(study.snapshot))
+            planned = planned + tuned[len(planned) :]
+        return planned
 
     def adapt(self) -> Outcome:
         """Study the documents and, if the gate opens, let the tuned system serve. Stages that are finished are kept.
 
-        Raises NotEnough, Busy, Stopped; then nothing that serves was changed.
+        Where the settings name a generator to be tuned, that follows, with a gate of its own. Raises NotEnough, Busy, Stopped; then nothing
+        that serves was changed.
         """
-        began = time.monotonic()
         with Lock(self.home / "adapt.lock", "adapting"):
-            study = self._study(planning=False)
-            study.check()
-            self._fill(self.base, "embed")
-            self._fill(self.live, "embed")
-            self._study(planning=False).check_questions()
-            for share in (1.0, *self.settings.average.nearer):
-                study = self._study(planning=False, share=share)
-                judged = self.history_of.judged(study.key) or self._judge(study, began)
-                outcome = Outcome.load(judged.details)
-                if not outcome.fails_only("guard"):
-                    break
-            later = [event for event in self.history_of.events() if event.number > judged.number and event.event != "judged"]
-            if judged.promote and not later and judged.system is not None:
-                self._serve("promoted", judged.system, judged.reason)
-            elif self.live.key is None and self.live.abstention is None:
-                calibrated = replace(self.base, abstention=read_json(study.base_calibrated.path / "calibration.json"))
-                self._serve("calibrated", calibrated, "the base goes on serving, and has learned when to abstain")
-            return outcome
+            outcome = self._adapt_search(time.monotonic())
+            if self.settings.tuning.base is None:
+                return outcome
+            return replace(outcome, generator=self._adapt_generator(time.monotonic()).json())
+
+    def _adapt_search(self, began: float) -> Outcome:
+        study = self._study(planning=False)
+        study.check()
+        self._fill(self.base, "embed")
+        self._fill(self.live, "embed")
+        self._study(planning=False).check_questions()
+        for share in (1.0, *self.settings.average.nearer):
+            study = self._study(planning=False, share=share)
+            judged = self.history_of.judged(study.key) or self._judge(study, began)
+            outcome = Outcome.load(judged.details)
+            if not outcome.fails_only("guard"):
+                break
+        later = [event for event in self.history_of.events() if event.number > judged.number and event.event != "judged"]
+        if judged.promote and not later and judged.system is not None:
+            self._serve("promoted", judged.system, judged.reason)
+        elif self.live.key is None and self.live.abstention is None:
+            calibrated = replace(self.base, abstention=read_json(study.base_calibrated.path / "calibration.json"))
+            self._serve("calibrated", calibrated, "the base goes on serving, and has learned when to abstain")
+        return outcome
+
+    def _adapt_generator(self, began: float) -> Outcome:
+        study = self._generator_study(self._study(planning=False))
+        judged = self.history_of.judged(study.key)
+        if judged is None:
+            exam = f"answers {study.mined.key}"
+            serving = HF(folder_of(self.live.generator or str(self.settings.tuning.base), self.home / "artifacts"))
+            verdict, outcome = study.judge(serving, self.settings.gate, self.history_of.examined(exam) + 1)
+            outcome = replace(outcome, seconds=round(time.monotonic() - began, 1))
+            judged = self.history_of.add(
+                "judged", study.key, verdict.reason, study.system(), before=self.live,
+                promote=verdict.promote, exam=exam, details=outcome.json(),
+            )  # fmt: skip
+            if verdict.promote:
+                self._serve("promoted", study.system(), verdict.reason)
+        return Outcome.load(judged.details)
+
+    def _generator_study(self, study: Study) -> GeneratorStudy:
+        live = self.live
+        searched = study.lazy(f"live hybrid {live.weight:.3f}", live.fingerprint, lambda: self._retrievers(study.snapshot, live)["hybrid"])
+        return GeneratorStudy(study.run, self.settings.tuning, study.mined, searched, live)
 
     def _judge(self, study: Study, began: float) -> Event:
         verdict, outcome = study.judge(self.history_of.examined(study.mined.key) + 1)

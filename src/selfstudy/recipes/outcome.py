@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from selfstudy.core.records import Difference, Interval, Record
 from selfstudy.evals.gate import Verdict
@@ -10,7 +11,10 @@ from selfstudy.evals.gate import Verdict
 
 @dataclass(frozen=True, slots=True)
 class Outcome(Record):
-    """What an adapt came to. `metrics` holds the MRR@10 of the exam and the guard before and after; `report` is relative to the home."""
+    """What an adapt came to. `metrics` holds the MRR@10 of the exam and the guard before and after; `report` is relative to the home.
+
+    `generator` is the Outcome of a generator that was tuned after the search, as plain data.
+    """
 
     key: str
     promoted: bool
@@ -26,6 +30,7 @@ class Outcome(Record):
     seconds: float
     report: str
     note: str = ""
+    generator: dict[str, Any] | None = None
 
     def fails_only(self, name: str) -> bool:
         """Whether the check of this name is the one that refused."""

@@ -12,6 +12,7 @@ from selfstudy.corpus.chunk import Chunk
 from selfstudy.corpus.parse import Parse
 from selfstudy.evals.gate import Gate
 from selfstudy.models.api import Api, Budget
+from selfstudy.recipes.generator import Tuning
 from selfstudy.synth.modelled import Modelled
 from selfstudy.synth.negatives import Negatives
 from selfstudy.synth.questions import Questions
@@ -49,6 +50,7 @@ class Settings(BaseModel):
     head: Head = Field(default_factory=Head)
     training: Embedder = Field(default_factory=Embedder)
     average: Average = Field(default_factory=Average)
+    tuning: Tuning = Field(default_factory=Tuning)
     gate: Gate = Field(default_factory=Gate)
     own: Own = Field(default_factory=Own)
     extract: Extract = Field(default_factory=Extract)

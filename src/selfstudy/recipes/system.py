@@ -21,13 +21,17 @@ ARTIFACT = "artifact:"
 
 @dataclass(frozen=True, slots=True)
 class System(Record):
-    """`key` is None for the base. `embedder` is a plug-in's name, or `artifact:<key>` for a tuned one."""
+    """`key` is None for the base. `embedder` is a plug-in's name, or `artifact:<key>` for a tuned one.
+
+    `generator` is `hf:artifact:<key>` where one was tuned here and proven better.
+    """
 
     embedder: str
     fingerprint: str
     weight: float
     key: str | None = None
     abstention: dict[str, Any] | None = None
+    generator: str | None = None
 
 
 def load_embedder(name: str, home: Path, api: Any = None) -> Embedder:

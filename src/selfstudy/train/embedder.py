@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import time
 from collections.abc import Callable, Sequence
@@ -19,6 +18,7 @@ from selfstudy.core.run import Work, stage
 from selfstudy.train.head import head_of
 from selfstudy.train.model import averaged, load, with_head
 from selfstudy.train.rows import Rows, batched, contrastive
+from selfstudy.train.trainers import has_bf16, last_checkpoint
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -135,16 +135,6 @@ def joined(work: Work, config: None, share: float, body: Artifact | Path, traine
 def manifest_steps(trained: Artifact) -> int:
     """How many steps a trained embedder made."""
     return int(read_json(trained.path / "steps.json")["steps"])
-
-
-def has_bf16() -> bool:
-    """Whether bf16 is faster than fp32 here: a CPU with AVX512-BF16 or AMX, or a GPU. Elsewhere it is emulated and slower."""
-    import torch
-
-    if torch.cuda.is_available():
-        return bool(torch.cuda.is_bf16_supported())
-    asks = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
-    return any(bool(getattr(torch.cpu, ask, bool)()) for ask in asks)
 
 
 def _save(model: SentenceTransformer, folder: Path) -> None:
@@ -275,21 +265,10 @@ def _train(
         callbacks=[Watch()],
     )
     trainer.remove_callback(PrinterCallback)
-    trainer.train(resume_from_checkpoint=_last_checkpoint(checkpoints))
+    trainer.train(resume_from_checkpoint=last_checkpoint(checkpoints))
     model.max_seq_length = longest
     model.requires_grad_(True)
     return [round(float(entry["loss"]), 4) for entry in trainer.state.log_history if "loss" in entry]
-
-
-def _last_checkpoint(folder: Path) -> str | None:
-    """The newest checkpoint that was written to its end; the trainer's state is the last file that it writes."""
-    whole = []
-    for path in folder.glob("checkpoint-*"):
-        try:
-            whole.append((int(json.loads((path / "trainer_state.json").read_text(encoding="utf-8"))["global_step"]), str(path)))
-        except (OSError, ValueError, KeyError):
-            shutil.rmtree(path, ignore_errors=True)
-    return max(whole)[1] if whole else None
 
 
 def _card(share: float, steps: int) -> str:

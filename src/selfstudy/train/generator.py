@@ -1,0 +1,217 @@
+"""Tuning a generator on conversations, with loss on the assistant's tokens only: TRL's trainer, all weights or LoRA."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from selfstudy.core.artifacts import read_records
+from selfstudy.core.errors import BadModel, NotEnough
+from selfstudy.core.files import write_json
+from selfstudy.core.plugs import extra
+from selfstudy.core.prompts import prompt_ids
+from selfstudy.core.quiet import quiet
+from selfstudy.core.records import Artifact, Conversation, Message, Record
+from selfstudy.core.run import Work, stage
+from selfstudy.train.trainers import has_bf16, last_checkpoint
+
+IGNORED = -100
+"""The label of a token that nothing is learned from."""
+
+
+class Lora(BaseModel):
+    """Low-rank adapters (arXiv 2106.09685) in place of all weights; the names are PEFT's."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    r: int = Field(16, ge=1)
+    lora_alpha: int = Field(32, ge=1)
+    lora_dropout: float = Field(0.05, ge=0, lt=1)
+    target_modules: str | tuple[str, ...] = Field("all-linear", description="which layers get an adapter")
+    load_in_4bit: bool = Field(False, description="QLoRA: the base in four bits (needs a GPU and bitsandbytes)")
+
+
+class Generator(BaseModel):
+    """One stage of tuning; the names are transformers' and TRL's. Defaults are the paper's for an 8B model."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    num_train_epochs: float = Field(1.0, gt=0)
+    per_device_train_batch_size: int = Field(4, ge=1)
+    gradient_accumulation_steps: int = Field(16, ge=1)
+    learning_rate: float = Field(5e-7, gt=0)
+    lr_scheduler_type: str = "cosine"
+    warmup_ratio: float = Field(0.05, ge=0, lt=1)
+    weight_decay: float = Field(0.0, ge=0)
+    max_length: int = Field(2048, ge=16, description="tokens of prompt and answer; what is beyond is cut off the prompt's beginning")
+    activation_checkpointing: bool = False
+    lora: Lora | None = None
+    save_steps: int = Field(200, ge=1, exclude=True, description="steps between checkpoints")
+    report_to: str = Field("none", exclude=True)
+    seed: int = 0
+    arguments: dict[str, Any] = Field(default_factory=dict, description="further arguments of transformers' TrainingArguments, by name")
+
+
+@stage("train.generator", version=1)
+def generator(work: Work, config: Generator, rows: Artifact, base: str) -> dict[str, Any]:
+    """Tune the model `base` (a folder or a hub's name) on `conversations.jsonl` of `rows`; `model/` is what transformers or PEFT load.
+
+    Resumes from its last checkpoint after a kill. Raises NotEnough where there is no row to learn from, BadModel, MissingExtra.
+    """
+    trl = extra("trl", "full")
+    from transformers import PrinterCallback, TrainerCallback
+
+    with quiet():
+        model, tokenizer = _load(config, base)
+    pairs = [pair for one in read_records(rows.path / "conversations.jsonl", Conversation) for pair in turns(one)]
+    learned = [row for messages, answer in pairs if (row := tokens(tokenizer, messages, answer, config.max_length, _reads_apart(model)))]
+    if not learned:
+        raise NotEnough("There is no conversation to tune a generator on.", "Add documents, or let more questions through.")
+    checkpoints = work.folder / "checkpoints"
+
+    class Watch(TrainerCallback):
+        def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+            work.progress(state.global_step, state.max_steps)
+
+    with quiet():
+        trainer = _trainer(trl, config, model, tokenizer, learned, checkpoints)
+        trainer.add_callback(Watch())
+        trainer.remove_callback(PrinterCallback)
+        trainer.train(resume_from_checkpoint=last_checkpoint(checkpoints))
+        shutil.rmtree(work.folder / "model", ignore_errors=True)
+        trainer.model.save_pretrained(str(work.folder / "model"))
+        tokenizer.save_pretrained(str(work.folder / "model"))
+    losses = [round(float(entry["loss"]), 4) for entry in trainer.state.log_history if "loss" in entry]
+    write_json(work.folder / "losses.json", losses)
+    shutil.rmtree(checkpoints, ignore_errors=True)
+    return {"rows": len(learned), "steps": trainer.state.global_step, "losses": [losses[0], losses[-1]] if losses else []}
+
+
+def turns(conversation: Conversation) -> list[tuple[list[Message], str]]:
+    """Each turn of the assistant with all that came before it."""
+    messages = conversation.messages
+    return [(list(messages[:place]), message.content) for place, message in enumerate(messages) if message.role == "assistant"]
+
+
+def tokens(tokenizer: Any, messages: Sequence[Message], answer: str, most: int, reads_apart: bool = False) -> dict[str, list[int]] | None:
+    """A training row: the prompt just as it is read at answer time, and labels that are IGNORED but for the answer and its end.
+
+    For an encoder-decoder (`reads_apart`) the prompt is the input and the answer alone the labels. None where the answer leaves no room.
+    """
+    templated = bool(getattr(tokenizer, "chat_template", None))
+    written = answer if templated or reads_apart else f" {answer}"
+    ids = [*tokenizer(written, add_special_tokens=False)["input_ids"], tokenizer.eos_token_id]
+    if len(ids) > most // 2:
+        return None
+    if reads_apart:
+        return {"input_ids": prompt_ids(tokenizer, messages, most), "labels": ids}
+    prompt = prompt_ids(tokenizer, messages, most - len(ids))
+    return {"input_ids": prompt + ids, "labels": [IGNORED] * len(prompt) + ids}
+
+
+@dataclass(frozen=True, slots=True)
+class Need(Record):
+    """What tuning takes on this machine, roughly."""
+
+    memory_gib: float
+    seconds: float
+
+
+def needed(config: Generator, base: str, rows: float, tokens_a_row: int = 600) -> Need:
+    """Memory and time from the size of the model alone, whose weights are not loaded.
+
+    All weights: weight, gradient and two moments of AdamW in fp32, 16 bytes for each; LoRA: the frozen weights (bf16, or half a byte), and
+    16 bytes for each of its own. Time: 6 multiply-adds for each weight and token (arXiv 2001.08361), at half of what a matrix product
+    reaches here.
+    """
+    import time
+
+    import torch
+    from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSeq2SeqLM
+
+    about = AutoConfig.from_pretrained(_under(base))
+    kind: Any = AutoModelForSeq2SeqLM if about.is_encoder_decoder else AutoModelForCausalLM
+    with torch.device("meta"):
+        weights = sum(weight.numel() for weight in kind.from_config(about).parameters())
+    small = 0 if config.lora is None else 24 * config.lora.r * about.hidden_size * getattr(about, "num_hidden_layers", 1)
+    held = 16 * weights if config.lora is None else (0.5 if config.lora.load_in_4bit else 2.0) * weights + 16 * small
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    one = torch.randn(2048, 2048, device=device, dtype=torch.bfloat16 if has_bf16() else torch.float32)
+    one @ one
+    began = time.perf_counter()
+    float((one @ one).sum())
+    flops = 2 * 2048**3 / (time.perf_counter() - began)
+    seen = rows * config.num_train_epochs * min(tokens_a_row, config.max_length)
+    return Need(round(held / 2**30, 3), round(6 * weights * seen / (0.5 * flops), 3))
+
+
+def _reads_apart(model: Any) -> bool:
+    return bool(model.config.is_encoder_decoder)
+
+
+def _load(config: Generator, base: str) -> tuple[Any, Any]:
+    """The model to be trained and its tokenizer; with LoRA a new adapter, or that of the stage before, which learns on."""
+    from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSeq2SeqLM, AutoTokenizer
+
+    under = _under(base)
+    try:
+        about = AutoConfig.from_pretrained(under)
+        kind: Any = AutoModelForSeq2SeqLM if about.is_encoder_decoder else AutoModelForCausalLM
+        options = {"quantization_config": _four_bits()} if config.lora is not None and config.lora.load_in_4bit else {}
+        model, tokenizer = kind.from_pretrained(under, **options), AutoTokenizer.from_pretrained(base)
+    except (OSError, ValueError) as error:
+        reason = str(error).splitlines()[0]
+        raise BadModel(f"The generator {base!r} cannot be loaded: {reason}", "Give the folder of a whole model.") from error
+    if tokenizer.pad_token_id is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    if under != base:
+        adapted = extra("peft", "full").PeftModel.from_pretrained(model, base, is_trainable=config.lora is not None)
+        return (adapted if config.lora is not None else adapted.merge_and_unload().requires_grad_(True)), tokenizer
+    if config.lora is not None:
+        peft = extra("peft", "full")
+        task = "SEQ_2_SEQ_LM" if about.is_encoder_decoder else "CAUSAL_LM"
+        modules = config.lora.target_modules if isinstance(config.lora.target_modules, str) else list(config.lora.target_modules)
+        chosen = config.lora.model_dump(exclude={"load_in_4bit", "target_modules"})
+        model = peft.get_peft_model(model, peft.LoraConfig(task_type=task, target_modules=modules, **chosen))
+    return model, tokenizer
+
+
+def _under(base: str) -> str:
+    """The model that a LoRA adapter stands on; any other is its own."""
+    about = Path(base) / "adapter_config.json"
+    return str(json.loads(about.read_text(encoding="utf-8"))["base_model_name_or_path"]) if about.is_file() else base
+
+
+def _four_bits() -> Any:
+    import torch
+    from transformers import BitsAndBytesConfig
+
+    extra("bitsandbytes")
+    config: Any = BitsAndBytesConfig
+    return config(load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=torch.bfloat16)
+
+
+def _trainer(trl: Any, config: Generator, model: Any, tokenizer: Any, learned: list[dict[str, list[int]]], folder: Path) -> Any:
+    """TRL's SFTTrainer for a causal model, transformers' Seq2SeqTrainer for an encoder-decoder, which TRL does not train."""
+    from datasets import Dataset
+    from transformers import DataCollatorForSeq2Seq, Seq2SeqTrainer, Seq2SeqTrainingArguments
+
+    steps = max(1, -(-len(learned) // (config.per_device_train_batch_size * config.gradient_accumulation_steps)))
+    named = ("num_train_epochs", "per_device_train_batch_size", "gradient_accumulation_steps", "learning_rate", "lr_scheduler_type",
+             "weight_decay", "activation_checkpointing", "save_steps", "report_to", "seed")  # fmt: skip
+    options = {name: getattr(config, name) for name in named} | {
+        "output_dir": str(folder), "warmup_steps": int(config.warmup_ratio * steps * config.num_train_epochs), "save_strategy": "steps",
+        "save_total_limit": 1, "logging_steps": 5, "disable_tqdm": True, "bf16": has_bf16(), "dataloader_pin_memory": False,
+    } | config.arguments  # fmt: skip
+    data = Dataset.from_list(learned)
+    if _reads_apart(model):
+        collator = DataCollatorForSeq2Seq(tokenizer, model=model, label_pad_token_id=IGNORED)
+        return Seq2SeqTrainer(model=model, args=Seq2SeqTrainingArguments(**options), train_dataset=data, data_collator=collator)
+    arguments = trl.SFTConfig(**options, max_length=None, packing=False)
+    return trl.SFTTrainer(model=model, args=arguments, train_dataset=data, processing_class=tokenizer)

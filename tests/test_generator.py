@@ -1,0 +1,243 @@
+"""Tuning a generator: what is learned from, with which labels, on tiny models made here; the gate; what serves afterwards."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import Run as Command
+from test_light import docs  # noqa: F401 (a fixture)
+from tiny import causal, encoder_decoder, tokenizer
+
+from selfstudy.core.artifacts import manifest, write_records
+from selfstudy.core.errors import BadInput, Stopped
+from selfstudy.core.prompts import NOT_HERE, grounded, prompt_ids, rendered
+from selfstudy.core.records import Artifact, Conversation, Example, Message, Passage, Place, passage_id
+from selfstudy.core.run import Run
+from selfstudy.evals.answers import score
+from selfstudy.models.hf import HF
+from selfstudy.recipes.generator import read_conversations
+from selfstudy.synth.conversations import Mix, conversation
+from selfstudy.synth.draft import draft
+from selfstudy.train.generator import IGNORED, Generator, Lora, generator, needed, tokens, turns
+
+TEXTS = [f"The pump number {n} is oiled by hand every {n} weeks." for n in range(2, 8)]
+FAST = {"per_device_train_batch_size": 4, "gradient_accumulation_steps": 1, "learning_rate": 1e-2, "max_length": 256}
+
+
+def passage(text: str) -> Passage:
+    return Passage(passage_id("", text), "", text, (Place("d", 0, len(text)),))
+
+
+PASSAGES = [passage(text) for text in TEXTS]
+
+
+@pytest.mark.parametrize("template", [False, True], ids=["plain", "template"])
+def test_only_the_answer_is_learned_and_the_prompt_is_that_of_answer_time(tmp_path: Path, template: bool) -> None:
+    words = tokenizer(tmp_path, template)
+    asked = grounded("How often is pump number 4 oiled?", PASSAGES[:4])
+    row = tokens(words, asked, "every 4 weeks [3]", 512)
+    assert row is not None
+    learned = [id for id, label in zip(row["input_ids"], row["labels"], strict=True) if label != IGNORED]
+    assert all(label in (IGNORED, id) for id, label in zip(row["input_ids"], row["labels"], strict=True))
+    assert words.decode(learned) == ("every 4 weeks [3]<eos>" if template else " every 4 weeks [3]<eos>")
+    prompt = row["input_ids"][: len(row["input_ids"]) - len(learned)]
+    assert prompt == prompt_ids(words, asked, 512)
+    model = HF(str(causal(tmp_path, template)))
+    assert words.decode(prompt) == model.prompt(asked) == rendered(words, asked)
+    assert model.chat([asked], max_tokens=2)[0].prompt_tokens == len(prompt)
+
+
+def test_every_turn_of_the_assistant_is_a_row_and_a_long_prompt_loses_its_beginning(tmp_path: Path) -> None:
+    words = tokenizer(tmp_path)
+    said = [Message("user", "the pump " * 300 + "Which part?"), Message("assistant", "the hand"), Message("user", "how?"),
+            Message("assistant", "once a week")]  # fmt: skip
+    pairs = turns(Conversation(tuple(said)))
+    assert [(len(before), answer) for before, answer in pairs] == [(1, "the hand"), (3, "once a week")]
+    row = tokens(words, *pairs[0], 64)
+    assert row is not None
+    assert len(row["input_ids"]) == 64
+    assert words.decode(row["input_ids"]).endswith("Question: Which part?\n\nAnswer: the hand<eos>".replace("Question: ", ""))
+    assert tokens(words, said[:1], "hand " * 60, 64) is None, "an answer that leaves no room for its question teaches nothing"
+    apart = tokens(words, *pairs[0], 64, reads_apart=True)
+    assert apart is not None
+    assert words.decode(apart["labels"]) == "the hand<eos>"
+
+
+def test_evidence_stands_anywhere_among_distractors_or_is_missing() -> None:
+    example = draft(PASSAGES[2], "How often is pump number 4 oiled?", ("4 weeks",), "number", "w")
+    examples = [Example(**{**{name: getattr(example, name) for name in example.__slots__}, "id": f"{n:032x}"}) for n in range(300)]
+    spoiled = passage("Some say 4 weeks, others do not.")
+    made = [conversation(Mix(reversed=0.1, absent=0.2, reasoned=0.3), one, [spoiled, *PASSAGES]) for one in examples]
+    asked = [one for one in made if one.kind == "question"]
+    absent = [one for one in made if one.kind == "absent"]
+    answered = [one for one in made if one.kind == "number"]
+    assert 15 <= len(asked) <= 50
+    assert all(one.messages[-1].content == example.question for one in asked)
+    assert 35 <= len(absent) <= 80
+    assert all(one.messages[-1].content == NOT_HERE and TEXTS[2] not in one.messages[1].content for one in absent)
+    places = []
+    for one in answered:
+        prompt, said = one.messages[1].content, one.messages[-1].content
+        assert spoiled.text not in prompt, "a distractor does not hold the answer"
+        place = next(n for n in range(1, 5) if f"[{n}] {TEXTS[2]}" in prompt)
+        assert said.endswith(f"4 weeks [{place}]")
+        places.append(place)
+    assert {places.count(n) > len(places) / 8 for n in (1, 2, 3, 4)} == {True}
+    assert 0.2 < sum(TEXTS[2] in one.messages[-1].content for one in answered) / len(answered) < 0.4
+
+
+def rows(folder: Path, count: int = 24) -> Artifact:
+    made = Artifact("1" * 32, "conversations", folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    texts = [("Which part?", "the hand"), ("how often", "once a week"), ("what runs", "the pump")]
+    asked = [Conversation((Message("user", texts[n % 3][0]), Message("assistant", texts[n % 3][1]))) for n in range(count)]
+    write_records(folder / "conversations.jsonl", asked)
+    return made
+
+
+@pytest.mark.parametrize("kind", ["causal", "template", "encoder-decoder", "lora"])
+def test_a_model_learns_what_it_is_shown_and_says_it(tmp_path: Path, kind: str) -> None:
+    folder = encoder_decoder(tmp_path / "base") if kind == "encoder-decoder" else causal(tmp_path / "base", kind == "template")
+    lora = Lora(r=16, lora_alpha=64, lora_dropout=0.0) if kind == "lora" else None
+    config = Generator(num_train_epochs=25, lora=lora, **FAST)
+    made = Run(tmp_path / "artifacts").stage(generator, config, rows(tmp_path / "rows"), str(folder))
+    losses = json.loads((made.path / "losses.json").read_text())
+    assert losses[-1] < (losses[0] - 0.3 if lora else 0.5 * losses[0]), "sixteen ranks over random weights learn less"
+    said = HF(str(made.path / "model")).chat([[Message("user", text)] for text in ("Which part?", "how often", "what runs")], max_tokens=8)
+    if lora is None:
+        assert [reply.text for reply in said] == ["the hand", "once a week", "the pump"]
+    assert (made.path / "model" / "adapter_config.json").is_file() == (kind == "lora")
+
+
+def test_the_second_stage_goes_on_from_the_first_ones_adapter(tmp_path: Path) -> None:
+    base, given, run = causal(tmp_path / "base"), rows(tmp_path / "rows", 8), Run(tmp_path / "artifacts")
+    config = Generator(num_train_epochs=2, lora=Lora(r=4), **FAST)
+    first = run.stage(generator, config, given, str(base))
+    second = run.stage(generator, config, given, str(first.path / "model"))
+    about, weights = "adapter_config.json", "adapter_model.safetensors"
+    bases = [json.loads((made.path / "model" / about).read_text())["base_model_name_or_path"] for made in (first, second)]
+    assert bases == [str(base), str(base)]
+    assert (first.path / "model" / weights).read_bytes() != (second.path / "model" / weights).read_bytes()
+    whole = run.stage(generator, Generator(num_train_epochs=1, **FAST), given, str(first.path / "model"))
+    assert (whole.path / "model" / "model.safetensors").is_file()
+    assert HF(str(second.path / "model")).chat([[Message("user", "Which part?")]], max_tokens=3)[0].completion_tokens
+
+
+def test_a_stopped_training_goes_on_from_its_checkpoint(tmp_path: Path) -> None:
+    folder, given = causal(tmp_path / "base"), rows(tmp_path / "rows")
+    config = Generator(num_train_epochs=4, save_steps=5, **FAST)
+    seen: list[int] = []
+
+    class Watch:
+        def stage_started(self, name: str, resumed: bool) -> None: ...
+        def progress(self, name: str, done: int, total: int) -> None:
+            seen.append(done)
+            if len(seen) == 12:
+                run.stop.requested = True
+
+        def stage_finished(self, name: str, seconds: float, kept: bool) -> None: ...
+
+    run = Run(tmp_path / "artifacts", Watch())
+    with pytest.raises(Stopped):
+        run.stage(generator, config, given, str(folder))
+    run = Run(tmp_path / "artifacts", Watch())
+    made = run.stage(generator, config, given, str(folder))
+    assert seen[:12] == list(range(1, 13))
+    assert seen[12:] == list(range(11, 25)), "ten steps were kept"
+    assert manifest(made).result["steps"] == 24
+    whole = Run(tmp_path / "other").stage(generator, config, given, str(folder))
+    names = ("model.safetensors",)
+    assert all((made.path / "model" / name).read_bytes() == (whole.path / "model" / name).read_bytes() for name in names)
+
+
+def test_what_tuning_needs_is_said_before_any_weight_is_loaded(tmp_path: Path) -> None:
+    folder = causal(tmp_path)
+    (tmp_path / "model.safetensors").unlink()
+    whole, lora = needed(Generator(), str(folder), 1000), needed(Generator(lora=Lora(r=1)), str(folder), 1000)
+    config = json.loads((folder / "config.json").read_text())
+    assert whole.memory_gib == pytest.approx(16 * 2 * config["vocab_size"] * 32 / 2**30, abs=0.01)
+    assert lora.memory_gib <= whole.memory_gib
+    assert needed(Generator(), str(folder), 100_000_000).seconds > needed(Generator(), str(folder), 1_000_000).seconds > 0
+
+
+def test_answers_are_scored_by_their_kind() -> None:
+    def example(answer: str, kind: str = "text", choices: tuple[str, ...] = ()) -> Example:
+        return Example("e", "?", (answer,), (), kind=kind, choices=choices)
+
+    assert score("True [1].", example("true", "claim")) == 1
+    assert score("False, since it is true that", example("true", "claim")) == 0
+    assert score("It is 4 weeks [2].", example("4 weeks", "choice", ("4 weeks", "9 days"))) == 1
+    assert score("4 weeks or 9 days", example("4 weeks", "choice", ("4 weeks", "9 days"))) == 0
+    assert score("every 4 weeks [2]", example("4 weeks")) == pytest.approx(0.8)
+
+
+def test_a_file_that_is_no_conversation_is_named_by_line(tmp_path: Path) -> None:
+    path = tmp_path / "general.jsonl"
+    path.write_text('{"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]}\n{"messages": 3}\n')
+    with pytest.raises(BadInput, match="line 2"):
+        list(read_conversations(path))
+    with pytest.raises(BadInput, match="not a file"):
+        list(read_conversations(tmp_path / "none.jsonl"))
+
+
+@pytest.fixture
+def full(run: Command, docs: Path, tmp_path: Path) -> Any:  # noqa: F811
+    """`full(verb, ...)`: a command line of a user who tunes a tiny generator."""
+    lines = [{"messages": [{"role": "user", "content": f"Say {n}."}, {"role": "assistant", "content": str(n)}]} for n in range(40)]
+    (tmp_path / "general.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    causal(tmp_path / "tiny", texts=[path.read_text() for path in docs.iterdir()])
+    sets = ["embedder=fake:64", "training.minutes=0", "head.on=false", 'tuning.general=["general.jsonl"]', "tuning.exam=40",
+            "gate.minimum_exam=5", "tuning.held=10", "tuning.max_tokens=4", "tuning.mix.most=20", "tuning.stage1.max_length=128",
+            "tuning.stage2.max_length=256"]  # fmt: skip
+    assert run("--set", "embedder=fake:64", "add", "docs")[0] == 0
+
+    def command(*arguments: str) -> tuple[int, Any, str]:
+        code, out, err = run(*(part for said in sets for part in ("--set", said)), *arguments, "--json")
+        return code, json.loads(out) if out.strip() else None, err
+
+    return command
+
+
+def test_a_generator_that_learned_nothing_is_refused_and_one_that_is_promoted_answers(full: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    _, planned, _ = full("adapt", "--generator", "hf:tiny", "--plan")
+    training = [stage for stage in planned if stage["stage"] == "train.generator"]
+    assert len(training) == 2
+    assert all(stage["seconds"] > 0 and stage["memory_gib"] is not None for stage in training)
+    code, outcome, err = full("adapt", "--generator", "hf:tiny")
+    assert code == 0, err
+    refused = outcome["generator"]
+    assert refused["promoted"] is False
+    assert "The score of answers changes" in refused["reason"]
+    assert full("status")[1]["live"]["generator"] is None
+    key = refused["key"]
+    assert full("promote", key)[0] == 2, "it was refused"
+    assert full("promote", key, "--force")[0] == 0
+    live = full("status")[1]["live"]
+    assert live["generator"].startswith("hf:artifact:")
+    heard: list[str] = []
+    truly = HF.chat
+
+    def chat(self: HF, batch: Any, **options: Any) -> Any:
+        heard.append(self.name)
+        return truly(self, batch, **options)
+
+    monkeypatch.setattr(HF, "chat", chat)
+    code, _, err = full("ask", "How often is the wheel of pump 7 oiled by engineer Number7?")
+    assert code == 0, err
+    assert heard
+    assert live["generator"].removeprefix("hf:artifact:") in heard[0]
+    assert full("rollback")[0] == 0
+    assert full("status")[1]["live"]["generator"] is None
+
+
+@pytest.mark.parametrize(
+    ("sets", "told"),
+    [(["tuning.base=openai:x"], "cannot be tuned"), (["tuning.base=hf:tiny", "tuning.general=[]"], "general conversations")],
+)
+def test_what_cannot_be_tuned_is_said_at_once(full: Any, sets: list[str], told: str) -> None:
+    code, said, err = full("adapt", *(part for one in sets for part in ("--set", one)))
+    assert code == 2
+    assert told in json.dumps(said) + err
