@@ -67,7 +67,11 @@ class Average(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    shares: tuple[float, ...] = Field((0.0, 0.5, 1.0), description="shares of the tuned weights that are tried; (1.0,) is no averaging")
+    shares: tuple[float, ...] = Field(
+        (0.0, 0.4, 0.75),
+        description="shares of the tuned weights that are tried, (1.0,) is no averaging; tuning questions, which rules wrote, always want"
+        " all of them, and people's do not: a quarter of the way stays with the base",
+    )
     nearer: tuple[float, ...] = Field(
         (0.5,), description="where the guard alone refuses: shares of the way from the base that are judged next", exclude=True
     )

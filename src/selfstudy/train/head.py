@@ -29,7 +29,7 @@ class Head(BaseModel):
     temperature: float = Field(0.05, gt=0)
     learning_rate: float = Field(5e-4, gt=0)
     anchor: float = Field(8.0, ge=0, description="weight of staying near the base vectors: what keeps general ability")
-    shares: tuple[float, ...] = Field((0.25, 0.5, 0.75, 1.0), description="shares of the head's move that the tuning questions choose from")
+    shares: tuple[float, ...] = Field((0.25, 0.5, 0.75), description="shares of the head's move that the tuning questions choose from")
     seed: int = 0
 
 
