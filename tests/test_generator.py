@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from conftest import Run as Command
-from test_light import docs  # noqa: F401 (a fixture)
+from test_light import docs, small_guard  # noqa: F401 (fixtures)
 from tiny import causal, encoder_decoder, tokenizer
 
 from selfstudy.core.artifacts import manifest, write_records
@@ -235,9 +235,14 @@ def test_a_generator_that_learned_nothing_is_refused_and_one_that_is_promoted_an
 
 @pytest.mark.parametrize(
     ("sets", "told"),
-    [(["tuning.base=openai:x"], "cannot be tuned"), (["tuning.base=hf:tiny", "tuning.general=[]"], "general conversations")],
+    [
+        (["tuning.base=openai:x"], "cannot be tuned"),
+        (["tuning.base=hf:tiny", "tuning.general=[]"], "general conversations"),
+        (["tuning.base=hf:tiny", 'tuning.general=["none.jsonl"]'], "not a file"),
+    ],
 )
-def test_what_cannot_be_tuned_is_said_at_once(full: Any, sets: list[str], told: str) -> None:
+def test_what_cannot_be_tuned_is_said_before_any_work(full: Any, sets: list[str], told: str) -> None:
     code, said, err = full("adapt", *(part for one in sets for part in ("--set", one)))
     assert code == 2
     assert told in json.dumps(said) + err
+    assert not Path("home", "artifacts").exists()

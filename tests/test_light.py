@@ -11,6 +11,9 @@ from conftest import Run
 from endpoint import Body, serving
 from test_modelled import PARTS, pupil
 
+from selfstudy.evals import guard
+from selfstudy.recipes import candidate
+
 SETS = (
     "training.minutes=0",
     "head.on=false",
@@ -19,6 +22,13 @@ SETS = (
     "api.retries=0",
     "api.prices={m={input=1000,output=2000}}",
 )
+
+
+@pytest.fixture(autouse=True)
+def small_guard(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sixty distractors in place of 5,000: what the guard finds is of no interest here."""
+    whole = guard.embed
+    monkeypatch.setattr(candidate.guard, "embed", lambda embedder, progress: whole(embedder, progress, 60))
 
 
 @pytest.fixture

@@ -45,7 +45,7 @@ def pupil(body: Body, place: int) -> str:
     asked = body["messages"][-1]["content"]
     inside = asked.partition("=" * 20)[2].partition("=" * 20)[0].strip()
     if "Choose up to" in asked:
-        weeks, who = re.findall(r"\d+ weeks|Number\d+", inside)
+        weeks, who = re.findall(r"\d+ weeks|Number\d+", inside)[:2]
         return json.dumps({"answers": [{"text": weeks, "type": "number"}, {"text": who, "type": "entity"}]})
     if "whose answer it is" in asked:
         number = re.findall(r"pump (\d+)", inside)[0]
@@ -86,7 +86,8 @@ def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_three_kinds_are_written_with_the_evidence_they_came_from(tmp_path: Path) -> None:
-    passages = [pump(n) for n in range(12)]
+    before = ", ".join(f"Number{n}" for n in range(8))
+    passages = [passage(f"{pump(n).text} Before, others cared for it: {before}.", f"d{n}") for n in range(12)]
     with serving(pupil) as endpoint:
         made, examples, _ = write(tmp_path, llm(endpoint.url), passages)
     by_kind: dict[str, list[Example]] = {}
@@ -97,7 +98,8 @@ def test_three_kinds_are_written_with_the_evidence_they_came_from(tmp_path: Path
         source = example.evidence[0].passage.text
         assert example.answers[0] in example.choices
         assert len(set(example.choices)) == 4
-        assert [choice for choice in example.choices if choice in source] == [example.answers[0]], "the others are not true of it"
+        there = [choice for choice in example.choices if re.search(rf"\b{choice}\b", source)]
+        assert there == [example.answers[0]], "the others are not true of it"
         assert all(choice.startswith("Number") for choice in example.choices), "they are of the answer's type"
     assert {example.answers for example in by_kind["model claim"]} == {("true",), ("false",)}
     assert all(example.answers[0] in example.evidence[0].passage.text for example in by_kind["model short"])

@@ -25,7 +25,7 @@ from selfstudy.models.hf import HF
 from selfstudy.recipes import evaluate, ingest
 from selfstudy.recipes.adapt import Study, known_share
 from selfstudy.recipes.decisions import Decisions
-from selfstudy.recipes.generator import GeneratorStudy, folder_of
+from selfstudy.recipes.generator import GeneratorStudy, checked, folder_of
 from selfstudy.recipes.history import Event, History
 from selfstudy.recipes.ingest import Added
 from selfstudy.recipes.outcome import Outcome
@@ -115,6 +115,8 @@ class Engine:
         Where the settings name a generator to be tuned, that follows, with a gate of its own. Raises NotEnough, Busy, Stopped; then nothing
         that serves was changed.
         """
+        if self.settings.tuning.base is not None:
+            checked(self.settings.tuning)
         with Lock(self.home / "adapt.lock", "adapting"):
             outcome = self._adapt_search(time.monotonic())
             if self.settings.tuning.base is None:

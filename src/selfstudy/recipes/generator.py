@@ -109,19 +109,26 @@ def _row(example: Example, said: str) -> dict[str, Any]:
     return {"question": example.question, "kind": example.kind, "right": example.answers[0], "said": said}
 
 
+def checked(tuning: Tuning) -> str:
+    """The folder or name of the generator to be tuned. Raises BadInput where that cannot be done."""
+    if tuning.base is None or not tuning.base.startswith(SCHEME):
+        raise BadInput(f"The generator {tuning.base!r} cannot be tuned: only a model of transformers can.", "Name one as hf:<folder>.")
+    if not tuning.general:
+        raise BadInput(
+            "A generator is tuned with general conversations beside those about the documents, and there are none.",
+            'Give some hundred: --set tuning.general=["general.jsonl"], lines of {"messages": [...]}.',
+        )
+    for path in tuning.general:
+        next(read_conversations(path), None)
+    return tuning.base.removeprefix(SCHEME)
+
+
 class GeneratorStudy:
     """The stages of one tuning over the examples of an embedder's study; `searched` is the hybrid search that serves."""
 
     def __init__(self, run: Run, tuning: Tuning, mined: Artifact, searched: Lazy, live: System) -> None:
-        if tuning.base is None or not tuning.base.startswith(SCHEME):
-            raise BadInput(f"The generator {tuning.base!r} cannot be tuned: only a model of transformers can.", "Name one as hf:<folder>.")
-        if not tuning.general:
-            raise BadInput(
-                "A generator is tuned with general conversations beside those about the documents, and there are none.",
-                'Give some hundred: --set tuning.general=["general.jsonl"], lines of {"messages": [...]}.',
-            )
         self.run, self.tuning, self.mined, self.searched, self.live = run, tuning, mined, searched, live
-        self.base = tuning.base.removeprefix(SCHEME)
+        self.base = checked(tuning)
 
     @cached_property
     def general(self) -> Artifact:
