@@ -17,7 +17,7 @@ from selfstudy.recipes import candidate
 SETS = (
     "training.minutes=0",
     "head.on=false",
-    "modelled.passages=40",
+    "modelled.passages=32",
     "round_trip.k=1",
     "api.retries=0",
     "api.prices={m={input=1000,output=2000}}",
@@ -36,7 +36,7 @@ def docs(tmp_path: Path) -> Path:
     folder = tmp_path / "docs"
     folder.mkdir()
     places = ("harbour", "castle", "station", "bakery", "library", "theatre", "brewery")
-    for n in range(60):
+    for n in range(44):
         part, place = PARTS[n % len(PARTS)], places[n % len(places)]
         folder.joinpath(f"p{n}.txt").write_text(
             f"The {part} of pump {n} is oiled every {n + 2} weeks by engineer Number{n}. It runs below the {place} of district {n * 7} "
@@ -65,8 +65,8 @@ def test_a_plan_names_calls_tokens_and_money_and_asks_nothing(light: Any) -> Non
         _, planned, _ = light(endpoint.url, "adapt", "--plan")
         assert endpoint.bodies == []
     (written,) = [stage for stage in planned if stage["stage"] == "synth.modelled"]
-    assert written["calls"] == 160
-    assert written["tokens"] > 160 * 100
+    assert written["calls"] == 128
+    assert written["tokens"] > 128 * 100
     assert written["money"] > written["tokens"] / 1e6 * 1000
     assert written["seconds"] > 0
 
@@ -80,10 +80,10 @@ def test_a_budget_stops_cleanly_and_the_next_adapt_goes_on(light: Any) -> None:
         assert light(endpoint.url, "status")[1]["live"]["key"] is None
         code, outcome, err = light(endpoint.url, "adapt")
         assert code == 0, err
-        assert len(endpoint.bodies) == 160
+        assert len(endpoint.bodies) == 128
         assert {"model short", "model choice", "model claim"} <= set(outcome["questions"])
         code, _, _ = light(endpoint.url, "adapt")
-        assert (code, len(endpoint.bodies)) == (0, 160), "the second adapt asks nothing"
+        assert (code, len(endpoint.bodies)) == (0, 128), "the second adapt asks nothing"
         assert light(endpoint.url, "adapt", "--plan")[1][1]["calls"] == 0
 
 
