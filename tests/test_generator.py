@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from conftest import Run as Command
 from test_light import docs, small_guard  # noqa: F401 (fixtures)
 from tiny import causal, encoder_decoder, tokenizer
+from transformers import AutoModelForCausalLM
 
-from selfstudy.core.artifacts import manifest, write_records
-from selfstudy.core.errors import BadInput, Stopped
+from selfstudy.core.artifacts import manifest, read_records, write_records
+from selfstudy.core.errors import BadInput, Busy, Stopped
 from selfstudy.core.prompts import NOT_HERE, grounded, prompt_ids, rendered
 from selfstudy.core.records import Artifact, Conversation, Example, Message, Passage, Place, passage_id
-from selfstudy.core.run import Run
+from selfstudy.core.run import Lazy, Run
 from selfstudy.evals.answers import score
+from selfstudy.evals.gate import Gate, judge_answers
 from selfstudy.models.hf import HF
-from selfstudy.recipes.generator import read_conversations
+from selfstudy.recipes import generator as generator_loop
+from selfstudy.recipes.engine import Engine
+from selfstudy.recipes.generator import general, read_conversations
 from selfstudy.synth.conversations import Mix, conversation
 from selfstudy.synth.draft import draft
 from selfstudy.train.generator import IGNORED, Generator, Lora, generator, needed, tokens, turns
@@ -119,11 +125,33 @@ def test_the_second_stage_goes_on_from_the_first_ones_adapter(tmp_path: Path) ->
     second = run.stage(generator, config, given, str(first.path / "model"))
     about, weights = "adapter_config.json", "adapter_model.safetensors"
     bases = [json.loads((made.path / "model" / about).read_text())["base_model_name_or_path"] for made in (first, second)]
-    assert bases == [str(base), str(base)]
+    assert bases == [str(base.resolve())] * 2
     assert (first.path / "model" / weights).read_bytes() != (second.path / "model" / weights).read_bytes()
     whole = run.stage(generator, Generator(num_train_epochs=1, **FAST), given, str(first.path / "model"))
     assert (whole.path / "model" / "model.safetensors").is_file()
     assert HF(str(second.path / "model")).chat([[Message("user", "Which part?")]], max_tokens=3)[0].completion_tokens
+
+
+def test_weights_of_sixteen_bits_learn_in_thirty_two(tmp_path: Path) -> None:
+    base = causal(tmp_path / "base")
+    AutoModelForCausalLM.from_pretrained(base, dtype=torch.bfloat16).save_pretrained(base)
+    config = Generator(num_train_epochs=2, per_device_train_batch_size=4, gradient_accumulation_steps=1, learning_rate=5e-7)
+    made = Run(tmp_path / "artifacts").stage(generator, config, rows(tmp_path / "rows", 8), str(base))
+    before, after = (AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32) for folder in (base, made.path / "model"))
+    moved = [(one != other).float().mean() for one, other in zip(before.parameters(), after.parameters(), strict=True)]
+    assert float(torch.stack(moved).mean()) > 0.5, "steps of 5e-7 vanish in bf16"
+
+
+def test_an_adapter_holds_from_every_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    causal(tmp_path / "base")
+    config = Generator(num_train_epochs=1, lora=Lora(r=2), **FAST)
+    made = Run(tmp_path / "artifacts").stage(generator, config, rows(tmp_path / "rows", 8), "base")
+    monkeypatch.chdir(made.path)
+    was = HF("model").fingerprint
+    assert HF("model").chat([[Message("user", "Which part?")]], max_tokens=2)[0].completion_tokens
+    causal(tmp_path / "base", seed=5)
+    assert HF("model").fingerprint != was, "other weights beneath it make another model"
 
 
 def test_a_stopped_training_goes_on_from_its_checkpoint(tmp_path: Path) -> None:
@@ -171,7 +199,39 @@ def test_answers_are_scored_by_their_kind() -> None:
     assert score("False, since it is true that", example("true", "claim")) == 0
     assert score("It is 4 weeks [2].", example("4 weeks", "choice", ("4 weeks", "9 days"))) == 1
     assert score("4 weeks or 9 days", example("4 weeks", "choice", ("4 weeks", "9 days"))) == 0
-    assert score("every 4 weeks [2]", example("4 weeks")) == pytest.approx(0.8)
+    assert score("(A)", example("4 weeks", "choice", ("4 weeks", "9 days"))) == 1
+    assert score("B [1].", example("4 weeks", "choice", ("4 weeks", "9 days"))) == 0
+    assert score("The claim is false [1].", example("false", "claim")) == 1
+    assert score("It is oiled every 4 weeks [2].", example("4 weeks")) == score("4 weeks", example("4 weeks")) == 1
+    assert score("every 4 days [2]", example("4 weeks")) == pytest.approx(0.4)
+
+
+def test_general_conversations_are_read_once_and_in_part_kept_out(tmp_path: Path) -> None:
+    def said(text: str, *more: tuple[str, str]) -> str:
+        turns = [("user", text), ("assistant", f"{text}!"), *more]
+        return json.dumps({"messages": [{"role": role, "content": content} for role, content in turns]})
+
+    for name in "ab":
+        (tmp_path / name).mkdir()
+        lines = [said(f"{name}{n}") for n in range(20)] + [said("twice"), said("ends", ("user", "and?"))]
+        (tmp_path / name / "g.jsonl").write_text("\n".join(lines))
+    files = (tmp_path / "a" / "g.jsonl", tmp_path / "b" / "g.jsonl")
+    made = Run(tmp_path / "artifacts").stage(general, None, 10, Lazy("k", lambda: files))
+    learned, held = (list(read_records(made.path / f"{name}.jsonl", Conversation)) for name in ("conversations", "held"))
+    assert (len(learned), len(held)) == (32, 10)
+    questions = [one.messages[0].content for one in learned + held]
+    assert sorted(questions) == sorted({*questions}), "none stands on both sides"
+    assert all(one.messages[-1].role == "assistant" for one in learned + held)
+
+
+def test_too_few_general_conversations_prove_nothing() -> None:
+    gain = ([0.0] * 60, [1.0] * 60)
+    assert judge_answers(Gate(), answers=gain, general=([1.0] * 40, [1.0] * 40)).promote
+    few = judge_answers(Gate(), answers=gain, general=([1.0], [1.0]))
+    assert not few.promote
+    assert "general conversations can prove nothing" in few.reason
+    assert not judge_answers(Gate(), answers=gain, general=([1.0] * 40, [0.9] * 40)).promote
+    assert not judge_answers(Gate(), answers=(gain[0], gain[0]), general=([1.0] * 40, [1.0] * 40)).promote
 
 
 def test_a_file_that_is_no_conversation_is_named_by_line(tmp_path: Path) -> None:
@@ -186,11 +246,12 @@ def test_a_file_that_is_no_conversation_is_named_by_line(tmp_path: Path) -> None
 @pytest.fixture
 def full(run: Command, docs: Path, tmp_path: Path) -> Any:  # noqa: F811
     """`full(verb, ...)`: a command line of a user who tunes a tiny generator."""
-    lines = [{"messages": [{"role": "user", "content": f"Say {n}."}, {"role": "assistant", "content": str(n)}]} for n in range(40)]
+    lines = [{"messages": [{"role": "user", "content": f"Say {n}."}, {"role": "assistant", "content": str(n)}]} for n in range(44)]
     (tmp_path / "general.jsonl").write_text("\n".join(map(json.dumps, lines)))
     causal(tmp_path / "tiny", texts=[path.read_text() for path in docs.iterdir()])
     sets = ["embedder=fake:64", "training.minutes=0", "head.on=false", 'tuning.general=["general.jsonl"]', "tuning.exam=40",
-            "gate.minimum_exam=5", "tuning.held=10", "tuning.max_tokens=4", "tuning.mix.most=20", "tuning.stage1.max_length=128",
+            "gate.minimum_exam=5", "gate.minimum_general=5",
+            "tuning.held=10", "tuning.max_tokens=4", "tuning.mix.most=20", "tuning.stage1.max_length=128",
             "tuning.stage2.max_length=256"]  # fmt: skip
     assert run("--set", "embedder=fake:64", "add", "docs")[0] == 0
 
@@ -233,16 +294,37 @@ def test_a_generator_that_learned_nothing_is_refused_and_one_that_is_promoted_an
     assert full("status")[1]["live"]["generator"] is None
 
 
+def test_a_promotion_that_was_cut_off_is_made_up_for(full: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    truly, serve = generator_loop.judge_answers, Engine._serve
+    monkeypatch.setattr(generator_loop, "judge_answers", lambda *args, **kwargs: replace(truly(*args, **kwargs), promote=True))
+    cut: list[str] = []
+
+    def once(self: Engine, event: str, *args: Any, **kwargs: Any) -> Any:
+        if event == "promoted" and not cut:
+            cut.append(event)
+            raise Busy("Another process writes.", "Wait.")
+        return serve(self, event, *args, **kwargs)
+
+    monkeypatch.setattr(Engine, "_serve", once)
+    assert full("adapt", "--generator", "hf:tiny")[0] == 3
+    assert full("status")[1]["live"]["generator"] is None
+    assert full("adapt", "--generator", "hf:tiny")[0] == 0
+    assert full("status")[1]["live"]["generator"].startswith("hf:artifact:")
+
+
 @pytest.mark.parametrize(
     ("sets", "told"),
     [
         (["tuning.base=openai:x"], "cannot be tuned"),
         (["tuning.base=hf:tiny", "tuning.general=[]"], "general conversations"),
         (["tuning.base=hf:tiny", 'tuning.general=["none.jsonl"]'], "not a file"),
+        (["tuning.base=hf:tinny"], "cannot be read"),
+        (["tuning.base=hf:tiny", "tuning.stage2.lr_scheduler_type=cosin"], "cannot be set up"),
+        (["tuning.base=hf:tiny", "tuning.stage2.lora.load_in_4bit=true"], "pip install bitsandbytes"),
     ],
 )
 def test_what_cannot_be_tuned_is_said_before_any_work(full: Any, sets: list[str], told: str) -> None:
     code, said, err = full("adapt", *(part for one in sets for part in ("--set", one)))
-    assert code == 2
+    assert code == (5 if "bitsandbytes" in told else 5 if "read" in told else 2), said
     assert told in json.dumps(said) + err
     assert not Path("home", "artifacts").exists()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from tiny import causal, encoder_decoder
+from tiny import causal, encoder_decoder, tokenizer
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from selfstudy.core.errors import BadModel
@@ -41,6 +41,12 @@ def test_a_batch_is_answered_as_each_conversation_alone(tmp_path: Path, template
         assert prompt.endswith("<|assistant|>")
     else:
         assert prompt.endswith("Question: how often is the pump oiled?\n\nAnswer:")
+
+
+def test_a_template_without_a_system_turn_gets_it_in_the_first_question(tmp_path: Path) -> None:
+    words = tokenizer(tmp_path, template=True)
+    words.chat_template = "{% if messages[0].role == 'system' %}{{ raise_exception('no system') }}{% endif %}" + words.chat_template
+    assert rendered(words, ASKED[1]).startswith("<|user|>the pump is oiled by hand once a week and runs for ten years\n\nhow often")
 
 
 def test_tokens_carry_the_models_own_probabilities(tmp_path: Path) -> None:

@@ -87,6 +87,20 @@ def test_a_budget_stops_cleanly_and_the_next_adapt_goes_on(light: Any) -> None:
         assert light(endpoint.url, "adapt", "--plan")[1][1]["calls"] == 0
 
 
+def test_a_budget_in_money_needs_a_price(light: Any) -> None:
+    with serving(pupil) as endpoint:
+        code, said, err = light(endpoint.url, "adapt", "--budget", "money=2", "--set", "llm=openai:other")
+        assert code == 2
+        assert "no price of 'other'" in json.dumps(said) + err
+        assert endpoint.bodies == []
+
+
+def test_a_budget_that_says_no_limit_is_an_error(run: Run) -> None:
+    code, _, err = run("adapt", "--budget", "5")
+    assert code == 2
+    assert "calls=N, tokens=N or money=N" in err
+
+
 def test_a_person_reads_strikes_and_keeps(light: Any) -> None:
     with serving(pupil) as endpoint:
         assert light(endpoint.url, "questions")[0] == 2, "none were written yet"

@@ -48,8 +48,13 @@ HITS = [Hit(passage(text, 100 * place), 1.0, "hybrid") for place, text in enumer
             "The wheel turns day and night. [1]",
             [TEXTS[1].split(". ")[0] + "."],
         ),
+        (
+            'Passage [1] says: "It is made of brass and weighs two kilograms." So the answer is: weighs two kilograms [1]',
+            "weighs two kilograms [1]",
+            ["It is made of brass and weighs two kilograms."],
+        ),
     ],
-    ids=["inside", "behind the stop", "unmarked", "two", "invented"],
+    ids=["inside", "behind the stop", "unmarked", "two", "invented", "reasoned"],
 )
 def test_a_sentence_stays_where_a_passage_bears_it_out(said: str, text: str, quotes: list[str]) -> None:
     found = cited(said, HITS)
@@ -59,6 +64,26 @@ def test_a_sentence_stays_where_a_passage_bears_it_out(said: str, text: str, quo
     whole = TEXTS[0].ljust(100) + TEXTS[1]
     assert all(whole[citation.start : citation.end] == citation.quote for citation in found[1])
     assert [citation.number for citation in found[1]] == list(range(1, len(quotes) + 1))
+
+
+def test_a_bare_verdict_is_cited_to_what_its_passage_says_of_the_question() -> None:
+    found = cited("True [2].", HITS, "Is it true that the wheel turns day and night?")
+    assert found is not None
+    assert [citation.quote for citation in found[1]] == ["The wheel of the mill turns day and night."]
+    assert cited("True.", HITS, "Is it true that the wheel turns day and night?") is None, "a verdict without a passage proves nothing"
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "The valve is oiled every 6 weeks [1].",
+        "The valve of the pump is never oiled every six weeks [1].",
+        "Somebody may stop it before harvest [2].",
+    ],
+    ids=["another number", "denied", "no longer denied"],
+)
+def test_another_number_or_a_denial_is_not_borne_out(said: str) -> None:
+    assert cited(said, HITS) is None
 
 
 @pytest.mark.parametrize("said", [NOT_HERE, f"{NOT_HERE.capitalize()}.", "Purple elephants dance.", "[1] [2]", "..."])

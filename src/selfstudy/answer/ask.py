@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from selfstudy.answer.abstention import Calibration, abstains, confidence
 from selfstudy.answer.default import DEFAULT
 from selfstudy.answer.extractive import extract
@@ -10,7 +12,8 @@ from selfstudy.answer.signals import features_of
 from selfstudy.answer.terms import is_cjk_text
 from selfstudy.answer.written import write
 from selfstudy.core.ports import LLM, Embedder, Retriever
-from selfstudy.core.records import Answer
+from selfstudy.core.prompts import aimed_at_models
+from selfstudy.core.records import Answer, Citation, Hit
 
 NOT_FOUND = "The documents do not hold the answer."
 NOT_FOUND_CHINESE = "文档中没有答案。"
@@ -38,8 +41,14 @@ def answer(
     sure = float(confidence(features, calibration)[0])
     said = None
     if not abstains(features, calibration)[0]:
-        said = extract(found[0], cfg) if llm is None else write(llm, question, hits[: cfg.passages])
+        said = extract(found[0], cfg) if llm is None else _written(llm, question, found[0].hits[: cfg.passages])
     if said is None:
         return Answer(question, NOT_FOUND_CHINESE if is_cjk_text(question) else NOT_FOUND, (), hits, sure, True)
     text, citations = said
     return Answer(question, text, citations, hits, sure, False)
+
+
+def _written(llm: LLM, question: str, hits: Sequence[Hit]) -> tuple[str, tuple[Citation, ...]] | None:
+    """The model's answer over what is meant for readers; a passage that speaks to models is not shown to one."""
+    shown = [hit for hit in hits if not aimed_at_models(hit.passage.indexed)]
+    return write(llm, question, shown) if shown else None

@@ -15,6 +15,11 @@ from selfstudy.core.text import normal, sentences
 
 _MARKS = re.compile(r"\s*\[(\d{1,3}(?:\s*[,;]\s*\d{1,3})*)\]")
 _MOVED = re.compile(r"([.!?。！？]+)((?:\s*\[\d[\d,; ]*\])+)")
+_REASONED = re.compile(r'^Passage \[\d+\] says: ".*?" So the answer is: ', re.DOTALL)
+"""The reasoning that generators are taught to put before an answer: it quotes, and the citation does that too."""
+_NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
+_DENIAL = re.compile(r"\b(?:not|never|no|none|nobody|nothing|cannot|without|neither|nor|\w+n['’]t)\b|不|没|無|无|未|非", re.IGNORECASE)
+_VERDICTS = frozenset({"true", "false", "yes", "no", "是", "否", "对", "错"})
 _BORNE_OUT = 0.34
 """The least share of a sentence's terms that the sentence of the passage must hold, else the citation proves nothing."""
 _LONGEST = 420
@@ -27,29 +32,32 @@ def write(llm: LLM, question: str, hits: Sequence[Hit], max_tokens: int = 400) -
     """
     (reply,) = llm.chat([grounded(question, [hit.passage for hit in hits])], max_tokens=max_tokens)
     if reply.fault:
-        raise BadModel(
-            f"{llm.name} gave no answer: {reply.fault}", "Ask again, or without --set llm for an answer in the documents' words."
-        )
-    return cited(reply.text, hits)
+        raise BadModel(f"{llm.name} gave no answer: {reply.fault}", "Ask again, or without a model for an answer in the documents' words.")
+    return cited(reply.text, hits, question)
 
 
-def cited(text: str, hits: Sequence[Hit]) -> tuple[str, tuple[Citation, ...]] | None:
+def cited(text: str, hits: Sequence[Hit], question: str = "") -> tuple[str, tuple[Citation, ...]] | None:
     """The sentences of `text` that passages bear out, with their citations; None where there are none.
 
-    A sentence that names no passage is looked for in all of them; one that none bears out is left out.
+    A sentence that names no passage is looked for in all of them; one that none bears out is left out. A bare verdict ("Yes [1].") is cited
+    to what its passage says about `question`.
     """
     if normal(NOT_HERE) in normal(text) and len(text) < 4 * len(NOT_HERE):
         return None
-    text = _MOVED.sub(r"\2\1", text)  # "It is red. [1]" -> "It is red [1]."
+    text = _MOVED.sub(r"\2\1", _REASONED.sub("", text))  # "It is red. [1]" -> "It is red [1]."
     parts: list[str] = []
     citations: list[Citation] = []
     for start, end in sentences(text):
         said = text[start:end]
-        named = [int(number) - 1 for match in _MARKS.finditer(said) for number in re.findall(r"\d+", match[1])]
+        numbers = [int(number) - 1 for match in _MARKS.finditer(said) for number in re.findall(r"\d+", match[1])]
+        named = [at for at in dict.fromkeys(numbers) if 0 <= at < len(hits)]
         bare = _MARKS.sub("", said).strip()
-        among = [at for at in dict.fromkeys(named) if 0 <= at < len(hits)] or range(len(hits))
-        found = [best for at in among if (best := _borne_out(bare, hits[at].passage)) is not None]
-        if not found or not any(char.isalnum() for char in bare):
+        if not any(char.isalnum() for char in bare):
+            continue
+        verdict = normal(bare).strip() in _VERDICTS and bool(named)
+        wanted = question if verdict else bare
+        found = [best for at in named or range(len(hits)) if (best := _borne_out(wanted, hits[at].passage, verdict)) is not None]
+        if not found:
             continue
         chosen = found if named else [max(found, key=lambda one: one[0])]
         first = len(citations) + 1
@@ -58,8 +66,11 @@ def cited(text: str, hits: Sequence[Hit]) -> tuple[str, tuple[Citation, ...]] | 
     return (("" if is_cjk_text(text) else " ").join(parts), tuple(citations)) if parts else None
 
 
-def _borne_out(said: str, passage: Passage) -> tuple[float, Passage, tuple[int, int]] | None:
-    """The sentence of `passage` that holds most of what is said, if it holds enough."""
+def _borne_out(said: str, passage: Passage, verdict: bool = False) -> tuple[float, Passage, tuple[int, int]] | None:
+    """The sentence of `passage` that holds most of what is said, if it holds enough, every number of it, and denies what is denied.
+
+    Words prove no more than that; whether the sentence follows from them is for a judge to say.
+    """
     wanted = set(terms(said))
     wanted = wanted - set(terms(passage.title)) or wanted  # what the title says already need not be said again
     spans = pieces(passage.text, _LONGEST)
@@ -67,7 +78,16 @@ def _borne_out(said: str, passage: Passage) -> tuple[float, Passage, tuple[int, 
     if not shares or max(shares) < _BORNE_OUT:
         return None
     best = shares.index(max(shares))
+    if not verdict:
+        numbers = set(_NUMBER.findall(said))
+        if not numbers <= set(_NUMBER.findall(passage.indexed)) or denies(said) != denies(passage.text[slice(*spans[best])]):
+            return None
     return shares[best], passage, spans[best]
+
+
+def denies(text: str) -> bool:
+    """Whether a sentence says that something is not so."""
+    return _DENIAL.search(text) is not None
 
 
 def _citation(passage: Passage, span: tuple[int, int], number: int) -> Citation:

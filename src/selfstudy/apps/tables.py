@@ -80,7 +80,7 @@ def plan(rows: Sequence[Mapping[str, Any]]) -> RenderableType:
     if calls:
         money = [row["money"] for row in ahead if row.get("calls")]
         price = f", {sum(money):.2f} in money" if None not in money else "; no price is known (api.prices)"
-        parts.append(Text(f"At most {calls:,} calls of a model and {tokens:,} tokens{price}."))
+        parts.append(Text(f"About {calls:,} calls of a model and {tokens:,} tokens{price}; replies that have to be mended cost more."))
     return Group(*parts)
 
 
@@ -92,7 +92,7 @@ def questions(rows: Sequence[Mapping[str, Any]]) -> RenderableType:
     for row in rows:
         answers = " / ".join(row["choices"] or row["answers"])
         note = row["said"] or row["dropped"]
-        table.add_row(row["id"][:8], row["question"], answers[:80], row["kind"], row["writer"], row["split"] or "", note)
+        table.add_row(row["id"][:8], plain(row["question"]), plain(answers[:80]), row["kind"], row["writer"], row["split"] or "", note)
     return Group(table, Text("Strike one with --strike ID, keep one that was dropped with --keep ID; the next adapt respects it."))
 
 

@@ -70,6 +70,11 @@ class Stopped(SelfstudyError):
     exit_code = 130
 
 
+def first_line(error: BaseException) -> str:
+    """What a library says went wrong, in one line."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """The clause ", did you mean 'x'?" for the known name nearest to `name`, or nothing."""
     found = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)

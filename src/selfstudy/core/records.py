@@ -184,7 +184,8 @@ class Token(Record):
 class Reply(Record):
     """What an LLM answered. `data` is the value of `text` where a schema was asked for.
 
-    `fault` says why the reply cannot be used (refused, empty, against the schema, given up); "" for a good one. `model` is the name that
+    `fault` says why the reply cannot be used (refused, empty, against the schema, given up); "" for a good one; `transient`: asking
+    again later may help. `model` is the name that
     the endpoint gave itself. Tokens are counted over all calls that this reply took.
     """
 
@@ -195,6 +196,7 @@ class Reply(Record):
     tokens: tuple[Token, ...] = ()
     prompt_tokens: int = 0
     completion_tokens: int = 0
+    transient: bool = False
 
 
 @dataclass(frozen=True, slots=True)

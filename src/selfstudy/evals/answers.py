@@ -14,6 +14,7 @@ from selfstudy.core.records import Example, Record
 from selfstudy.core.text import is_cjk
 
 _ARTICLE = re.compile(r"\b(?:a|an|the)\b")
+_VERDICTS = {"true": True, "yes": True, "false": False, "no": False}
 _MARK = re.compile(r"\s*(?:\[\d+\])+")
 
 
@@ -105,13 +106,19 @@ def holds(answer: str, references: Sequence[str]) -> float:
 
 
 def score(answer: str, example: Example) -> float:
-    """How right an answer is, 0 to 1: a claim's by the verdict it begins with, a choice's by holding the right one alone, else token F1."""
+    """How right an answer is, 0 to 1, whatever its form: 1 where it holds the right words, else the token F1.
+
+    A claim's is its first verdict, however that is put; a choice's the right one, by its words or its letter, and no other.
+    """
     if example.kind == "claim":
-        return float(normalized(answer)[:1] == normalized(example.answers[0]))
+        said = next((_VERDICTS[word] for word in normalized(answer) if word in _VERDICTS), None)
+        return float(said == _VERDICTS.get(example.answers[0].lower()))
     if example.choices:
-        wrong = [choice for choice in example.choices if choice not in example.answers]
-        return float(bool(holds(answer, example.answers)) and not holds(answer, wrong))
-    return token_f1(answer, example.answers)
+        named = {choice for choice in example.choices if holds(answer, [choice])} or {
+            choice for letter, choice in zip("ABCDEFGHIJ", example.choices, strict=False) if re.search(rf"(?<!\w){letter}(?!\w)", answer)
+        }
+        return float(bool(named) and named <= set(example.answers))
+    return max(holds(answer, example.answers), token_f1(answer, example.answers))
 
 
 def _f1(answer: list[str], reference: list[str]) -> float:

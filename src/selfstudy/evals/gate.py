@@ -27,6 +27,7 @@ class Gate(BaseModel):
     hybrid_margin: float = Field(0.03, ge=0, description="how much worse hybrid search may be at most")
     minimum_exam: int = Field(30, ge=2, description="fewer exam questions prove nothing")
     minimum_unseen: int = Field(20, ge=2, description="fewer exam questions of writers that training never saw prove nothing")
+    minimum_general: int = Field(20, ge=2, description="fewer general conversations prove nothing")
     minimum_own: int = Field(20, ge=2, description="fewer questions of the user's own are shown and not judged")
 
 
@@ -90,7 +91,10 @@ def judge_answers(gate: Gate, *, answers: BeforeAfter, general: BeforeAfter, can
     checks: tuple[Check, ...] = (size,)
     if size.passed:
         checks += (_gain("answers", compare(*answers, seed), gate, candidates),)
-        checks += (_not_worse("general", compare(*general, seed), gate.guard_margin),)
+        there = len(np.asarray(general[0]))
+        enough = there >= gate.minimum_general
+        needed = f"at least {gate.minimum_general} of them are needed, and there are {there}"
+        checks += (_not_worse("general", compare(*general, seed), gate.guard_margin) if enough else Check("general", False, None, needed),)
     failed = [check for check in checks if not check.passed]
     if failed:
         return Verdict(False, _refusal(failed, "The score of answers"), checks)

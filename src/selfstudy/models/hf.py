@@ -8,7 +8,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
-from selfstudy.core.errors import BadModel
+from selfstudy.core.errors import BadModel, first_line
 from selfstudy.core.plugs import extra
 from selfstudy.core.ports import Progress, silent
 from selfstudy.core.prompts import prompt_ids, rendered
@@ -39,12 +39,14 @@ class HF:
 
     @property
     def fingerprint(self) -> str:
-        """Of a folder the contents of its files; of a hub's model its name."""
+        """Of a folder the contents of its files, an adapter's with those of its base; of a hub's model its name."""
         folder = Path(self._name)
         if not folder.is_dir():
             return digest("hf", self._name)
         files = sorted({path for pattern in _WEIGHTS for path in folder.glob(pattern)})
-        return digest("hf", *(f"{path.name} {sha256_of(path)}" for path in files))
+        beneath = _under(folder)
+        others = [HF(beneath).fingerprint] if beneath is not None else []
+        return digest("hf", *(f"{path.name} {sha256_of(path)}" for path in files), *others)
 
     @property
     def is_encoder_decoder(self) -> bool:
@@ -94,9 +96,7 @@ class HF:
                     replies = self._generate(model, tokenizer, [asked[place] for place in group], logprobs, max_tokens, temperature)
             except (MemoryError, RuntimeError) as error:
                 if not _no_memory(error) or len(group) == 1:
-                    raise BadModel(
-                        f"{self.name} failed: {str(error).splitlines()[0]}", "Give a smaller model, or shorter passages."
-                    ) from error
+                    raise BadModel(f"{self.name} failed: {first_line(error)}", "Give a smaller model, or shorter passages.") from error
                 size = max(1, len(group) // 2)
                 continue
             order = order[len(group) :]
@@ -121,7 +121,7 @@ class HF:
         with torch.inference_mode(), quiet():
             made = model.generate(
                 **encoded, **sampling, max_new_tokens=max_tokens, pad_token_id=tokenizer.pad_token_id,
-                return_dict_in_generate=True, output_logits=True,
+                return_dict_in_generate=True, output_logits=bool(logprobs),
             )  # fmt: skip
         begin = 0 if model.config.is_encoder_decoder else encoded["input_ids"].shape[1]
         begin += 1 if model.config.is_encoder_decoder else 0  # the token that starts the decoder was not written
@@ -153,19 +153,19 @@ def _load(name: str, device: str | None) -> tuple[Any, Any]:
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
     dtype = torch.bfloat16 if device == "cuda" else torch.float32
     folder = Path(name)
-    adapter = folder / "adapter_config.json"
-    base = json.loads(adapter.read_text(encoding="utf-8"))["base_model_name_or_path"] if adapter.is_file() else name
+    beneath = _under(folder)
+    base = beneath or name
     with quiet():
         try:
             config = AutoConfig.from_pretrained(base)
             kind: Any = AutoModelForSeq2SeqLM if config.is_encoder_decoder else AutoModelForCausalLM
             tokenizer = AutoTokenizer.from_pretrained(name if (folder / "tokenizer_config.json").is_file() else base)
             model = kind.from_pretrained(base, dtype=dtype)
-            if adapter.is_file():
+            if beneath is not None:
                 model.resize_token_embeddings(max(len(tokenizer), model.get_input_embeddings().weight.shape[0]))
                 model = extra("peft", "full").PeftModel.from_pretrained(model, name)
-        except (OSError, ValueError, KeyError) as error:
-            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        except Exception as error:  # every format of weights has its own
+            reason = first_line(error)
             raise BadModel(
                 f"hf:{name} cannot be loaded: {reason}", "Give the folder of a whole model, or a name that the hub knows."
             ) from error
@@ -174,6 +174,12 @@ def _load(name: str, device: str | None) -> tuple[Any, Any]:
     if not config.is_encoder_decoder:
         tokenizer.padding_side = "left"
     return model.to(device).eval(), tokenizer
+
+
+def _under(folder: Path) -> str | None:
+    """The model that the LoRA adapter in `folder` stands on; None where it is no adapter."""
+    about = folder / "adapter_config.json"
+    return str(json.loads(about.read_text(encoding="utf-8"))["base_model_name_or_path"]) if about.is_file() else None
 
 
 def _room(model: Any, tokenizer: Any, max_tokens: int) -> int:

@@ -8,6 +8,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -134,7 +135,7 @@ class _Calls:
                 async with asyncio.timeout(self.llm.endpoint.settings.deadline):
                     return await self._usable(messages)
             except TimeoutError:
-                return Reply("", fault=f"no whole reply within {self.llm.endpoint.settings.deadline:g} s")
+                return Reply("", fault=f"no whole reply within {self.llm.endpoint.settings.deadline:g} s", transient=True)
 
     async def _usable(self, messages: list[Message]) -> Reply:
         """Ask until the reply can be used, three times at most."""
@@ -147,7 +148,7 @@ class _Calls:
                 break
             if reply.text and self.asked["schema"] is not None and attempt < _TRIES - 1:
                 messages = [*messages, Message("assistant", reply.text), Message("user", complaint(reply.fault))]
-        return Reply(reply.text, reply.data, reply.fault, reply.model, reply.tokens, prompt, completion)
+        return replace(reply, prompt_tokens=prompt, completion_tokens=completion)
 
     async def _one(self, messages: list[Message]) -> Reply:
         openai, llm = self.openai, self.llm
@@ -169,15 +170,15 @@ class _Calls:
                 raise Stopped(
                     f"{llm.endpoint.url} says that the quota is used up.", "What was answered is kept; run the same command again to go on."
                 ) from None
-            return Reply("", fault="the endpoint stayed too busy (429)")
+            return Reply("", fault="the endpoint stayed too busy (429)", transient=True)
         except (openai.AuthenticationError, openai.PermissionDeniedError, openai.NotFoundError) as error:
             raise llm.endpoint.failure(error) from None
         except openai.APIStatusError as error:
-            return Reply("", fault=f"the endpoint failed ({error.status_code})")
+            return Reply("", fault=f"the endpoint failed ({error.status_code})", transient=True)
         except openai.APIConnectionError as error:
             if not llm._reached:
                 raise llm.endpoint.failure(error) from None
-            return Reply("", fault="the connection broke")
+            return Reply("", fault="the connection broke", transient=True)
         except (ValueError, openai.OpenAIError) as error:  # a body that is no JSON, or not of the protocol
             return Reply("", fault=f"the reply is not of the protocol: {llm.endpoint.clean(str(error))[:100]}")
         llm._reached = True

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import threading
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,12 @@ class Replies:
 
     def __init__(self, folder: Path) -> None:
         self._lock = threading.Lock()
-        self._table = kept_table(folder, "replies", "key TEXT PRIMARY KEY, reply TEXT NOT NULL")
+        self._folder = folder
+
+    @cached_property
+    def _table(self) -> sqlite3.Connection:
+        """Opened when it is first needed: a plan writes nothing."""
+        return kept_table(self._folder, "replies", "key TEXT PRIMARY KEY, reply TEXT NOT NULL")
 
     @staticmethod
     def key(**asked: Any) -> str:

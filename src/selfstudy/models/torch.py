@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from selfstudy.core.errors import BadModel
+from selfstudy.core.errors import BadModel, first_line
 from selfstudy.core.ports import Progress, Vectors
 from selfstudy.core.quiet import quiet
 from selfstudy.models.folder import ModelFolder
@@ -27,8 +27,9 @@ def load_model(folder: ModelFolder) -> SentenceTransformer:
         try:
             model = SentenceTransformer(str(folder.path), local_files_only=True)
         except Exception as error:  # every format of weights has its own
-            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-            raise BadModel(f"The model in {folder.path} cannot be loaded: {reason}", "Put back a whole copy of the model.") from error
+            raise BadModel(
+                f"The model in {folder.path} cannot be loaded: {first_line(error)}", "Put back a whole copy of the model."
+            ) from error
     if folder.given_max_seq_length is not None:
         model.max_seq_length = folder.given_max_seq_length
     return model.eval()

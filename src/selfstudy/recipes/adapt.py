@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -195,7 +195,9 @@ class Study:
 
     @cached_property
     def asked(self) -> Artifact:
-        return self.run.stage(questions, self.settings.questions, self.corpus, self.modelled, self.decisions.said("strike"))
+        return self.run.stage(
+            questions, self.settings.questions, self.corpus, self.modelled, self.decisions.said("strike"), self.decisions.said("keep")
+        )
 
     @cached_property
     def base_retrievers(self) -> dict[str, Any]:
@@ -350,7 +352,7 @@ class Study:
         return [self._costed(planned) if planned.stage == modelled.name else planned for planned in self.run.planned]
 
     def _costed(self, planned: Planned) -> Planned:
-        """What the model would be asked, at most: replies that were kept from before cost nothing again."""
+        """What the model would be asked, about: replies that were kept from before cost nothing again."""
         if planned.state == "kept" or self.llm is None:
             return planned
         cost = cost_of(self.snapshot.passages, self.settings.modelled)
@@ -399,9 +401,7 @@ class Study:
             weight=self.weight,
             seconds=0.0,
             report=f"reports/{self.key}.html",
-            note=f"This candidate stands at {self.share:g} of the distance from the base: the one at full distance failed only the guard."
-            if self.share < 1
-            else "",
+            note=" ".join(self._notes()),
         )
         make_folder(self.home / "reports")
         write_report(
@@ -409,6 +409,13 @@ class Study:
             page_of(self.home.resolve().name, self.settings, outcome, rows, own, self._losses()),
         )
         return verdict, outcome
+
+    def _notes(self) -> Iterator[str]:
+        if self.share < 1:
+            yield f"This candidate stands at {self.share:g} of the distance from the base: the one at full distance failed only the guard."
+        if self.modelled is not None and (count := manifest(self.modelled).result["suspicious"]):
+            path = self.modelled.path.relative_to(self.home) / "suspicious.jsonl"
+            yield f"{count} passages speak to models, or nothing of use was written about them; {path} lists them."
 
     def _losses(self) -> list[float]:
         path = (self.trained or self.fitted).path / "losses.json"

@@ -54,6 +54,7 @@ class Engine:
         self._reporter = reporter
         self.meter = Meter(settings.budget, settings.api.prices)
         self._loaded: dict[str, Remembering] = {}
+        self._generators: dict[str, HF] = {}
         self._read: tuple[int, float] | None = None
 
     @classmethod
@@ -90,7 +91,7 @@ class Engine:
 
         snapshot, live = self.store.snapshot(), self.live
         retriever = self._retrievers(snapshot)["hybrid"]
-        llm = HF(folder_of(live.generator, self.home / "artifacts")) if live.generator else self.llm
+        llm = self._generator(live.generator) if live.generator else self.llm
         found = answer(question, retriever, self._embedder(live.embedder), calibration_of(live), where, self.settings.extract, llm)
         return replace(found, citations=tuple(self._named(snapshot, citation) for citation in found.citations))
 
@@ -102,6 +103,8 @@ class Engine:
 
     def plan(self) -> list[Planned]:
         """What `adapt` would run and what is kept. Loads and writes nothing."""
+        if self.settings.tuning.base is not None:
+            checked(self.settings.tuning)
         study = self._study(planning=True)
         planned = study.plan()
         if self.settings.tuning.base is not None:
@@ -135,42 +138,46 @@ class Engine:
             outcome = Outcome.load(judged.details)
             if not outcome.fails_only("guard"):
                 break
-        later = [event for event in self.history_of.events() if event.number > judged.number and event.event != "judged"]
-        if judged.promote and not later and judged.system is not None:
-            self._serve("promoted", judged.system, judged.reason)
-        elif self.live.key is None and self.live.abstention is None:
+        if not self._promoted(judged) and self.live.key is None and self.live.abstention is None:
             calibrated = replace(self.base, abstention=read_json(study.base_calibrated.path / "calibration.json"))
             self._serve("calibrated", calibrated, "the base goes on serving, and has learned when to abstain")
         return outcome
+
+    def _promoted(self, judged: Event) -> bool:
+        """Let a candidate serve whose judgement says so, if nothing was decided since: a kill may have come between the two."""
+        later = [event for event in self.history_of.events() if event.number > judged.number and event.event != "judged"]
+        if judged.promote and not later and judged.system is not None:
+            self._serve("promoted", judged.system, judged.reason)
+            return True
+        return False
 
     def _adapt_generator(self, began: float) -> Outcome:
         study = self._generator_study(self._study(planning=False))
         judged = self.history_of.judged(study.key)
         if judged is None:
-            exam = f"answers {study.mined.key}"
-            serving = HF(folder_of(self.live.generator or str(self.settings.tuning.base), self.home / "artifacts"))
+            exam = f"answers {study.content}"
+            serving = folder_of(self.live.generator or str(self.settings.tuning.base), self.home / "artifacts")
             verdict, outcome = study.judge(serving, self.settings.gate, self.history_of.examined(exam) + 1)
             outcome = replace(outcome, seconds=round(time.monotonic() - began, 1))
             judged = self.history_of.add(
                 "judged", study.key, verdict.reason, study.system(), before=self.live,
                 promote=verdict.promote, exam=exam, details=outcome.json(),
             )  # fmt: skip
-            if verdict.promote:
-                self._serve("promoted", study.system(), verdict.reason)
+        self._promoted(judged)
         return Outcome.load(judged.details)
 
     def _generator_study(self, study: Study) -> GeneratorStudy:
         live = self.live
         searched = study.lazy(f"live hybrid {live.weight:.3f}", live.fingerprint, lambda: self._retrievers(study.snapshot, live)["hybrid"])
-        return GeneratorStudy(study.run, self.settings.tuning, study.mined, searched, live)
+        return GeneratorStudy(study.run, self.settings.tuning, study.mined, searched, live, study.content)
 
     def _judge(self, study: Study, began: float) -> Event:
-        verdict, outcome = study.judge(self.history_of.examined(study.mined.key) + 1)
+        verdict, outcome = study.judge(self.history_of.examined(study.content) + 1)
         system = study.system(verdict.promote)
         outcome = replace(outcome, seconds=round(time.monotonic() - began, 1))
         return self.history_of.add(
             "judged", study.key, verdict.reason, system, before=self.live,
-            promote=verdict.promote, exam=study.mined.key, details=outcome.json(),
+            promote=verdict.promote, exam=study.content, details=outcome.json(),
         )  # fmt: skip
 
     def _study(self, planning: bool, share: float = 1.0) -> Study:
@@ -223,6 +230,12 @@ class Engine:
         """The model that the settings name, None where they name none. It is asked nothing yet. Raises UnknownPlugin, BadModel."""
         if self.settings.llm is None:
             return None
+        model = self.settings.llm.partition(":")[2]
+        if self.settings.budget.money is not None and model not in self.settings.api.prices:
+            raise BadInput(
+                f"A budget in money was given, and no price of {model!r} is known.",
+                f"Say it: --set 'api.prices={{\"{model}\"={{input=1.0,output=4.0}}}}' (a million tokens), or give --budget tokens=N.",
+            )
         found: LLM = resolve(self.settings.llm, LLMS, api=self.settings.api, cache=self.home / "paid", meter=self.meter)
         return found
 
@@ -333,6 +346,12 @@ class Engine:
     def _retrievers(self, snapshot: Snapshot, system: System | None = None) -> dict[str, Any]:
         system = system or self.live
         return retrievers(snapshot, self._embedder(system.embedder), system.weight)
+
+    def _generator(self, name: str) -> HF:
+        """A generator that was tuned here, loaded once."""
+        if name not in self._generators:
+            self._generators[name] = HF(folder_of(name, self.home / "artifacts"))
+        return self._generators[name]
 
     def _embedder(self, name: str) -> Remembering:
         if name not in self._loaded:

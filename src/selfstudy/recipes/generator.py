@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from selfstudy.core.artifacts import manifest, read_records, write_records
-from selfstudy.core.errors import BadInput
+from selfstudy.core.errors import BadInput, NotEnough
 from selfstudy.core.files import read_json, write_json
 from selfstudy.core.ports import LLM, Retriever
 from selfstudy.core.prompts import grounded
@@ -31,10 +31,15 @@ from selfstudy.recipes.system import System
 from selfstudy.synth.conversations import Mix, conversations, held_out
 from selfstudy.synth.draft import pick
 from selfstudy.train.generator import Generator, needed
+from selfstudy.train.generator import check as check_training
 from selfstudy.train.generator import generator as train
 
 SCHEME = "hf:"
 ARTIFACT = "hf:artifact:"
+_BLOCK = 16
+_FEWEST = 40
+"""General conversations, of which half at most are kept out of training."""
+_SHAPE = '{"messages": [{"role": "user", "content": "..."}, {"role": "assistant", "content": "..."}]}'
 
 
 class Tuning(BaseModel):
@@ -55,9 +60,9 @@ class Tuning(BaseModel):
 
 
 @stage("study.general", version=1)
-def general(work: Work, config: None, held: int, files: dict[str, Path]) -> dict[str, int]:
-    """`conversations.jsonl` to learn from and `held.jsonl` to measure on, out of the user's files."""
-    rows = [row for path in files.values() for row in read_conversations(path)]
+def general(work: Work, config: None, held: int, files: tuple[Path, ...]) -> dict[str, int]:
+    """`conversations.jsonl` to learn from and `held.jsonl` to measure on, out of the user's files; what stands there twice counts once."""
+    rows = list({digest(*(one.content for one in row.messages)): row for path in files for row in read_conversations(path)}.values())
     learned, kept = held_out(rows, min(0.5, held / max(1, len(rows))))
     write_records(work.folder / "conversations.jsonl", learned)
     write_records(work.folder / "held.jsonl", kept)
@@ -65,43 +70,53 @@ def general(work: Work, config: None, held: int, files: dict[str, Path]) -> dict
 
 
 def read_conversations(path: Path) -> Iterator[Conversation]:
-    """The conversations of a file of JSON lines {"messages": [{"role", "content"}, ...]}. Raises BadInput with the line of a fault."""
+    """The conversations of a file of JSON lines {"messages": [{"role", "content"}, ...]}, each up to its last answer.
+
+    One in which nobody is answered is passed over. Raises BadInput with the line of a fault.
+    """
     if not path.is_file():
-        raise BadInput(
-            f"{path} is not a file of conversations.", 'Each line is one: {"messages": [{"role": "user", "content": "..."}, ...]}'
-        )
-    with path.open(encoding="utf-8") as lines:
+        raise BadInput(f"{path} is not a file of conversations.", f"Each line is one: {_SHAPE}")
+    with path.open("rb") as lines:
         for number, line in enumerate(lines, 1):
             if not line.strip():
                 continue
             try:
-                messages = tuple(Message.load(one) for one in json.loads(line)["messages"])
+                messages = [Message.load(one) for one in json.loads(line)["messages"]]
             except (ValueError, KeyError, TypeError) as error:
                 raise BadInput(
-                    f"{path}, line {number} is no conversation: {str(error).splitlines()[0]}", "Mend or drop that line."
+                    f"{path}, line {number} is no conversation of system, user and assistant.", f"It should be {_SHAPE}"
                 ) from error
-            if any(message.role == "assistant" for message in messages):
-                yield Conversation(messages, "general", path.name)
+            answered = [at for at, one in enumerate(messages) if one.role == "assistant" and any(m.role == "user" for m in messages[:at])]
+            if answered:
+                yield Conversation(tuple(messages[: answered[-1] + 1]), "general", str(path))
 
 
 @stage("study.answers", version=1)
 def answers(
     work: Work, config: None, mined: Artifact, kept: Artifact, most: int, passages: int, tokens: int, searched: Retriever, llm: LLM
-) -> Any:
-    """`scores.json`: how right this generator's answers to exam questions are, and those to general conversations."""
+) -> dict[str, float]:
+    """`scores.json`: how right this generator's answers to exam questions are, and those to general conversations; `rows.json`: both.
+
+    A kill loses one block of replies.
+    """
     examples = pick([one for one in examples_of(mined, "exam") if one.answers and one.kind != "section"], most, "answers")
     hits = searched.search([example.question for example in examples], passages) if examples else []
-    asked = [
+    asked: list[Sequence[Message]] = [
         grounded(example.question, [hit.passage for hit in found], example.choices, example.kind == "claim")
         for example, found in zip(examples, hits, strict=True)
     ]
     held = list(read_records(kept.path / "held.jsonl", Conversation))
-    said = llm.chat([*asked, *(one.messages[:-1] for one in held)], max_tokens=tokens, progress=work.progress)
-    of_exam = [score(reply.text, example) for reply, example in zip(said, examples, strict=False)]
-    of_held = [token_f1(reply.text, [one.messages[-1].content]) for reply, one in zip(said[len(asked) :], held, strict=True)]
+    asked += [one.messages[:-1] for one in held]
+    with work.log("said") as log:
+        for start in range(len(log), len(asked), _BLOCK):
+            replies = llm.chat(asked[start : start + _BLOCK], max_tokens=tokens)
+            log.extend({str(start + place): reply.text for place, reply in enumerate(replies)})
+            work.progress(start + len(replies), len(asked))
+        said = log.values()
+    of_exam = [score(text, example) for text, example in zip(said, examples, strict=False)]
+    of_held = [token_f1(text, [one.messages[-1].content]) for text, one in zip(said[len(examples) :], held, strict=True)]
     write_json(work.folder / "scores.json", {"answers": of_exam, "general": of_held})
-    rows = [_row(example, reply.text) for example, reply in zip(examples, said, strict=False)]
-    write_json(work.folder / "rows.json", rows)
+    write_json(work.folder / "rows.json", [_row(example, text) for example, text in zip(examples, said, strict=False)])
     return {"answers": float(np.mean(of_exam or [0])), "general": float(np.mean(of_held or [0]))}
 
 
@@ -118,22 +133,27 @@ def checked(tuning: Tuning) -> str:
             "A generator is tuned with general conversations beside those about the documents, and there are none.",
             'Give some hundred: --set tuning.general=["general.jsonl"], lines of {"messages": [...]}.',
         )
-    for path in tuning.general:
-        next(read_conversations(path), None)
-    return tuning.base.removeprefix(SCHEME)
+    rows = sum(1 for path in tuning.general for _ in read_conversations(path))
+    if rows < _FEWEST:
+        raise NotEnough(f"There are {rows} general conversations: too few to see that nothing is forgotten.", f"Give {_FEWEST} or more.")
+    for config in filter(None, (tuning.stage1, tuning.stage2)):
+        check_training(config)
+    base = tuning.base.removeprefix(SCHEME)
+    needed(tuning.stage2, base, 1)
+    return base
 
 
 class GeneratorStudy:
     """The stages of one tuning over the examples of an embedder's study; `searched` is the hybrid search that serves."""
 
-    def __init__(self, run: Run, tuning: Tuning, mined: Artifact, searched: Lazy, live: System) -> None:
-        self.run, self.tuning, self.mined, self.searched, self.live = run, tuning, mined, searched, live
-        self.base = checked(tuning)
+    def __init__(self, run: Run, tuning: Tuning, mined: Artifact, searched: Lazy, live: System, content: str) -> None:
+        self.run, self.tuning, self.mined, self.searched, self.live, self.content = run, tuning, mined, searched, live, content
+        self.base = str(tuning.base).removeprefix(SCHEME)
 
     @cached_property
     def general(self) -> Artifact:
-        files = {path.name: path for path in self.tuning.general}
-        key = digest("general", *(path.read_text(encoding="utf-8") if path.is_file() else "" for path in files.values()))
+        files = self.tuning.general
+        key = digest("general", *(path.read_text(encoding="utf-8", errors="replace") for path in files))
         return self.run.stage(general, None, self.tuning.held, Lazy(key, lambda: files))
 
     @cached_property
@@ -154,15 +174,16 @@ class GeneratorStudy:
     def plan(self, passages: int) -> list[Planned]:
         """The stages, with the memory and the time that training takes, roughly: some questions are written about each of `passages`."""
         _ = self.second
-        rows = min(self.tuning.mix.most, 3 * passages)
-        return [self._costed(one, rows) if one.stage == train.name else one for one in self.run.planned]
+        return [self._costed(one, passages) if one.stage == train.name else one for one in self.run.planned]
 
-    def _costed(self, planned: Planned, rows: int) -> Planned:
+    def _costed(self, planned: Planned, passages: int) -> Planned:
         if planned.state == "kept":
             return planned
-        second = planned.key == self.second.key
-        config = self.tuning.stage2 if second or self.tuning.stage1 is None else self.tuning.stage1
-        need = needed(config, self.base, rows * (1 + self.tuning.mix.general))
+        if planned.key == self.second.key or self.tuning.stage1 is None:
+            rows = min(self.tuning.mix.most, 3 * passages) * (1 + self.tuning.mix.general)
+            need = needed(self.tuning.stage2, self.base, rows)
+        else:
+            need = needed(self.tuning.stage1, self.base, sum(1 for path in self.tuning.general for _ in read_conversations(path)))
         return replace(planned, seconds=planned.seconds if planned.seconds is not None else need.seconds, memory_gib=need.memory_gib)
 
     def _named(self, made: Artifact | None) -> Lazy:
@@ -171,8 +192,9 @@ class GeneratorStudy:
             return Lazy(made.key, lambda: str(made.path / "model"))
         return Lazy(HF(self.base).fingerprint, lambda: self.base)
 
-    def _scores(self, llm: HF) -> dict[str, NDArray[np.float64]]:
-        tuning = self.tuning
+    def _scores(self, folder: str) -> dict[str, NDArray[np.float64]]:
+        """The scores of the model in `folder`, which is loaded only where they are not known, and gone afterwards."""
+        tuning, llm = self.tuning, Lazy(HF(folder).fingerprint, lambda: HF(folder))
         made = self.run.stage(
             answers, None, self.mined, self.general, tuning.exam, tuning.mix.passages, tuning.max_tokens, self.searched, llm
         )
@@ -186,9 +208,9 @@ class GeneratorStudy:
         """What serves now, with the tuned generator."""
         return replace(self.live, key=self.key, generator=f"{ARTIFACT}{self.second.key}")
 
-    def judge(self, before: HF, gate: Any, candidates: int) -> tuple[Verdict, Outcome]:
-        """The verdict on the tuned generator beside the one that serves, over the same passages."""
-        was, now = self._scores(before), self._scores(HF(str(self.second.path / "model")))
+    def judge(self, before: str, gate: Any, candidates: int) -> tuple[Verdict, Outcome]:
+        """The verdict on the tuned generator beside the one in the folder `before`, which serves, over the same passages."""
+        was, now = self._scores(before), self._scores(str(self.second.path / "model"))
         verdict = judge_answers(
             gate, answers=(was["answers"], now["answers"]), general=(was["general"], now["general"]), candidates=candidates
         )

@@ -14,20 +14,8 @@ _LEAK = re.compile(
     r"|(?:本文|文中|上文|这段|该段|这篇|文章中|材料中|段落中)",
     re.IGNORECASE,
 )
-_INJECTION = re.compile(
-    r"\b(?:ignore|disregard|forget)\s+(?:all\s+|any\s+)?(?:of\s+)?(?:the\s+|your\s+)?(?:above|previous|prior|earlier|preceding|system)\b"
-    r"|\b(?:you are|act as|pretend to be)\s+(?:now\s+)?an?\s+(?:ai|assistant|language model|chatbot)\b"
-    r"|\byour system prompt\b|\b(?:system prompt|new instructions?)\s*:|<\|im_start\|>|\[INST\]|(?:忽略|无视)(?:以上|上述|之前|前面)",
-    re.IGNORECASE,
-)
 _COPIED_WORDS = 9
 _COPIED_CHARACTERS = 16
-
-
-def aimed_at_models(text: str) -> str:
-    """The words of `text` that are meant for a model and not for its readers; "" where there are none."""
-    match = _INJECTION.search(text)
-    return match.group() if match else ""
 
 
 def fault_of(question: str, answers: Iterable[str], passage: str, claim: bool = False) -> str | None:

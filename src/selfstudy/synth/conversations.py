@@ -48,7 +48,8 @@ def conversations(work: Work, config: Mix, mined: Artifact, retriever: Retriever
         work.progress(min(start + _BLOCK, len(examples)), len(examples))
     more = list(read_records(general.path / "conversations.jsonl", Conversation)) if general is not None else []
     wanted = round(config.general * len(written))
-    mixed = written + [one for _ in range(-(-wanted // len(more))) for one in more][:wanted] if more else written
+    whole, rest = divmod(wanted, len(more)) if more else (0, 0)
+    mixed = written + more * whole + pick(more, rest, f"general{config.seed}")
     random.Random(config.seed).shuffle(mixed)
     write_records(work.folder / "conversations.jsonl", mixed)
     return dict(Counter(one.kind for one in mixed))
@@ -62,7 +63,9 @@ def conversation(config: Mix, example: Example, found: Sequence[Passage]) -> Con
         asked = f"Write a question about this passage whose answer is: {example.answers[0]}\n\n{source.indexed}"
         return Conversation((Message("user", asked), Message("assistant", example.question)), "question", example.writer)
     answer = normal(example.answers[0])
-    others = [one for one in found if one.id != source.id and (example.kind == "claim" or not contains(normal(one.indexed), answer))]
+    family = {source.id, source.near} - {None}
+    strangers = [one for one in found if one.id not in family and one.near not in family]
+    others = [one for one in strangers if example.kind == "claim" or not contains(normal(one.indexed), answer)]
     here = rng.random() >= config.absent or not others
     shown = [*others[: config.passages - 1], source] if here else others[: config.passages]
     rng.shuffle(shown)

@@ -11,12 +11,13 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from selfstudy.core.artifacts import read_records, write_records
-from selfstudy.core.errors import BadModel
+from selfstudy.core.errors import BadModel, Stopped
 from selfstudy.core.ports import LLM
+from selfstudy.core.prompts import aimed_at_models
 from selfstudy.core.records import Artifact, Example, Message, Passage, Record, Reply
 from selfstudy.core.run import Work, stage
-from selfstudy.core.text import contains, content_words, normal, tokens
-from selfstudy.synth.checks import aimed_at_models, fault_of, nearly_equal
+from selfstudy.core.text import contains, content_words, is_cjk, normal, tokens
+from selfstudy.synth.checks import fault_of, nearly_equal
 from selfstudy.synth.draft import draft, pick
 from selfstudy.synth.prompting import language, prompt, shown
 from selfstudy.synth.round_trip import Dropped
@@ -24,6 +25,8 @@ from selfstudy.synth.round_trip import Dropped
 Kind = Literal["short", "choice", "claim"]
 PROMPTS = ("answers", "questions", "claims", "closed")
 _BLOCK = 32
+_ENOUGH = 8
+"""Replies that say something about the model when none of them can be used."""
 _REPLY_TOKENS = 120
 _FEWEST_WORDS = 12
 _LONGEST_ANSWER = 12
@@ -107,12 +110,21 @@ def modelled(work: Work, config: Modelled, corpus: Artifact, prompts: dict[str, 
     """
     passages = list(read_records(corpus.path / "passages.jsonl", Passage))
     asked, suspicious, short = about(passages, config)
+    missed = ""
     with work.log("written") as log:
         for start in range(0, len(asked), _BLOCK):
             block = [passage for passage in asked[start : start + _BLOCK] if passage.id not in log]
-            for passage, written in zip(block, _write(config, llm, block), strict=True):
-                log.append(passage.id, written.json())
+            for one in _write(config, llm, block):
+                if one.missed:
+                    missed = one.missed  # the next run asks again
+                else:
+                    log.append(one.passage.id, one.written().json())
             work.progress(min(start + _BLOCK, len(asked)), len(asked))
+        if missed:
+            raise Stopped(
+                f"{len(asked) - len(log)} of {len(asked)} passages got no reply: {missed}.",
+                "What was answered is kept; run the same command again to go on.",
+            )
         done = {id: Written.load(value) for id, value in zip(log, log.values(), strict=True)}
     examples, dropped = _gathered(config, asked, done)
     for passage in asked:
@@ -131,7 +143,7 @@ def modelled(work: Work, config: Modelled, corpus: Artifact, prompts: dict[str, 
 
 def about(passages: Sequence[Passage], config: Modelled) -> tuple[list[Passage], dict[str, str], int]:
     """The passages to ask about, those that speak to models with the words that do, and how many say too little."""
-    suspicious = {passage.id: f"{words!r}" for passage in passages if (words := aimed_at_models(passage.text))}
+    suspicious = {passage.id: f"{words!r}" for passage in passages if (words := aimed_at_models(passage.indexed))}
     telling = [passage for passage in passages if len(content_words(passage.text)) >= _FEWEST_WORDS]
     fit = [passage for passage in telling if passage.id not in suspicious and passage.near is None]
     return pick(fit, config.passages, f"modelled{config.seed}"), suspicious, len(passages) - len(telling)
@@ -139,7 +151,7 @@ def about(passages: Sequence[Passage], config: Modelled) -> tuple[list[Passage],
 
 @dataclass(frozen=True, slots=True)
 class Cost(Record):
-    """What writing would take, at most."""
+    """What writing would take, about."""
 
     calls: int
     prompt_tokens: int
@@ -147,17 +159,22 @@ class Cost(Record):
 
 
 def cost_of(passages: Sequence[Passage], config: Modelled) -> Cost:
-    """The calls and tokens of writing about `passages`: four characters make a token, and every reply can be used."""
+    """The calls and tokens of writing about `passages`, if every reply can be used: a token is four letters or one CJK character."""
     asked, _, _ = about(passages, config)
     names = ["answers", "questions"] if {"short", "choice"} & set(config.kinds) else []
     names += ["claims"] if "claim" in config.kinds else []
-    wording = sum(len(prompt(name).text) for name in names) + (len(prompt("closed").text) if config.closed_book else 0)
-    read = sum(wording + len(names) * len(shown(passage)) for passage in asked)
+    wording = sum(_tokens(prompt(name).text) for name in names) + (_tokens(prompt("closed").text) if config.closed_book else 0)
+    read = sum(wording + len(names) * _tokens(shown(passage)) for passage in asked)
     steps = len(names) + config.closed_book
-    return Cost(len(asked) * steps, read // 4 + len(asked) * config.closed_book * _REPLY_TOKENS, len(asked) * steps * _REPLY_TOKENS)
+    return Cost(len(asked) * steps, read + len(asked) * config.closed_book * _REPLY_TOKENS, len(asked) * steps * _REPLY_TOKENS)
 
 
-def _write(config: Modelled, llm: LLM, passages: Sequence[Passage]) -> list[Written]:
+def _tokens(text: str) -> int:
+    dense = sum(map(is_cjk, text))
+    return dense + (len(text) - dense) // 4
+
+
+def _write(config: Modelled, llm: LLM, passages: Sequence[Passage]) -> list[_Draft]:
     """Write about a block of passages: each step is one batch of conversations."""
     found = [_Draft(passage, config) for passage in passages]
     if {"short", "choice"} & set(config.kinds):
@@ -167,20 +184,23 @@ def _write(config: Modelled, llm: LLM, passages: Sequence[Passage]) -> list[Writ
         _step(llm, found, CLAIMS, config.temperature, _Draft.ask_claims, _Draft.take_claims)
     if config.closed_book:
         _step(llm, [one for one in found if one.open_questions], CLOSED, 0.0, _Draft.ask_closed, _Draft.take_closed)
-    return [one.written() for one in found]
+    return found
 
 
 def _step(llm: LLM, drafts: Sequence[_Draft], schema: dict[str, Any], temperature: float, ask: Any, take: Any) -> None:
-    """One conversation about each passage. Raises BadModel where a whole block brings nothing that can be used."""
+    """One conversation about each passage. Raises BadModel where many of them bring nothing that can be used."""
+    drafts = [one for one in drafts if not one.missed]
     replies = llm.chat([ask(one) for one in drafts], schema=schema, max_tokens=800, temperature=temperature) if drafts else []
-    if len(replies) == _BLOCK and all(reply.fault for reply in replies):
+    if len(replies) >= _ENOUGH and all(reply.fault for reply in replies):
         raise BadModel(
-            f"{llm.name} gave {_BLOCK} replies of which none can be used; the last one: {replies[-1].fault}",
+            f"{llm.name} gave {len(replies)} replies of which none can be used; the last one: {replies[-1].fault}",
             "Try another model, or run the same command again later: what was answered is kept.",
         )
     for one, reply in zip(drafts, replies, strict=True):
         one.count(reply)
-        if reply.fault:
+        if reply.transient:
+            one.missed = reply.fault
+        elif reply.fault:
             one.drop("", f"no reply: {reply.fault.split(':')[0]}")
         else:
             take(one, reply.data)
@@ -197,6 +217,7 @@ class _Draft:
         self.examples: list[Example] = []
         self.dropped: list[Dropped] = []
         self.calls = self.tokens = 0
+        self.missed = ""
 
     def count(self, reply: Reply) -> None:
         self.calls += 1

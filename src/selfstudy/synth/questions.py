@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import replace
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -57,11 +57,16 @@ class Questions(BaseModel):
 
 @stage("synth.questions", version=2)
 def questions(
-    work: Work, config: Questions, corpus: Artifact, modelled: Artifact | None = None, struck: Sequence[str] = ()
+    work: Work,
+    config: Questions,
+    corpus: Artifact,
+    modelled: Artifact | None = None,
+    struck: Sequence[str] = (),
+    wanted: Sequence[str] = (),
 ) -> dict[str, dict[str, int]]:
     """Write `questions.jsonl` (Examples with their split) about the passages of `corpus`. Returns how many per writer and split.
 
-    `modelled` holds what a model wrote; `struck` are ids that a person does not want.
+    `modelled` holds what a model wrote; `struck` are ids that a person does not want, `wanted` those that must stay.
 
     Raises NotEnough where the passages are too few or too alike to prove anything.
     """
@@ -80,8 +85,9 @@ def questions(
             if name not in config.unseen or split == "exam":
                 written.append(replace(example, group=group, split=split))
         work.progress(done, len(config.writers))
-    refused = set(struck)
-    chosen = _within_quotas(_distinct(example for example in written if example.id not in refused), config)
+    refused = {normal(example.question) for example in written if example.id in set(struck)}
+    # After the quotas, so that the others stay who they are: a strike takes one question away and draws no lots anew.
+    chosen = [one for one in _within_quotas(_distinct(written), config, set(wanted)) if normal(one.question) not in refused]
     named = [_name_document(example, config.named) for example in chosen]
     counts: dict[str, Counter[str]] = defaultdict(Counter)
     for example in named:
@@ -104,18 +110,20 @@ def _distinct(written: Iterable[Example]) -> list[Example]:
     return [same[0] for same in by_words.values() if len({example.evidence[0].passage.id for example in same}) <= 2]
 
 
-def _within_quotas(written: Sequence[Example], config: Questions) -> list[Example]:
-    """Quotas for each passage, each document and in all, filled from all writers in turn. Found questions always stay."""
+def _within_quotas(written: Sequence[Example], config: Questions, wanted: Set[str] = frozenset()) -> list[Example]:
+    """Quotas for each passage, each document and in all, filled from all writers in turn. Found questions and those `wanted` stay."""
     by_passage: dict[str, list[Example]] = defaultdict(list)
     for example in written:
         by_passage[example.evidence[0].passage.id].append(example)
     by_document: dict[str, list[Example]] = defaultdict(list)
     for id, examples in by_passage.items():
-        always = [example for example in examples if example.writer == "found"]
-        others = [example for example in examples if example.writer != "found"]
+        always = [example for example in examples if example.writer == "found" or example.id in wanted]
+        others = [example for example in examples if example.writer != "found" and example.id not in wanted]
         by_document[examples[0].group].extend(always + _in_turn(others, config.per_passage, id))
     capped = [example for group, examples in by_document.items() for example in pick(examples, config.per_document, group)]
-    return pick(capped, config.most, f"most{config.seed}")
+    chosen = pick(capped, config.most, f"most{config.seed}")
+    there = {example.id for example in chosen}
+    return chosen + [example for example in written if example.id in wanted and example.id not in there]
 
 
 def _in_turn(examples: Sequence[Example], most: int, seed: str) -> list[Example]:

@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from selfstudy.core.artifacts import read_records
-from selfstudy.core.errors import BadModel, NotEnough
+from selfstudy.core.errors import BadConfig, BadModel, MissingExtra, NotEnough, first_line
 from selfstudy.core.files import write_json
 from selfstudy.core.plugs import extra
 from selfstudy.core.prompts import prompt_ids
@@ -58,7 +58,7 @@ class Generator(BaseModel):
     arguments: dict[str, Any] = Field(default_factory=dict, description="further arguments of transformers' TrainingArguments, by name")
 
 
-@stage("train.generator", version=1)
+@stage("train.generator", version=2)
 def generator(work: Work, config: Generator, rows: Artifact, base: str) -> dict[str, Any]:
     """Tune the model `base` (a folder or a hub's name) on `conversations.jsonl` of `rows`; `model/` is what transformers or PEFT load.
 
@@ -93,10 +93,34 @@ def generator(work: Work, config: Generator, rows: Artifact, base: str) -> dict[
     return {"rows": len(learned), "steps": trainer.state.global_step, "losses": [losses[0], losses[-1]] if losses else []}
 
 
+def check(config: Generator) -> None:
+    """Raise what would stop the training before any work is done for it: MissingExtra, BadConfig."""
+    extra("trl", "full")
+    if config.lora is not None:
+        extra("peft", "full")
+        if config.lora.load_in_4bit:
+            try:
+                extra("bitsandbytes")
+            except MissingExtra as error:
+                raise MissingExtra(
+                    "The module 'bitsandbytes' is not installed, which load_in_4bit needs.", "pip install bitsandbytes"
+                ) from error
+    from transformers import TrainingArguments
+
+    try:
+        with quiet():
+            TrainingArguments(output_dir=".", lr_scheduler_type=config.lr_scheduler_type, **config.arguments)
+    except (TypeError, ValueError) as error:
+        raise BadConfig(f"The trainer cannot be set up so: {first_line(error)}", "Look at tuning.stage1 and tuning.stage2.") from error
+
+
 def turns(conversation: Conversation) -> list[tuple[list[Message], str]]:
-    """Each turn of the assistant with all that came before it."""
+    """Each turn of the assistant that answers somebody, with all that came before it."""
     messages = conversation.messages
-    return [(list(messages[:place]), message.content) for place, message in enumerate(messages) if message.role == "assistant"]
+    asked = next((place for place, message in enumerate(messages) if message.role == "user"), len(messages))
+    return [
+        (list(messages[:place]), message.content) for place, message in enumerate(messages) if message.role == "assistant" and place > asked
+    ]
 
 
 def tokens(tokenizer: Any, messages: Sequence[Message], answer: str, most: int, reads_apart: bool = False) -> dict[str, list[int]] | None:
@@ -135,7 +159,11 @@ def needed(config: Generator, base: str, rows: float, tokens_a_row: int = 600) -
     import torch
     from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSeq2SeqLM
 
-    about = AutoConfig.from_pretrained(_under(base))
+    try:
+        with quiet():
+            about = AutoConfig.from_pretrained(_under(base))
+    except Exception as error:
+        raise BadModel(f"The generator {base!r} cannot be read: {first_line(error)}", "Give the folder of a whole model.") from error
     kind: Any = AutoModelForSeq2SeqLM if about.is_encoder_decoder else AutoModelForCausalLM
     with torch.device("meta"):
         weights = sum(weight.numel() for weight in kind.from_config(about).parameters())
@@ -160,17 +188,18 @@ def _load(config: Generator, base: str) -> tuple[Any, Any]:
     from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSeq2SeqLM, AutoTokenizer
 
     under = _under(base)
+    adapted_before = under != base
+    under = str(Path(under).resolve()) if Path(under).is_dir() else under  # PEFT writes it down, and it must hold from every folder
     try:
         about = AutoConfig.from_pretrained(under)
         kind: Any = AutoModelForSeq2SeqLM if about.is_encoder_decoder else AutoModelForCausalLM
-        options = {"quantization_config": _four_bits()} if config.lora is not None and config.lora.load_in_4bit else {}
+        options = _precision(config)
         model, tokenizer = kind.from_pretrained(under, **options), AutoTokenizer.from_pretrained(base)
-    except (OSError, ValueError) as error:
-        reason = str(error).splitlines()[0]
-        raise BadModel(f"The generator {base!r} cannot be loaded: {reason}", "Give the folder of a whole model.") from error
+    except Exception as error:  # every format of weights has its own
+        raise BadModel(f"The generator {base!r} cannot be loaded: {first_line(error)}", "Give the folder of a whole model.") from error
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
-    if under != base:
+    if adapted_before:
         adapted = extra("peft", "full").PeftModel.from_pretrained(model, base, is_trainable=config.lora is not None)
         return (adapted if config.lora is not None else adapted.merge_and_unload().requires_grad_(True)), tokenizer
     if config.lora is not None:
@@ -188,11 +217,19 @@ def _under(base: str) -> str:
     return str(json.loads(about.read_text(encoding="utf-8"))["base_model_name_or_path"]) if about.is_file() else base
 
 
+def _precision(config: Generator) -> dict[str, Any]:
+    """How the weights are loaded: those that learn in fp32, since steps of 5e-7 vanish in bf16; those beneath LoRA as small as can be."""
+    import torch
+
+    if config.lora is not None and config.lora.load_in_4bit:
+        return {"quantization_config": _four_bits(), "dtype": torch.bfloat16}
+    return {"dtype": torch.bfloat16 if config.lora is not None and has_bf16() else torch.float32}
+
+
 def _four_bits() -> Any:
     import torch
     from transformers import BitsAndBytesConfig
 
-    extra("bitsandbytes")
     config: Any = BitsAndBytesConfig
     return config(load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=torch.bfloat16)
 
