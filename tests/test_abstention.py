@@ -8,13 +8,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from selfstudy.answer.abstention import Abstain, Calibration, abstains, confidence, fit, learn, threshold
+from selfstudy.answer.abstention import Abstain, Calibration, abstains, between, confidence, fit, learn, threshold
 from selfstudy.answer.default import DEFAULT
 from selfstudy.answer.reading import Extract
 from selfstudy.answer.signals import COSINES, NAMES, Features, features
 from selfstudy.core.errors import HomeError
 from selfstudy.core.records import Hit, Passage, Place, passage_id
 from selfstudy.evals.answers import abstention, exact_match, holds, risk_coverage, token_f1
+from selfstudy.recipes.calibrate import harder
 from selfstudy.testing import FakeEmbedder
 
 
@@ -43,6 +44,27 @@ def test_each_kind_of_question_has_its_own_line() -> None:
     fitted = fit(rows, labels, DEFAULT)
     assert fitted.meaning == DEFAULT.meaning
     assert fitted.words != DEFAULT.words
+
+
+def test_half_way_is_as_far_from_both() -> None:
+    rows, labels = examples(400, 0.1)
+    one, other = DEFAULT, fit(rows, labels, DEFAULT)
+    both = between(one, other)
+    assert both.meaning.threshold == pytest.approx((one.meaning.threshold + other.meaning.threshold) / 2)
+    odds = [np.log(sure / (1 - sure)) for sure in (confidence(rows[:20], each) for each in (one, both, other))]
+    assert odds[1] - odds[0] == pytest.approx(odds[2] - odds[1])
+    assert np.abs(odds[1] - odds[0]).max() > 0.01
+
+
+def test_the_surer_half_of_what_can_be_answered_is_not_fitted_on() -> None:
+    rows, labels = examples(40, 0.1)
+    chosen = harder(rows, labels.astype(np.int64))
+    left = sorted(set(range(len(rows))) - set(chosen.tolist()))
+    sure = confidence(rows, DEFAULT)
+    kept = [at for at in chosen if labels[at] == 1]
+    assert len(kept) == len(left)
+    assert all(labels[at] == 1 for at in left)
+    assert max(sure[kept]) <= min(sure[left])
 
 
 def test_probabilities_fit_the_examples() -> None:

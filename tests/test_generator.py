@@ -312,6 +312,13 @@ def test_a_promotion_that_was_cut_off_is_made_up_for(full: Any, monkeypatch: pyt
     assert full("status")[1]["live"]["generator"].startswith("hf:artifact:")
 
 
+def test_an_exam_without_answers_ends_before_the_training(full: Any) -> None:
+    code, said, err = full("adapt", "--generator", "hf:tiny", "--set", "gate.minimum_exam=30")
+    assert code == 4
+    assert "exam questions have an answer in words" in json.dumps(said) + err
+    assert not list(Path("home", "artifacts").glob("generator-*"))
+
+
 @pytest.mark.parametrize(
     ("sets", "told"),
     [

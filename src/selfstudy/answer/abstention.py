@@ -136,6 +136,16 @@ def _fitted(line: Line, features: Features, answerable: Numbers, rows: Flags, cf
     return replace(line, threshold=threshold(_probability(_log_odds(features[rows], line)), chosen, cfg))
 
 
+def between(one: Calibration, other: Calibration) -> Calibration:
+    """Half-way between two calibrations of the same features."""
+    return replace(one, meaning=_halfway(one.meaning, other.meaning), words=_halfway(one.words, other.words))
+
+
+def _halfway(one: Line, other: Line) -> Line:
+    weights = tuple((first + second) / 2 for first, second in zip(one.weights, other.weights, strict=True))
+    return replace(one, weights=weights, bias=(one.bias + other.bias) / 2, threshold=(one.threshold + other.threshold) / 2)
+
+
 def threshold(probabilities: Numbers, answerable: Numbers, cfg: Abstain = Abstain()) -> float:  # noqa: B008
     """The probability under which to abstain.
 

@@ -153,6 +153,7 @@ class Engine:
 
     def _adapt_generator(self, began: float) -> Outcome:
         study = self._generator_study(self._study(planning=False))
+        study.check(self.settings.gate.minimum_exam)
         judged = self.history_of.judged(study.key)
         if judged is None:
             exam = f"answers {study.content}"

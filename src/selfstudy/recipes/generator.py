@@ -54,7 +54,7 @@ class Tuning(BaseModel):
     stage1: Generator | None = Field(default_factory=Generator, description="general tuning; null leaves it out")
     stage2: Generator = Field(default_factory=lambda: Generator(learning_rate=2e-7), description="tuning on the documents")
     mix: Mix = Field(default_factory=Mix)
-    exam: int = Field(200, ge=1, exclude=True, description="exam questions that are answered")
+    exam: int = Field(200, ge=1, description="exam questions that are answered")
     held: int = Field(100, ge=2, description="general conversations that are kept out of training, to see that nothing is forgotten")
     max_tokens: int = Field(64, ge=1, description="tokens of an answer in the exam")
 
@@ -99,7 +99,7 @@ def answers(
 
     A kill loses one block of replies.
     """
-    examples = pick([one for one in examples_of(mined, "exam") if one.answers and one.kind != "section"], most, "answers")
+    examples = pick(answerable(mined), most, "answers")
     hits = searched.search([example.question for example in examples], passages) if examples else []
     asked: list[Sequence[Message]] = [
         grounded(example.question, [hit.passage for hit in found], example.choices, example.kind == "claim")
@@ -118,6 +118,11 @@ def answers(
     write_json(work.folder / "scores.json", {"answers": of_exam, "general": of_held})
     write_json(work.folder / "rows.json", [_row(example, text) for example, text in zip(examples, said, strict=False)])
     return {"answers": float(np.mean(of_exam or [0])), "general": float(np.mean(of_held or [0]))}
+
+
+def answerable(mined: Artifact) -> list[Example]:
+    """The exam questions whose answer is known in words."""
+    return [one for one in examples_of(mined, "exam") if one.answers and one.kind != "section"]
 
 
 def _row(example: Example, said: str) -> dict[str, Any]:
@@ -149,6 +154,14 @@ class GeneratorStudy:
     def __init__(self, run: Run, tuning: Tuning, mined: Artifact, searched: Lazy, live: System, content: str) -> None:
         self.run, self.tuning, self.mined, self.searched, self.live, self.content = run, tuning, mined, searched, live, content
         self.base = str(tuning.base).removeprefix(SCHEME)
+
+    def check(self, minimum: int) -> None:
+        """Raise NotEnough, before any training, where too few exam questions have an answer in words."""
+        if (there := len(answerable(self.mined))) < minimum:
+            raise NotEnough(
+                f"Only {there} exam questions have an answer in words: too few to see what a generator learns; {minimum} are needed.",
+                "Add documents, or let a model write questions: --set llm=openai:<model>.",
+            )
 
     @cached_property
     def general(self) -> Artifact:
@@ -228,7 +241,7 @@ class GeneratorStudy:
             weight=self.live.weight,
             seconds=0.0,
             report="",
-            note="The generator: the score of answers is token F1, or right and wrong for choices and claims.",
+            note="The generator. An answer scores 1 where it holds the right words, choice or verdict, else the F1 of its words.",
         )
         return verdict, outcome
 
