@@ -269,7 +269,7 @@ def test_training_brings_questions_to_their_passages(tiny: Path, tmp_path: Path)
     assert not (trained.path / "checkpoints").exists()
     scores = {"0.0": 0.1, "0.5": 0.9, "1.0": 0.4}
     score = Lazy("score", lambda: lambda folder: scores[folder.name.removeprefix("share-")])
-    best = run.stage(average, Average(), trained, base, score)
+    best = run.stage(average, Average(shares=(0.0, 0.5, 1.0)), trained, base, score)
     assert run.result(best)["share"] == 0.5
     assert sorted(path.name for path in best.path.iterdir()) == ["manifest.json", "model"]
     near = run.stage(nearer, None, 0.5, best, base)
