@@ -5,6 +5,9 @@
 
 For each set: whole groups of documents up to 2,000 passages are added to a new home, `adapt` runs with its defaults, and the set's own
 questions are asked of base and live. Prints a row for each set and the macro averages; --out keeps the homes and the JSON.
+The runs of --without go on in the home of the whole run, back at the base, so that what is alike is not made again (their seconds say
+little), and the gate grows stricter with each candidate. With --force a candidate that it refused serves all the same, so that these rows
+can be compared.
 """
 
 from __future__ import annotations
@@ -17,11 +20,13 @@ import sys
 import tempfile
 import time
 from collections import defaultdict
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from selfstudy.core.errors import BadInput
 from selfstudy.recipes.engine import Engine
 
 FIELDS = ("site", "report", "contract", "meeting")
@@ -76,16 +81,21 @@ def subset(source: Path, into: Path, most: int, seed: int = 0) -> None:
         out.writelines(f"{question}\t{document}\t{score}\n" for question, found in inside.items() for document, score in found.items())
 
 
-def measured(name: str, data: Path, out: Path, most: int, sets: list[str]) -> dict[str, Any]:
-    """Add, adapt and evaluate one set in a new home."""
+def measured(name: str, data: Path, out: Path, most: int, sets: list[str], force: bool) -> dict[str, Any]:
+    """Add, adapt from the base and evaluate one set."""
     folder = out / name
     subset(data / name, folder / "set", most)
     engine = Engine.open(folder / "home", create=True, sets=sets, reporter=Loud())
+    if engine.live.key is not None:
+        engine.rollback()
     began = time.monotonic()
     added = engine.add([folder / "set" / "corpus.jsonl"])
     middle = time.monotonic()
     outcome = engine.adapt()
     ended = time.monotonic()
+    if engine.live.key != outcome.key:  # refused, or promoted by an earlier run and then taken back
+        with suppress(*(() if force else (BadInput,))):
+            engine.promote(outcome.key, force=force)
     found = engine.evaluate(folder / "set" / "queries.jsonl", folder / "set" / "qrels.tsv", out=folder / "evaluate")
     return {
         "set": name, "documents": added.documents, "passages": added.passages, "add_s": round(middle - began, 1),
@@ -124,16 +134,16 @@ def main() -> None:
     parser.add_argument("--out", type=Path)
     parser.add_argument("--most", type=int, default=2000, help="documents of a set")
     parser.add_argument("--set", dest="sets", action="append", default=[])
+    parser.add_argument("--force", action="store_true", help="let a refused candidate serve")
     parser.add_argument("--without", nargs="*", choices=sorted(WITHOUT), default=[], help="one more run without each of these parts")
     arguments = parser.parse_args()
     out = arguments.out or Path(tempfile.mkdtemp(prefix="selfstudy-bench-"))
     for variant in ["", *arguments.without]:
         results = []
         for name in arguments.names:
-            place = out / (f"without-{variant}" if variant else "full")
-            result = measured(name, arguments.data, place, arguments.most, [*arguments.sets, *WITHOUT.get(variant, [])])
+            result = measured(name, arguments.data, out, arguments.most, [*arguments.sets, *WITHOUT.get(variant, [])], arguments.force)
             results.append(result)
-            (place / f"{name}.json").write_text(json.dumps(result, indent=1), encoding="utf-8")
+            (out / f"{name}{'-without-' + variant if variant else ''}.json").write_text(json.dumps(result, indent=1), encoding="utf-8")
             print(f"{'without ' + variant + ': ' if variant else ''}mrr@10  {row(result, 'mrr@10')}", flush=True)
             print(f"{'':>8}hit@10  {row(result, 'hit@10')}", flush=True)
             print(f"{'':>8}{result['reason']}", flush=True)

@@ -82,6 +82,18 @@ def risk_coverage(confidence: ArrayLike, correct: ArrayLike) -> RiskCoverage:
     )
 
 
+def auc(values: ArrayLike, labels: ArrayLike) -> float:
+    """How often a value labelled 1 is above one labelled 0, a tie counting half; nan where a label is absent."""
+    numbers, there = np.asarray(values, dtype=np.float64), np.asarray(labels, dtype=bool)
+    if numbers.shape != there.shape:
+        raise ValueError(f"{numbers.shape} values do not fit {there.shape} labels")
+    above, below = numbers[there], np.sort(numbers[~there])
+    if not len(above) or not len(below):
+        return float("nan")
+    passed = np.searchsorted(below, above, "left") + np.searchsorted(below, above, "right")
+    return float(passed.mean() / (2 * len(below)))
+
+
 def normalized(text: str) -> list[str]:
     """Words as SQuAD compares them: lower case, no signs, no articles; every CJK character is a word. Marks [1] are dropped."""
     plain = _ARTICLE.sub(" ", re.sub(r"[^\w\s]|_", " ", _MARK.sub(" ", text).lower()))
