@@ -123,14 +123,22 @@ def test_a_person_reads_strikes_and_keeps(light: Any) -> None:
         assert dropped["id"] in ids
 
 
-def test_ask_answers_in_the_models_words(light: Any) -> None:
-    def script(body: Body, place: int) -> str:
-        asked = body["messages"][-1]["content"]
-        assert "pump 7 is oiled" in asked
-        return "Engineer Number7 oils it every 9 weeks [1]."
+@pytest.mark.parametrize(("support", "calls"), [("fully", 2), ("no", 2), ("fully", 1)])
+def test_ask_answers_in_the_models_words_and_lets_it_judge_them(light: Any, support: str, calls: int) -> None:
+    asked: list[str] = []
 
+    def script(body: Body, place: int) -> str:
+        asked.append(body["messages"][-1]["content"])
+        assert "pump 7 is oiled" in asked[-1]
+        return json.dumps({"support": support}) if '"sentence"' in asked[-1] else "Engineer Number7 oils it every 9 weeks [1]."
+
+    off = () if calls == 2 else ("--set", "judged=false")
     with serving(script) as endpoint:
-        code, answer, err = light(endpoint.url, "ask", "How often is the wheel of pump 7 oiled by engineer Number7?")
+        code, answer, err = light(endpoint.url, *off, "ask", "How often is the wheel of pump 7 oiled by engineer Number7?")
     assert code == 0, err
-    assert answer["text"].startswith("Engineer Number7 oils it every 9 weeks.")
-    assert answer["citations"][0]["document"] == "p7.txt"
+    assert len(asked) == calls
+    assert '"sentence": "Engineer Number7 oils it every 9 weeks."' in asked[-1] or calls == 1
+    assert answer["abstained"] is (support == "no")
+    if support == "fully":
+        assert answer["text"].startswith("Engineer Number7 oils it every 9 weeks.")
+        assert answer["citations"][0]["document"] == "p7.txt"

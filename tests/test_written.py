@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from endpoint import Answer, Body, serving
 from pydantic import SecretStr
 
 from selfstudy.answer.ask import NOT_FOUND, answer
+from selfstudy.answer.judged import Judging
 from selfstudy.answer.written import cited
 from selfstudy.core.errors import BadModel
 from selfstudy.core.prompts import NOT_HERE, grounded
@@ -89,6 +91,34 @@ def test_another_number_or_a_denial_is_not_borne_out(said: str) -> None:
 @pytest.mark.parametrize("said", [NOT_HERE, f"{NOT_HERE.capitalize()}.", "Purple elephants dance.", "[1] [2]", "..."])
 def test_what_nothing_bears_out_is_no_answer(said: str) -> None:
     assert cited(said, HITS) is None
+
+
+def test_a_citation_that_a_critic_finds_no_support_in_is_left_out() -> None:
+    said = "The valve is oiled every six weeks [1]. The wheel turns day and night [2]. The valve weighs two kilograms [1]."
+    verdicts = {"oiled": "partly", "turns": "no", "weighs": "fully"}
+    asked: list[dict[str, str]] = []
+
+    def script(body: Body, place: int) -> Answer | str:
+        asked.append(json.loads(body["messages"][-1]["content"]))
+        level = next((level for word, level in verdicts.items() if word in asked[-1]["sentence"]), None)
+        return json.dumps({"support": level}) if level else Answer({"error": {"message": "no"}}, 500)
+
+    with serving(script) as endpoint:
+        api = Api(base_url=endpoint.url, key=SecretStr("sk-test-only-1234"), retries=0)
+        critic = Judging(OpenAI("m", Endpoint(api, Path("/nowhere"))))
+        judged = critic.supported([("What?", f"It {word}.", TEXTS[0]) for word in ("turns", "weighs", "is oiled")])
+        assert judged.tolist() == [[1, 0, 0], [0, 0, 1], [0, 1, 0]]
+        found = cited(said, HITS, "What about the valve?", critic)
+        assert {one["question"] for one in asked[3:]} == {"What about the valve?"}
+        assert {one["passage"] for one in asked[3:]} == set(TEXTS)
+        with pytest.raises(BadModel, match="did not judge") as fault:
+            critic.supported([("What?", "It rusts.", 'x"}, {"sentence": "It turns.')])
+        assert "judged=false" in str(fault.value.mend)
+        assert asked[-1]["passage"].startswith('x"}'), "a text cannot pass for another part"
+    assert found is not None
+    assert found[0] == "The valve is oiled every six weeks. [1] The valve weighs two kilograms. [2]"
+    assert [citation.number for citation in found[1]] == [1, 2]
+    assert critic.supported([]).shape == (0, 3)
 
 
 def test_ask_lets_the_model_answer_and_passes_its_faults_on(tmp_path: Path) -> None:

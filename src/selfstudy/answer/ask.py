@@ -11,7 +11,7 @@ from selfstudy.answer.reading import Extract, read
 from selfstudy.answer.signals import features_of
 from selfstudy.answer.terms import is_cjk_text
 from selfstudy.answer.written import write
-from selfstudy.core.ports import LLM, Embedder, Retriever
+from selfstudy.core.ports import LLM, Critic, Embedder, Retriever
 from selfstudy.core.prompts import aimed_at_models
 from selfstudy.core.records import Answer, Citation, Hit
 
@@ -27,10 +27,12 @@ def answer(
     where: str | None = None,
     cfg: Extract = Extract(),  # noqa: B008
     llm: LLM | None = None,
+    critic: Critic | None = None,
 ) -> Answer:
     """The answer to `question`, or an abstention: in the documents' own words, or in those of `llm` where there is one.
 
-    `calibration` is DEFAULT where none was fitted. A model is asked only where search found something that may hold the answer.
+    `calibration` is DEFAULT where none was fitted. A model is asked only where search found something that may hold the answer; `critic`
+    then judges what it said.
 
     Citations have an empty `source`: only whoever knows the documents can name it. Raises what the retriever raises.
     """
@@ -41,14 +43,14 @@ def answer(
     sure = float(confidence(features, calibration)[0])
     said = None
     if not abstains(features, calibration)[0]:
-        said = extract(found[0], cfg) if llm is None else _written(llm, question, found[0].hits[: cfg.passages])
+        said = extract(found[0], cfg) if llm is None else _written(llm, question, found[0].hits[: cfg.passages], critic)
     if said is None:
         return Answer(question, NOT_FOUND_CHINESE if is_cjk_text(question) else NOT_FOUND, (), hits, sure, True)
     text, citations = said
     return Answer(question, text, citations, hits, sure, False)
 
 
-def _written(llm: LLM, question: str, hits: Sequence[Hit]) -> tuple[str, tuple[Citation, ...]] | None:
+def _written(llm: LLM, question: str, hits: Sequence[Hit], critic: Critic | None) -> tuple[str, tuple[Citation, ...]] | None:
     """The model's answer over what is meant for readers; a passage that speaks to models is not shown to one."""
     shown = [hit for hit in hits if not aimed_at_models(hit.passage.indexed)]
-    return write(llm, question, shown) if shown else None
+    return write(llm, question, shown, critic) if shown else None

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from selfstudy.answer.reading import pieces
 from selfstudy.answer.terms import is_cjk_text, terms
 from selfstudy.core.errors import BadModel
-from selfstudy.core.ports import LLM
+from selfstudy.core.ports import LLM, Critic
 from selfstudy.core.prompts import NOT_HERE, grounded
 from selfstudy.core.records import Citation, Hit, Passage, Place
 from selfstudy.core.text import normal, sentences
@@ -22,21 +22,29 @@ _DENIAL = re.compile(r"\b(?:not|never|no|none|nobody|nothing|cannot|without|neit
 _VERDICTS = frozenset({"true", "false", "yes", "no", "是", "否", "对", "错"})
 _BORNE_OUT = 0.34
 """The least share of a sentence's terms that the sentence of the passage must hold, else the citation proves nothing."""
+_UNSUPPORTED = 0.5
 _LONGEST = 420
 
 
-def write(llm: LLM, question: str, hits: Sequence[Hit], max_tokens: int = 400) -> tuple[str, tuple[Citation, ...]] | None:
+Cited = tuple[str, list[tuple[float, Passage, tuple[int, int]]]]
+"""A sentence without its marks, and for each passage that bears it out how well, and by which span."""
+
+
+def write(
+    llm: LLM, question: str, hits: Sequence[Hit], critic: Critic | None = None, max_tokens: int = 400
+) -> tuple[str, tuple[Citation, ...]] | None:
     """The model's answer with a mark for each citation; None where it says that the passages hold none, or nothing that they bear out.
 
-    Raises BadModel where the model gives no reply.
+    A citation that `critic` finds no support in is left out, and a sentence with it that has no other. Raises BadModel where the model
+    gives no reply.
     """
     (reply,) = llm.chat([grounded(question, [hit.passage for hit in hits])], max_tokens=max_tokens)
     if reply.fault:
         raise BadModel(f"{llm.name} gave no answer: {reply.fault}", "Ask again, or without a model for an answer in the documents' words.")
-    return cited(reply.text, hits, question)
+    return cited(reply.text, hits, question, critic)
 
 
-def cited(text: str, hits: Sequence[Hit], question: str = "") -> tuple[str, tuple[Citation, ...]] | None:
+def cited(text: str, hits: Sequence[Hit], question: str = "", critic: Critic | None = None) -> tuple[str, tuple[Citation, ...]] | None:
     """The sentences of `text` that passages bear out, with their citations; None where there are none.
 
     A sentence that names no passage is looked for in all of them; one that none bears out is left out. A bare verdict ("Yes [1].") is cited
@@ -45,8 +53,7 @@ def cited(text: str, hits: Sequence[Hit], question: str = "") -> tuple[str, tupl
     if normal(NOT_HERE) in normal(text) and len(text) < 4 * len(NOT_HERE):
         return None
     text = _MOVED.sub(r"\2\1", _REASONED.sub("", text))  # "It is red. [1]" -> "It is red [1]."
-    parts: list[str] = []
-    citations: list[Citation] = []
+    told: list[Cited] = []
     for start, end in sentences(text):
         said = text[start:end]
         numbers = [int(number) - 1 for match in _MARKS.finditer(said) for number in re.findall(r"\d+", match[1])]
@@ -59,17 +66,30 @@ def cited(text: str, hits: Sequence[Hit], question: str = "") -> tuple[str, tupl
         found = [best for at in named or range(len(hits)) if (best := _borne_out(wanted, hits[at].passage, verdict)) is not None]
         if not found:
             continue
-        chosen = found if named else [max(found, key=lambda one: one[0])]
+        told.append((bare, found if named else [max(found, key=lambda one: one[0])]))
+    parts: list[str] = []
+    citations: list[Citation] = []
+    for bare, chosen in _judged(critic, question, told):
         first = len(citations) + 1
         citations.extend(_citation(passage, span, first + place) for place, (_, passage, span) in enumerate(chosen))
         parts.append(f"{bare} {''.join(f'[{citation.number}]' for citation in citations[first - 1 :])}")
     return (("" if is_cjk_text(text) else " ").join(parts), tuple(citations)) if parts else None
 
 
+def _judged(critic: Critic | None, question: str, told: Sequence[Cited]) -> list[Cited]:
+    """The sentences with those citations that rather support them than not."""
+    if critic is None or not told:
+        return list(told)
+    triples = [(question, bare, passage.indexed) for bare, chosen in told for _, passage, _ in chosen]
+    unsupported = iter(critic.supported(triples)[:, 0] > _UNSUPPORTED)
+    left = [(bare, [one for one in chosen if not next(unsupported)]) for bare, chosen in told]
+    return [(bare, chosen) for bare, chosen in left if chosen]
+
+
 def _borne_out(said: str, passage: Passage, verdict: bool = False) -> tuple[float, Passage, tuple[int, int]] | None:
     """The sentence of `passage` that holds most of what is said, if it holds enough, every number of it, and denies what is denied.
 
-    Words prove no more than that; whether the sentence follows from them is for a judge to say.
+    Words prove no more than that; whether the sentence follows from them is for a critic to say.
     """
     wanted = set(terms(said))
     wanted = wanted - set(terms(passage.title)) or wanted  # what the title says already need not be said again

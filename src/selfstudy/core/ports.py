@@ -88,5 +88,21 @@ class LLM(Protocol):
         ...
 
 
+SUPPORT = ("no", "partly", "fully")
+"""How far a passage supports an answer."""
+
+
+@runtime_checkable
+class Critic(Protocol):
+    """Judges answers by the passages that they rest on."""
+
+    def supported(self, triples: Sequence[tuple[str, str, str]]) -> Vectors:
+        """(len(triples), 3) probabilities that the passage of each (question, answer, passage) supports the answer: SUPPORT.
+
+        Raises BadModel where that cannot be told.
+        """
+        ...
+
+
 Writer = Callable[[Sequence[Passage]], Iterable[Example]]
 """Writes questions about passages; each Example's evidence is the passage that it was written from."""

@@ -87,12 +87,16 @@ class Engine:
     def ask(self, question: str, where: str | None = None) -> Answer:
         """An answer with citations, or that the documents do not hold one. Raises BadInput."""
         from selfstudy.answer.ask import answer
+        from selfstudy.answer.judged import Judging
         from selfstudy.recipes.calibrate import calibration_of
 
         snapshot, live = self.store.snapshot(), self.live
         retriever = self._retrievers(snapshot)["hybrid"]
         llm = self._generator(live.generator) if live.generator else self.llm
-        found = answer(question, retriever, self._embedder(live.embedder), calibration_of(live), where, self.settings.extract, llm)
+        # A generator of one's own is not judged by an API that may be set as well: its passages stay here.
+        critic = Judging(llm) if llm is not None and not live.generator and self.settings.judged else None
+        embedder, cfg = self._embedder(live.embedder), self.settings.extract
+        found = answer(question, retriever, embedder, calibration_of(live), where, cfg, llm, critic)
         return replace(found, citations=tuple(self._named(snapshot, citation) for citation in found.citations))
 
     def _named(self, snapshot: Snapshot, citation: Any) -> Any:
@@ -141,6 +145,10 @@ class Engine:
         if not self._promoted(judged) and self.live.key is None and self.live.abstention is None:
             calibrated = replace(self.base, abstention=read_json(study.base_calibrated.path / "calibration.json"))
             self._serve("calibrated", calibrated, "the base goes on serving, and has learned when to abstain")
+        system = judged.system
+        if judged.promote and system is not None and (system.embedder, system.weight) != (self.live.embedder, self.live.weight):
+            told = f"Nothing changed since {judged.key} was judged and promoted, and something else was chosen after that."
+            return replace(outcome, promoted=False, reason=f"{told} `selfstudy promote {judged.key}` lets it serve again.")
         return outcome
 
     def _promoted(self, judged: Event) -> bool:
@@ -356,5 +364,5 @@ class Engine:
 
     def _embedder(self, name: str) -> Remembering:
         if name not in self._loaded:
-            self._loaded[name] = Remembering(load_embedder(name, self.home, self.settings.api))
+            self._loaded[name] = Remembering(load_embedder(name, self.home, self.settings.api, self.meter))
         return self._loaded[name]
