@@ -144,6 +144,18 @@ def test_rollback_and_promote_swap_what_serves_with_documents_that_came_meanwhil
         engine.promote("0000")
 
 
+def test_a_candidate_that_was_taken_back_is_not_said_to_serve(home: Path) -> None:
+    engine = Engine.open(home, sets=SETS)
+    key = engine.live.key
+    engine.rollback()
+    outcome = engine.adapt()
+    assert engine.live.key is None, "what a person took back stays back"
+    assert not outcome.promoted
+    assert f"selfstudy promote {key}" in outcome.reason
+    engine.promote(str(key))
+    assert engine.adapt().promoted
+
+
 def test_a_refused_candidate_stays_refused_unless_forced_and_that_is_recorded(home: Path) -> None:
     sets = [*SETS, "head.anchor=0.0", "head.steps=1", "head.learning_rate=1e-9"]  # learns nothing, so there is no gain to prove
     engine = Engine.open(home, sets=sets)
