@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import zlib
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import pytest
 from endpoint import Answer, Body, serving
 from pydantic import SecretStr
 
-from selfstudy.core.errors import BadModel
+from selfstudy.core.errors import BadModel, Stopped
 from selfstudy.core.ports import Embedder
 from selfstudy.evals import guard
 from selfstudy.evals.stdlib import modules
@@ -100,7 +101,15 @@ def test_the_retriever_of_an_api_learns_by_a_head(tmp_path: Path, monkeypatch: p
     with serving(embeddings) as endpoint:
         monkeypatch.setenv("OPENAI_BASE_URL", endpoint.url)
         engine = Engine.open(tmp_path / "home", create=True, sets=["embedder=openai:vectors", "head.steps=60"])
-        engine.add([docs])
+        texts = 6 * engine.add([docs]).passages  # six questions a passage at most
+        before = len(endpoint.bodies)
+        priced = ["api.prices={'vectors'={input=20.0,output=0.0}}"]
+        plan = Engine.open(tmp_path / "home", sets=["embedder=openai:vectors", "head.steps=60", *priced]).plan()
+        costs = [(one.stage, one.calls, one.tokens, one.money) for one in plan if one.calls]
+        assert [cost[0] for cost in costs] == ["synth.round_trip", "study.guard_vectors", "study.calibration"]
+        assert costs[0][1:3] == (math.ceil(texts / 64), texts * 16)
+        assert costs[0][3] == pytest.approx(texts * 16 / 1e6 * 20)
+        assert len(endpoint.bodies) == before, "a plan asks nothing"
         assert engine.adapt().promoted
         live = engine._embedder(engine.live.embedder)
         base = engine._embedder("openai:vectors")
@@ -113,3 +122,16 @@ def test_the_retriever_of_an_api_learns_by_a_head(tmp_path: Path, monkeypatch: p
         assert again.search("How is a log opened?", 3, "dense")
         assert len(endpoint.bodies) == asked, "everything that was paid for is kept"
         assert len(judged) == 1
+
+
+def test_a_budget_stops_the_embedding_and_what_was_paid_for_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [{"_id": f"d{n}", "title": "", "text": f"The mill of valley {n} was built in {1700 + n}."} for n in range(200)]
+    (tmp_path / "corpus.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    monkeypatch.setenv("OPENAI_API_KEY", "any")
+    with serving(embeddings) as endpoint:
+        monkeypatch.setenv("OPENAI_BASE_URL", endpoint.url)
+        with pytest.raises(Stopped, match="budget of 2 calls"):
+            Engine.open(tmp_path / "home", create=True, sets=["embedder=openai:vectors", "budget.calls=2"]).add([tmp_path / "corpus.jsonl"])
+        assert len(endpoint.bodies) == 2
+        Engine.open(tmp_path / "home", sets=["embedder=openai:vectors"]).add([tmp_path / "corpus.jsonl"])
+        assert sum(len(body["input"]) for body in endpoint.bodies) == 200, "nothing is paid for twice"

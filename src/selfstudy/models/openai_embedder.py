@@ -17,7 +17,7 @@ from selfstudy.models.api import Api, Endpoint, Meter
 from selfstudy.models.openai import Crew, in_thread
 from selfstudy.models.replies import kept_table
 
-_BATCH = 64
+TEXTS_A_CALL = 64
 _LONGEST = 20_000  # characters; endpoints refuse some 8,000 tokens
 
 
@@ -60,13 +60,13 @@ class OpenAIEmbedder:
         return np.stack([found[text] for text in cut]) if texts else np.empty((0, self.dim), np.float32)
 
     async def _ask(self, texts: list[str], found: dict[str, Vectors], progress: Progress) -> None:
-        starts = list(range(0, len(texts), _BATCH))
+        starts = list(range(0, len(texts), TEXTS_A_CALL))
         openai = extra("openai", "api")
         async with self.endpoint.client() as client:
             crew = Crew(self.endpoint.settings.concurrency)
 
             async def one(start: int) -> None:
-                part = texts[start : start + _BATCH]
+                part = texts[start : start + TEXTS_A_CALL]
                 async with crew.place():
                     self.meter.begin()
                     try:

@@ -22,6 +22,7 @@ from selfstudy.evals.paired import compare
 from selfstudy.evals.ranking import summary
 from selfstudy.evals.report import write_report
 from selfstudy.index.snapshot import Snapshot
+from selfstudy.models.openai_embedder import TEXTS_A_CALL
 from selfstudy.recipes import candidate as c
 from selfstudy.recipes.adapted import adapted
 from selfstudy.recipes.calibrate import calibration
@@ -41,6 +42,8 @@ from selfstudy.train.embedder import embedder as train_embedder
 from selfstudy.train.head import Head, Weights, fit_head
 
 _SECONDS_A_CALL = 3.0
+_TEXTS = {"synth.round_trip": (0, 16), "study.guard_vectors": (5400, 30), "study.calibration": (6000, 30)}
+"""Stages that embed what an API would be paid for: how many texts (0: as many as there may be questions), and the tokens of one, about."""
 _FEWEST = 30
 """Passages below which nothing can be proved."""
 _FEWEST_ASKED = 8
@@ -347,16 +350,34 @@ class Study:
 
     def plan(self) -> list[Planned]:
         """What would run, what is kept, and for how long; nothing is loaded and nothing is written."""
-        for _ in (self.mined, self.model, self.tuned_vectors, self.weighed):
+        for _ in (self.mined, self.model, self.tuned_vectors, self.weighed, self.guards, self.calibrated):
             pass
-        return [self._costed(planned) if planned.stage == modelled.name else planned for planned in self.run.planned]
+        costed: dict[str, Planned] = {}  # what is planned twice costs once
+        return [planned if planned.key in costed else costed.setdefault(planned.key, self._costed(planned)) for planned in self.run.planned]
 
     def _costed(self, planned: Planned) -> Planned:
-        """What the model would be asked, about: replies that were kept from before cost nothing again."""
-        if planned.state == "kept" or self.llm is None:
+        """With what models behind an API would be asked, about: what was kept from before costs nothing again."""
+        if planned.state == "kept":
             return planned
+        if planned.stage == modelled.name and self.llm is not None:
+            return self._asked_about(planned, self.llm)
+        if planned.stage in _TEXTS and self.base.embedder.startswith("openai:"):
+            return self._embedded(planned)
+        return planned
+
+    def _embedded(self, planned: Planned) -> Planned:
+        """The calls and tokens of embedding questions, the guard's texts, or sentences that may answer."""
+        most, tokens = _TEXTS[planned.stage]
+        wanted = self.settings.questions
+        texts = most or min(wanted.most, wanted.per_passage * len(self.snapshot))
+        price = self.settings.api.prices.get(self.base.embedder.partition(":")[2])
+        money = price.of(texts * tokens, 0) if price is not None else None
+        return replace(planned, calls=-(-texts // TEXTS_A_CALL), tokens=texts * tokens, money=money)
+
+    def _asked_about(self, planned: Planned, llm: LLM) -> Planned:
+        """What the model would be asked."""
         cost = cost_of(self.snapshot.passages, self.settings.modelled)
-        price = self.settings.api.prices.get(self.llm.name.partition(":")[2])
+        price = self.settings.api.prices.get(llm.name.partition(":")[2])
         money = price.of(cost.prompt_tokens, cost.completion_tokens) if price is not None else None
         seconds = planned.seconds if planned.seconds is not None else cost.calls * _SECONDS_A_CALL / self.settings.api.concurrency
         return replace(planned, seconds=seconds, calls=cost.calls, tokens=cost.prompt_tokens + cost.completion_tokens, money=money)

@@ -34,8 +34,8 @@ class System(Record):
     generator: str | None = None
 
 
-def load_embedder(name: str, home: Path, api: Any = None) -> Embedder:
-    """The embedder called `name`; converted models and vectors that were paid for are kept in the home.
+def load_embedder(name: str, home: Path, api: Any = None, meter: Any = None) -> Embedder:
+    """The embedder called `name`; converted models and vectors that were paid for are kept in the home. `meter` counts what is paid.
 
     Raises UnknownPlugin, BadModel, BadInput.
     """
@@ -44,7 +44,7 @@ def load_embedder(name: str, home: Path, api: Any = None) -> Embedder:
 
     def plugged(name: str) -> Embedder:
         # The models that are compiled and the vectors that were paid for are kept apart: the first can be made again.
-        options = {"cache": home / "paid", "api": api} if name.startswith("openai:") else {"cache": cache}
+        options = {"cache": home / "paid", "api": api, "meter": meter} if name.startswith("openai:") else {"cache": cache}
         found: Embedder = resolve(name, **options)
         return found
 
