@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import weakref
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ from selfstudy.recipes.engine import Engine
 from selfstudy.recipes.generator import general, read_conversations
 from selfstudy.synth.conversations import Mix, conversation
 from selfstudy.synth.draft import draft
+from selfstudy.train import generator as training
 from selfstudy.train.generator import IGNORED, Generator, Lora, generator, needed, tokens, turns
 
 TEXTS = [f"The pump number {n} is oiled by hand every {n} weeks." for n in range(2, 8)]
@@ -292,6 +294,27 @@ def test_a_generator_that_learned_nothing_is_refused_and_one_that_is_promoted_an
     assert live["generator"].removeprefix("hf:artifact:") in heard[0]
     assert full("rollback")[0] == 0
     assert full("status")[1]["live"]["generator"] is None
+
+
+def test_one_model_is_in_memory_at_a_time(full: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    loaded: list[weakref.ref[Any]] = []
+    alive: list[int] = []
+
+    def watched(truly: Any) -> Any:
+        def load(*args: Any, **kwargs: Any) -> Any:
+            before = sum(one() is not None for one in loaded)
+            made = truly(*args, **kwargs)
+            if all(one() is not made[0] for one in loaded):
+                alive.append(before)
+                loaded.append(weakref.ref(made[0]))
+            return made
+
+        return load
+
+    monkeypatch.setattr(training, "_load", watched(training._load))
+    monkeypatch.setattr(HF, "_model", watched(HF._model))
+    assert full("adapt", "--generator", "hf:tiny")[0] == 0
+    assert alive == [0, 0, 0, 0], "two stages of training, then the answers of the base and of the tuned model"
 
 
 def test_a_promotion_that_was_cut_off_is_made_up_for(full: Any, monkeypatch: pytest.MonkeyPatch) -> None:

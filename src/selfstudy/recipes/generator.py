@@ -33,6 +33,7 @@ from selfstudy.synth.draft import pick
 from selfstudy.train.generator import Generator, needed
 from selfstudy.train.generator import check as check_training
 from selfstudy.train.generator import generator as train
+from selfstudy.train.trainers import free_memory
 
 SCHEME = "hf:"
 ARTIFACT = "hf:artifact:"
@@ -174,7 +175,7 @@ class GeneratorStudy:
         """After stage I; None where it is left out."""
         if self.tuning.stage1 is None:
             return None
-        return self.run.stage(train, self.tuning.stage1, self.general, self._named(None))
+        return _alone(self.run.stage(train, self.tuning.stage1, self.general, self._named(None)))
 
     @cached_property
     def written(self) -> Artifact:
@@ -182,7 +183,7 @@ class GeneratorStudy:
 
     @cached_property
     def second(self) -> Artifact:
-        return self.run.stage(train, self.tuning.stage2, self.written, self._named(self.first))
+        return _alone(self.run.stage(train, self.tuning.stage2, self.written, self._named(self.first)))
 
     def plan(self, passages: int) -> list[Planned]:
         """The stages, with the memory and the time that training takes, roughly: some questions are written about each of `passages`."""
@@ -208,8 +209,8 @@ class GeneratorStudy:
     def _scores(self, folder: str) -> dict[str, NDArray[np.float64]]:
         """The scores of the model in `folder`, which is loaded only where they are not known, and gone afterwards."""
         tuning, llm = self.tuning, Lazy(HF(folder).fingerprint, lambda: HF(folder))
-        made = self.run.stage(
-            answers, None, self.mined, self.general, tuning.exam, tuning.mix.passages, tuning.max_tokens, self.searched, llm
+        made = _alone(
+            self.run.stage(answers, None, self.mined, self.general, tuning.exam, tuning.mix.passages, tuning.max_tokens, self.searched, llm)
         )
         return {name: np.array(values) for name, values in read_json(made.path / "scores.json").items()}
 
@@ -244,6 +245,12 @@ class GeneratorStudy:
             note="The generator. An answer scores 1 where it holds the right words, choice or verdict, else the F1 of its words.",
         )
         return verdict, outcome
+
+
+def _alone(made: Artifact) -> Artifact:
+    """What a stage made, once the model that it loaded has gone: the next one needs the room."""
+    free_memory()
+    return made
 
 
 def folder_of(name: str, home_artifacts: Path) -> str:
