@@ -73,6 +73,11 @@ def _document(line: bytes, path: Path) -> Document:
         raise BadInput(f"broken: no JSON ({error.msg} at column {error.colno})") from None
     except (RecursionError, ValueError) as error:  # nested too deeply; a number of thousands of digits
         raise BadInput(f"broken: JSON that cannot be read ({str(error).splitlines()[0]})") from None
+    return row_document(row, path)
+
+
+def row_document(row: object, path: Path) -> Document:
+    """A row of the file at `path` as a document. Raises BadInput where it lacks an id or text."""
     if not isinstance(row, dict):
         raise BadInput(f'broken: expected an object {{"_id", "title", "text"}}, found {_kind(row)}')
     key = row.get("_id", row.get("id"))

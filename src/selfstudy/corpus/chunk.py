@@ -25,7 +25,7 @@ _ATOM = re.compile(
 _ROW = re.compile(r"^(?:[^\S\n]*\|.*|.* \| .*)$", re.MULTILINE)
 _CLAUSE = re.compile(r"[,;:)\]](?=\s)|(?<=[\u3400-\u9fff])[,;:]|[，、；：）]|\s[–—-](?=\s)")
 _ADORNMENT = re.compile(r"\s*([!-/:-@\[-`{-~])\1{2,}\s*$")
-_TABLES = ("csv", "tsv")
+_TABLES = ("csv", "tsv", "xlsx")
 
 _PARAGRAPH, _SENTENCE, _PART, _WORD = 3, 2, 1, 0
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from selfstudy.core.errors import BadInput
 from selfstudy.core.records import Document, Scalar
 from selfstudy.corpus.decode import clean, decode
-from selfstudy.corpus.headings import Heading, sections
-from selfstudy.corpus.html_blocks import PERMALINK, Block, blocks_of
+from selfstudy.corpus.headings import sections
+from selfstudy.corpus.html_blocks import PERMALINK, Block, blocks_of, join
 from selfstudy.corpus.meta import first_date
 
 if TYPE_CHECKING:
@@ -49,27 +49,48 @@ class Html:
     """
 
     def parse(self, path: Path) -> Iterator[Document]:
-        from lxml import etree
-        from lxml import html as lxml_html
-
-        page = clean(_decode(path.read_bytes()))
-        parser = lxml_html.HTMLParser(huge_tree=True)
-        try:
-            tree = lxml_html.document_fromstring(_XML_DECLARATION.sub("", page), parser=parser)
-        except (etree.ParserError, etree.XMLSyntaxError):  # nothing but comments or white space
-            yield Document(path.name, "", source=str(path))
-            return
-        if any(entry.type_name == "ERR_RESOURCE_LIMIT" for entry in parser.error_log):  # the rest of the page would be lost silently
-            raise BadInput("broken: its elements are nested more than 2,000 deep", "Open it in a browser and save it anew.")
-        blocks = list(blocks_of(tree))
-        start, end = _main(blocks, page)
-        text, headings = _join(blocks[start:end])
-        updated = _updated(tree)
-        meta: dict[str, Scalar] = {"updated": updated} if updated else {}
-        yield Document(path.name, text, _title(tree), str(path), meta, sections(text, headings))
+        yield read_page(clean(decode_page(path.read_bytes())), path)
 
 
-def _decode(data: bytes) -> str:
+def read_page(page: str, path: Path, whole: bool = False) -> Document:
+    """`page` as a document named after `path`. `whole`: it is all main text, as in a book or a letter, and trafilatura is not asked.
+
+    Raises BadInput where it is nested too deeply.
+    """
+    tree = _tree(page)
+    if tree is None:
+        return Document(path.name, "", source=str(path))
+    blocks = list(blocks_of(tree, whole))
+    start, end = (0, len(blocks)) if whole else _main(blocks, page)
+    text, headings = join(blocks[start:end])
+    updated = _updated(tree)
+    meta: dict[str, Scalar] = {"updated": updated} if updated else {}
+    return Document(path.name, text, _title(tree), str(path), meta, sections(text, headings))
+
+
+def page_blocks(page: str) -> list[Block]:
+    """All blocks of a page that is a part of something larger. Raises BadInput where it is nested too deeply."""
+    tree = _tree(page)
+    return [] if tree is None else list(blocks_of(tree, whole=True))
+
+
+def _tree(page: str) -> HtmlElement | None:
+    """The tree of a page, None where it holds nothing but comments or white space."""
+    from lxml import etree
+    from lxml import html as lxml_html
+
+    parser = lxml_html.HTMLParser(huge_tree=True)
+    try:
+        tree = lxml_html.document_fromstring(_XML_DECLARATION.sub("", page), parser=parser)
+    except (etree.ParserError, etree.XMLSyntaxError):
+        return None
+    if any(entry.type_name == "ERR_RESOURCE_LIMIT" for entry in parser.error_log):  # the rest of the page would be lost silently
+        raise BadInput("broken: its elements are nested more than 2,000 deep", "Open it in a browser and save it anew.")
+    return tree
+
+
+def decode_page(data: bytes) -> str:
+    """A page as text, by the encoding that it states where that can be. Raises BadInput where it is binary."""
     declared = _DECLARED.search(data, 0, 4096)
     if declared:
         name = declared[1].decode("ascii").lower()
@@ -119,21 +140,6 @@ def _trafilatura(page: str) -> list[str]:
 
 def _letters(text: str) -> str:
     return "".join(char for char in text if char.isalnum())
-
-
-def _join(blocks: list[Block]) -> tuple[str, list[Heading]]:
-    text, headings, length = [], [], 0
-    previous: Block | None = None
-    for block in blocks:
-        gap = "" if previous is None else "\n" if block.item and previous.item else "\n\n"
-        line = f"- {block.text}" if block.item else block.text
-        start = length + len(gap)
-        length = start + len(line)
-        text += [gap, line]
-        if block.level:
-            headings.append(Heading(block.level, block.text, start, length))
-        previous = block
-    return "".join(text), headings
 
 
 def _title(tree: HtmlElement) -> str:

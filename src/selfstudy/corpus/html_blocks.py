@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from selfstudy.corpus.headings import LONGEST
+from selfstudy.corpus.headings import LONGEST, Heading
 
 if TYPE_CHECKING:
     from lxml.html import HtmlElement
@@ -37,11 +37,31 @@ class Block:
     item: bool = False
 
 
-def blocks_of(tree: HtmlElement) -> Iterator[Block]:
-    """The blocks of a page in order. What no reader sees, menus, and the frames around the article are left out."""
+def join(blocks: list[Block]) -> tuple[str, list[Heading]]:
+    """Blocks as one text, with its headings: a line to an item, an empty line between all others."""
+    text, headings, length = [], [], 0
+    previous: Block | None = None
+    for block in blocks:
+        gap = "" if previous is None else "\n" if block.item and previous.item else "\n\n"
+        line = f"- {block.text}" if block.item else block.text
+        start = length + len(gap)
+        length = start + len(line)
+        text += [gap, line]
+        if block.level:
+            headings.append(Heading(block.level, block.text, start, length))
+        previous = block
+    return "".join(text), headings
+
+
+def blocks_of(tree: HtmlElement, whole: bool = False) -> Iterator[Block]:
+    """The blocks of a page in order. What no reader sees, menus, and the frames around the article are left out.
+
+    `whole`: the page is all article, so that its frames belong to it.
+    """
     from lxml import etree
 
     reader = _Reader()
+    reader.articles += whole
     walk = etree.iterwalk(tree, events=("start", "end", "comment", "pi"))
     for event, element in walk:
         tag = element.tag if isinstance(element.tag, str) else ""

@@ -13,6 +13,7 @@ from selfstudy.corpus.decode import clean
 
 _DATE = re.compile(r"(?:D:)?(\d{4})[-/.年]?(\d{1,2})[-/.月]?(\d{1,2})")
 _INT64 = 2**63
+_NO_NAME = re.compile(r"untitled|microsoft \w+ - |.*\.(?:docx?|pdf|rtf|indd|qxd|tex|dvi|pptx?|xlsx?|html?|pages)$|[\d\W_]*$", re.IGNORECASE)
 
 
 def scalars(data: Mapping[str, object]) -> dict[str, Scalar]:
@@ -41,3 +42,9 @@ def first_date(*texts: str) -> str | None:
         except ValueError:
             continue
     return None
+
+
+def stated_title(text: str) -> str:
+    """The title that a file states in its properties; "" where that is a file's name, a number or a program's own words."""
+    title = " ".join(clean(text).split())
+    return "" if _NO_NAME.match(title) or "_" in title else title

@@ -6,57 +6,39 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from selfstudy.core.errors import BadInput
+from selfstudy.core.errors import BadInput, MissingExtra
 from selfstudy.core.ports import Parser
 from selfstudy.core.records import Document, Scalar
 from selfstudy.corpus.beir import Beir
+from selfstudy.corpus.decode import clean
+from selfstudy.corpus.epub import Epub
 from selfstudy.corpus.folder import SourceFile
+from selfstudy.corpus.formats import pick
 from selfstudy.corpus.html import Html
+from selfstudy.corpus.json_text import Json
+from selfstudy.corpus.letter import Attachment
+from selfstudy.corpus.mail import Eml, Mbox
 from selfstudy.corpus.markdown import Markdown
+from selfstudy.corpus.outlook import Msg
 from selfstudy.corpus.pdf import Pdf
 from selfstudy.corpus.plain import Plain
 from selfstudy.corpus.rst import Rst
 from selfstudy.corpus.set_aside import SetAside
+from selfstudy.corpus.sheets import Xlsx
+from selfstudy.corpus.slides import Pptx
+from selfstudy.corpus.subtitles import Subtitles
 from selfstudy.corpus.table import Table
+from selfstudy.corpus.word import Docx
+from selfstudy.corpus.xml_text import Xml
 
-SUFFIXES = {
-    ".txt": "text",
-    ".text": "text",
-    ".log": "text",
-    ".md": "markdown",
-    ".markdown": "markdown",
-    ".rst": "rst",
-    ".html": "html",
-    ".htm": "html",
-    ".xhtml": "html",
-    ".pdf": "pdf",
-    ".jsonl": "jsonl",
-    ".csv": "csv",
-    ".tsv": "tsv",
-}
-"""The suffixes that are read, and their formats."""
+DEEPEST = 3
+"""How far letters may lie in letters; what lies deeper is set aside."""
 
-_PAGE = re.compile(rb"\s*(?:<\?xml[^>]*>\s*)?(?:<!--.*?-->\s*)*(?:<!doctype\s+html|<html[\s>])", re.IGNORECASE | re.DOTALL)
-_MAGIC = (
-    (b"PK\x03\x04", "a zip archive or an office file (docx, xlsx, pptx)"),
-    (b"\xd0\xcf\x11\xe0", "an old office file (doc, xls, ppt, msg)"),
-    (b"{\\rtf", "rich text (rtf)"),
-    (b"%!PS", "PostScript"),
-    (b"\x89PNG", "a picture (png)"),
-    (b"\xff\xd8\xff", "a picture (jpeg)"),
-    (b"GIF8", "a picture (gif)"),
-    (b"\x1f\x8b", "a gzip archive"),
-    (b"BZh", "a bzip2 archive"),
-    (b"\xfd7zXZ", "an xz archive"),
-    (b"7z\xbc\xaf", "a 7z archive"),
-    (b"Rar!", "a rar archive"),
-    (b"SQLite format 3", "a database (sqlite)"),
-    (b"PAR1", "a table (parquet)"),
-    (b"\x7fELF", "a program"),
-)
+_SUFFIX = re.compile(r"\.\w{1,10}$", re.ASCII)
 
 
 class Parse(BaseModel):
@@ -72,21 +54,26 @@ def parse(file: SourceFile, cfg: Parse = Parse()) -> Iterator[Document | SetAsid
     """The documents in `file`, or why there are none; nothing is raised for what a file holds.
 
     Every document's meta has `format`, and `folder` where the file lies in one; `updated` (YYYY-MM-DD) where the file states it.
-    What a row of a stream or a front matter says of itself under these names is kept instead. A stream's documents keep their own ids.
+    What a row of a stream or a front matter says of itself under these names is kept instead. A row's document keeps its own id.
+    Letters of a mailbox are documents of their own with ids like "file.mbox#3"; so are the files attached to a letter, with ids like
+    "letter.eml#plan.docx", and what the letter states of itself is in their meta too.
     """
+    yield from _parse(file, cfg, 0)
+
+
+def _parse(file: SourceFile, cfg: Parse, depth: int) -> Iterator[Document | SetAside]:
     try:
-        kind = _pick(file, cfg)
-        if kind == "jsonl":
-            for row in Beir(cfg.max_row_bytes).rows(file.path):
-                yield row if isinstance(row, SetAside) else replace(row, meta={"format": kind, **row.meta})
-            return
-        for document in _parser(kind).parse(file.path):
-            if document.text.strip():
-                yield replace(document, id=file.id, source=str(file.path), meta={**_place(file, kind), **document.meta})
-            else:
-                yield SetAside(str(file.path), "empty: no text in it")
+        kind = pick(file.path, file.size, cfg.max_bytes)
+        parser = _parser(kind, cfg)
+        if isinstance(parser, (Eml, Mbox, Msg)):
+            yield from _letters(parser, kind, file, cfg, depth)
+        else:
+            for found in parser.rows(file.path) if isinstance(parser, (Beir, Json)) else parser.parse(file.path):
+                yield found if isinstance(found, SetAside) else _placed(found, kind, file)
     except BadInput as error:
         yield SetAside(str(file.path), error.problem)
+    except MissingExtra as error:
+        yield SetAside(str(file.path), f"a package is missing: {error.problem} {error.mend}", again=True)
     except OSError as error:
         yield SetAside(str(file.path), f"unreadable: {(error.strerror or type(error).__name__).lower()}")
     except Exception as error:  # a parser may fail on what it does not expect; one file must not stop the rest
@@ -94,48 +81,86 @@ def parse(file: SourceFile, cfg: Parse = Parse()) -> Iterator[Document | SetAsid
         yield SetAside(str(file.path), f"broken: {type(error).__name__}: {detail}".removesuffix(": "))
 
 
-def _place(file: SourceFile, kind: str) -> dict[str, Scalar]:
+def _placed(document: Document, kind: str, file: SourceFile) -> Document | SetAside:
+    """`document` with the id and the meta that come from the place of its file, unless it is a row, which has its own."""
+    name = file.path.name
+    if document.id != name and not document.id.startswith(f"{name}#"):
+        return replace(document, meta={"format": kind, **document.meta})
+    part = document.id.removeprefix(name)
+    if not document.text.strip():
+        return SetAside(f"{file.path}{part}", "empty: no text in it")
     folder = file.id.rpartition("/")[0]
-    return {"format": kind, "folder": folder} if folder else {"format": kind}
+    place: dict[str, Scalar] = {"format": kind, "folder": folder} if folder else {"format": kind}
+    return replace(document, id=f"{file.id}{part}", source=f"{file.path}{part}", meta={**place, **document.meta})
 
 
-def _parser(kind: str) -> Parser:
+def _letters(parser: Eml | Mbox | Msg, kind: str, file: SourceFile, cfg: Parse, depth: int) -> Iterator[Document | SetAside]:
+    """Each letter of a file, followed by what is attached to it."""
+    for letter in parser.letters(file.path):
+        if isinstance(letter, SetAside):
+            yield letter
+            continue
+        placed = _placed(letter.document, kind, file)
+        yield placed
+        part = letter.document.id.removeprefix(file.path.name)
+        names: set[str] = set()
+        for attachment in letter.attachments:
+            name = _name(attachment.name, names)
+            inner = f"{file.id}{part}#{name}"
+            for found in _attached(attachment, inner, cfg, depth + 1):
+                if isinstance(found, SetAside):
+                    yield replace(found, source=f"{file.path}{part}#{name}{found.source}")
+                else:
+                    meta = {**letter.document.meta, "attached_to": f"{file.id}{part}", **found.meta}
+                    yield replace(found, source=f"{file.path}{part}#{name}{found.source}", meta=meta)
+
+
+def _name(name: str, names: set[str]) -> str:
+    """The name of an attachment as a part of an id: on one line, without a path, and not among `names`, which it joins."""
+    plain = " ".join(clean(name).split()).replace("/", "_").replace("\\", "_").replace("#", "_")[-200:] or "attachment"
+    number, new = 1, plain
+    while new in names:
+        number += 1
+        new = f"{plain} ({number})"
+    names.add(new)
+    return new
+
+
+def _attached(attachment: Attachment, id: str, cfg: Parse, depth: int) -> Iterator[Document | SetAside]:
+    """The documents in an attachment; their sources, and those of what is set aside, are what follows the attachment's name."""
+    if depth > DEEPEST:
+        yield SetAside("", f"nested: letters in letters are read {DEEPEST} deep")
+        return
+    suffix = _SUFFIX.search(attachment.name)
+    with TemporaryDirectory(prefix="selfstudy-") as folder:
+        path = Path(folder) / f"attachment{suffix[0] if suffix else ''}"
+        path.write_bytes(attachment.data)
+        for found in _parse(SourceFile(id, path, len(attachment.data), 0), cfg, depth):
+            yield replace(found, source=found.source.removeprefix(str(path)))
+
+
+def _parser(kind: str, cfg: Parse) -> Parser:
+    """The parser of a format. Text inside zip archives may unpack to `max_bytes`; that of workbooks, which is read in a stream, to four
+    times that."""
     parsers: dict[str, Parser] = {
         "text": Plain(),
         "markdown": Markdown(),
         "rst": Rst(),
         "html": Html(),
         "pdf": Pdf(),
+        "jsonl": Beir(cfg.max_row_bytes),
         "csv": Table(),
         "tsv": Table("\t"),
+        "docx": Docx(cfg.max_bytes),
+        "pptx": Pptx(cfg.max_bytes),
+        "xlsx": Xlsx(4 * cfg.max_bytes),
+        "eml": Eml(),
+        "mbox": Mbox(cfg.max_bytes),
+        "msg": Msg(),
+        "vtt": Subtitles(),
+        "srt": Subtitles(),
+        "json": Json(),
+        "xml": Xml(),
+        "epub": Epub(cfg.max_bytes),
     }
     return parsers[kind]
-
-
-def _pick(file: SourceFile, cfg: Parse) -> str:
-    """The format of `file`: by its suffix, unless its first bytes say otherwise. Raises BadInput for what is not read."""
-    suffix = file.path.suffix.lower()
-    if file.size == 0:
-        raise BadInput("empty: 0 bytes")
-    kind = _sniff(file.path, suffix)
-    if kind != "jsonl" and file.size > cfg.max_bytes:
-        raise BadInput(f"huge: {file.size} bytes, the limit is {cfg.max_bytes} (max_bytes)", "Split it, or raise the limit.")
-    return kind
-
-
-def _sniff(path: Path, suffix: str) -> str:
-    with path.open("rb") as file:
-        head = file.read(4096)
-    kind = SUFFIXES.get(suffix)
-    if head.lstrip().startswith(b"%PDF-"):
-        return "pdf"
-    named = f"named {suffix}" if suffix else "without a suffix"
-    for magic, what in _MAGIC:
-        if head.startswith(magic):
-            raise BadInput(f"unknown format {suffix}: {what}" if kind is None else f"unknown format: {what}, {named}")
-    if kind in ("text", "markdown", "pdf") and b"%PDF-" not in head and _PAGE.match(head):
-        return "html"
-    if kind is None:
-        what = f"unknown format {suffix}" if suffix else "unknown format: the file has no suffix"
-        raise BadInput(what, f"Read are {', '.join(SUFFIXES)}.")
-    return kind

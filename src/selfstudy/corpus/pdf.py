@@ -12,13 +12,12 @@ from typing import Any
 from selfstudy.core.errors import BadInput
 from selfstudy.core.records import Document, Scalar
 from selfstudy.corpus.decode import clean
-from selfstudy.corpus.meta import first_date
+from selfstudy.corpus.meta import first_date, stated_title
 
 _LIGATURES = str.maketrans({"ﬀ": "ff", "ﬁ": "fi", "ﬂ": "fl", "ﬃ": "ffi", "ﬄ": "ffl", "ﬅ": "st", "ﬆ": "st", "\xa0": " "})
 # PDFium gives U+FFFE, U+0002 or a soft hyphen for a hyphen at the end of a line, and runs the two lines together.
 _LINE_HYPHEN = re.compile(r"(\w+)[\ufffe\x02\xad](?:\r?\n)?(\w+)")
 _LEADERS = re.compile(r"(?:\s?\.){5,}\s*")
-_NO_NAME = re.compile(r"untitled|microsoft \w+ - |.*\.(?:docx?|pdf|rtf|indd|qxd|tex|dvi|pptx?|xlsx?|html?|pages)$|[\d\W_]*$", re.IGNORECASE)
 _PAGE_NUMBER = re.compile(r"(?:page\s*)?[-–—\s]*(?:\d{1,4}|[ivxlc]{1,7})[-–—\s]*(?:(?:of|/)\s*\d{1,4})?\s*$", re.IGNORECASE)
 _OPENING = re.compile(r"\s*(?:[A-Z0-9•▪●◦*\-–—(\[“\"'$€£]|[^\x00-\u2e7f])")
 _CLOSING = (".", "!", "?", ":", ";", "。", "！", "？", "：", "；", ".”", '."')
@@ -58,8 +57,7 @@ class Pdf:
             meta["updated"] = updated
         if scans:
             meta["pages_without_text"] = len(scans)
-        title = " ".join(clean(facts.get("Title", "")).split())
-        yield Document(path.name, text, "" if _NO_NAME.match(title) or "_" in title else title, str(path), meta)
+        yield Document(path.name, text, stated_title(facts.get("Title", "")), str(path), meta)
 
 
 def _refusal(error: Exception) -> BadInput:

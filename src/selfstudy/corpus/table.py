@@ -35,8 +35,8 @@ class Table:
         except csv.Error as error:
             raise BadInput(f"broken: {error}", "Open it in a spreadsheet and save it as CSV anew.") from None
         rows = [row for row in rows if any(row)]
-        header = rows.pop(0) if len(rows) > 1 and _is_header(rows[0]) else []
-        lines = [_line(header, row) for row in rows]
+        header = rows.pop(0) if len(rows) > 1 and is_header(rows[0]) else []
+        lines = [row_line(header, row) for row in rows]
         meta = {"rows": len(rows), "columns": max(map(len, rows), default=0)}
         yield Document(path.name, "\n".join(lines), source=str(path), meta=dict(meta))
 
@@ -57,10 +57,12 @@ def _delimiter(text: str) -> str:
     return choice
 
 
-def _is_header(row: list[str]) -> bool:
+def is_header(row: list[str]) -> bool:
+    """Whether `row` names columns: no cell empty, a number, or there twice."""
     return all(row) and len(set(row)) == len(row) and not any(_NUMBER.match(cell) for cell in row)
 
 
-def _line(header: list[str], row: list[str]) -> str:
+def row_line(header: list[str], row: list[str]) -> str:
+    """A row as "header: value; header: value", without its empty cells."""
     names = header + [""] * (len(row) - len(header))
     return "; ".join(f"{name}: {cell}" if name else cell for name, cell in zip(names, row, strict=False) if cell)

@@ -57,9 +57,11 @@ class Readings:
             self.files = {}
 
     def unchanged(self, file: SourceFile) -> bool:
-        """Whether the file was read to its end as it is now."""
+        """Whether the file was read to its end as it is now, and nothing was missing here to read it with."""
         known = self.files.get(str(file.path))
-        return known is not None and known["size"] == file.size and known["mtime_ns"] == file.mtime_ns and known["id"] == file.id
+        if known is None or any(one.get("again") for one in known["set_aside"]):
+            return False
+        return bool(known["size"] == file.size and known["mtime_ns"] == file.mtime_ns and known["id"] == file.id)
 
     def done(self, file: SourceFile, set_aside: Sequence[SetAside]) -> None:
         facts = {"id": file.id, "size": file.size, "mtime_ns": file.mtime_ns}

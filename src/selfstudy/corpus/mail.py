@@ -1,0 +1,180 @@
+"""Letters as they went over the net: one in a file (eml), or many (mbox)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import suppress
+from datetime import datetime
+from email.header import decode_header, make_header
+from email.message import Message
+from email.parser import BytesParser
+from email.utils import parsedate_to_datetime
+from mimetypes import guess_extension
+from pathlib import Path
+
+from selfstudy.core.errors import BadInput
+from selfstudy.core.records import Document
+from selfstudy.corpus.decode import clean, decode
+from selfstudy.corpus.html import decode_page
+from selfstudy.corpus.letter import Attachment, Head, Letter, letter
+from selfstudy.corpus.quotes import Thread
+from selfstudy.corpus.set_aside import SetAside
+
+# The line above each letter of an mbox: a name, and a date such as asctime gives. "From here on" is none.
+_FROM_LINE = re.compile(rb"From .*\d\d:\d\d.*\d{4}")
+_QUOTED_FROM = re.compile(rb"^>(>*From )", re.MULTILINE)
+_ID = re.compile(r"<[^<>\s]+>")
+_LOCKED = ("multipart/encrypted", "application/pkcs7-mime", "application/x-pkcs7-mime")
+
+
+class Eml:
+    """Reads a file that is one letter. Plain text is preferred, HTML is read where there is none."""
+
+    def parse(self, path: Path) -> Iterator[Document]:
+        for one in self.letters(path):
+            yield one.document
+
+    def letters(self, path: Path) -> Iterator[Letter]:
+        """The letter with its attachments. Raises BadInput where the file is none, or is encrypted."""
+        yield _letter(path.read_bytes(), path.name, path, Thread())
+
+
+class Mbox:
+    """Reads a mailbox as one document for each letter, with the ids file.mbox#1, file.mbox#2, ...; one letter at a time in memory.
+
+    What a letter quotes at its end is left out where the letter that it answers stands above it. `max_bytes`: the limit for a letter.
+    """
+
+    def __init__(self, max_bytes: int = 50_000_000) -> None:
+        self.max_bytes = max_bytes
+
+    def parse(self, path: Path) -> Iterator[Document]:
+        """The documents of a mailbox without faults. Raises BadInput at the first bad letter; `letters` goes on."""
+        for one in self.letters(path):
+            if isinstance(one, SetAside):
+                raise BadInput(f"{one.source}: {one.reason}", "Mend or delete that letter.")
+            yield one.document
+
+    def letters(self, path: Path) -> Iterator[Letter | SetAside]:
+        """Each letter with its attachments, a SetAside named path#number for each that cannot be read."""
+        thread = Thread()
+        for number, data in enumerate(self._split(path), 1):
+            if data is None:
+                yield SetAside(f"{path}#{number}", f"huge: the letter is longer than {self.max_bytes} bytes (max_bytes)")
+                continue
+            try:
+                yield _letter(data, f"{path.name}#{number}", path, thread)
+            except BadInput as error:
+                yield SetAside(f"{path}#{number}", error.problem)
+
+    def _split(self, path: Path) -> Iterator[bytes | None]:
+        """The bytes of each letter, None for those over the limit, which are never held in memory whole."""
+        with path.open("rb") as file:
+            lines: list[bytes] = []
+            size, blank, begun = 0, True, False
+            while line := file.readline(self.max_bytes + 2):
+                if blank and _FROM_LINE.match(line):
+                    if begun:
+                        yield _unquoted(lines) if size <= self.max_bytes else None
+                    lines, size, begun = [], 0, True
+                elif begun:
+                    size += len(line)
+                    if size <= self.max_bytes:
+                        lines.append(line)
+                    else:
+                        lines = []
+                elif line.strip():
+                    raise BadInput("broken: not a mailbox, which begins with a line 'From ... date'", "Export it as mbox anew.")
+                blank = not line.strip()
+            if begun:
+                yield _unquoted(lines) if size <= self.max_bytes else None
+
+
+def _unquoted(lines: list[bytes]) -> bytes:
+    return _QUOTED_FROM.sub(rb"\1", b"".join(lines))
+
+
+def _letter(data: bytes, id: str, path: Path, thread: Thread) -> Letter:
+    message = BytesParser().parsebytes(data)
+    if not any(message[name] for name in ("from", "to", "subject", "date", "message-id", "mime-version", "received")):
+        raise BadInput("broken: not a letter, it has no head", "Save the message anew.")
+    if message.get_content_type() in _LOCKED and message.get_param("smime-type") != "signed-data":
+        raise BadInput("encrypted: only who it was sent to can read it")
+    plain: list[str] = []
+    pages: list[str] = []
+    attachments: list[Attachment] = []
+    _gather(message, plain, pages, attachments)
+    references = _ID.findall(f"{_header(message, 'in-reply-to')} {_header(message, 'references')}")
+    body = thread.take("\n\n".join(plain), _header(message, "message-id").strip(), references)
+    head = Head(_header(message, "subject"), _header(message, "from"), _header(message, "to"), _header(message, "cc"), _date(message))
+    return letter(id, path, head, body, "\n".join(pages), tuple(attachments))
+
+
+def _gather(part: Message, plain: list[str], pages: list[str], attachments: list[Attachment]) -> None:
+    """The readable text of a part and the parts inside it, and the files in it, in order."""
+    kind = part.get_content_type()
+    name = _decoded(part.get_filename() or "")
+    if kind == "message/rfc822" and part.is_multipart():
+        inner = part.get_payload(0)
+        if isinstance(inner, Message):
+            attachments.append(Attachment(name or f"{_decoded(_header(inner, 'subject')) or 'letter'}.eml", inner.as_bytes()))
+    elif kind == "multipart/alternative" and part.is_multipart():
+        texts: list[str] = []
+        formed: list[str] = []
+        for inner in _inside(part):
+            _gather(inner, texts, formed, attachments)
+        if any(text.strip() for text in texts):
+            plain += texts
+        else:
+            pages += formed
+    elif part.is_multipart():
+        for inner in _inside(part):
+            _gather(inner, plain, pages, attachments)
+    else:
+        data = part.get_payload(decode=True)
+        if not isinstance(data, bytes) or not data:
+            return
+        if part.get_content_disposition() == "attachment" or (name and not kind.startswith("image/") and not kind.startswith("text/")):
+            attachments.append(Attachment(name or f"attachment{guess_extension(kind) or ''}", data))
+        elif kind == "text/plain":
+            plain.append(_text(part, data))
+        elif kind == "text/html":
+            pages.append(decode_page(data) if part.get_content_charset() is None else _text(part, data))
+        elif name and not kind.startswith("image/"):  # a picture inside the text is passed over, as in a page
+            attachments.append(Attachment(name, data))
+
+
+def _inside(part: Message) -> list[Message]:
+    payload = part.get_payload()
+    return [one for one in payload if isinstance(one, Message)] if isinstance(payload, list) else []
+
+
+def _text(part: Message, data: bytes) -> str:
+    """The text of a part in the character set that it states, where that can be."""
+    try:
+        return data.decode(part.get_content_charset("utf-8"))
+    except (LookupError, ValueError):
+        return decode(data)
+
+
+def _header(message: Message, name: str) -> str:
+    """The first head line of this name; bytes that no head may hold are read as UTF-8."""
+    for key, value in message.raw_items():
+        if key.lower() == name:
+            return _decoded(str(value).encode("utf-8", "surrogateescape").decode("utf-8", "replace"))
+    return ""
+
+
+def _decoded(text: str) -> str:
+    """Text without the =?utf-8?q?...?= in which heads are sent."""
+    with suppress(LookupError, ValueError):
+        text = str(make_header(decode_header(text)))
+    return " ".join(clean(text).split())
+
+
+def _date(message: Message) -> datetime | None:
+    try:
+        return parsedate_to_datetime(_header(message, "date"))
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None

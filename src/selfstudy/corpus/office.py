@@ -1,0 +1,30 @@
+"""What an office file states of itself: title, author, date."""
+
+from __future__ import annotations
+
+from selfstudy.core.errors import BadInput
+from selfstudy.core.records import Scalar
+from selfstudy.corpus.decode import clean
+from selfstudy.corpus.meta import first_date, stated_title
+from selfstudy.corpus.xml_text import xml_tree
+from selfstudy.corpus.zips import Archive
+
+_PROPERTIES = "docProps/core.xml"
+
+
+def office_facts(archive: Archive) -> tuple[str, dict[str, Scalar]]:
+    """The title of an office file, "" where it states none, and its `author` and `updated`. A file may do without any of them."""
+    if _PROPERTIES not in archive.parts:
+        return "", {}
+    data = archive.read(_PROPERTIES)
+    try:
+        properties = xml_tree(data)
+    except BadInput:
+        return "", {}
+    stated = {str(element.tag).rpartition("}")[2]: clean(element.text or "") for element in properties}
+    meta: dict[str, Scalar] = {}
+    if author := " ".join(stated.get("creator", "").split()):
+        meta["author"] = author
+    if updated := first_date(stated.get("modified", ""), stated.get("created", "")):
+        meta["updated"] = updated
+    return stated_title(stated.get("title", "")), meta

@@ -1,0 +1,44 @@
+"""What a letter repeats of the one that it answers: kept once."""
+
+from __future__ import annotations
+
+import re
+from collections import OrderedDict
+from collections.abc import Iterable
+
+_MARK = re.compile(r"^(?:[ \t]*>)+[ \t]?", re.MULTILINE)
+_REMEMBERED = 1000  # letters
+# "On 3 May Ann wrote:", in any language: the line or two above a quotation that end with a colon.
+_INTRODUCTION = re.compile(r"(?:^|\n)[^\n>]+(?:\n[^\n>]+)?:[ \t]*\n*$")
+
+
+class Thread:
+    """The letters of one mailbox, as far as they are remembered: the last thousand."""
+
+    def __init__(self) -> None:
+        self._said: OrderedDict[str, str] = OrderedDict()
+
+    def take(self, body: str, id: str, answers: Iterable[str]) -> str:
+        """The plain text `body` of the letter `id` without the quotation at its end, if a letter that it `answers` has every word of it.
+
+        Quotations between the lines of an answer stay: the answer is not understood without them.
+        """
+        if id:
+            self._said[id] = _letters(_MARK.sub("", body))
+            while len(self._said) > _REMEMBERED:
+                self._said.popitem(last=False)
+        lines = body.rstrip().split("\n")
+        first = len(lines)
+        while first and (not lines[first - 1].strip() or lines[first - 1].lstrip().startswith(">")):
+            first -= 1
+        quoted = _letters(_MARK.sub("", "\n".join(lines[first:])))
+        if not quoted or not any(quoted in self._said.get(one, "") for one in answers if one != id):
+            return body
+        rest = "\n".join(lines[:first]) + "\n"
+        introduced = _INTRODUCTION.search(rest)
+        return (rest[: introduced.start()] if introduced else rest).rstrip()
+
+
+def _letters(text: str) -> str:
+    """What is left where lines were broken anew."""
+    return "".join(char for char in text if char.isalnum())

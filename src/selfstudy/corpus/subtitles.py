@@ -1,0 +1,104 @@
+"""Subtitles and transcripts of meetings (vtt, srt): who said what, and when."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from html import unescape
+from pathlib import Path
+
+from selfstudy.core.errors import BadInput
+from selfstudy.core.records import Document, Scalar
+from selfstudy.corpus.decode import read_text
+
+LONGEST_TURN = 600  # characters; a longer one goes on in a new paragraph after the next sentence
+_TIMES = re.compile(r"\s*(?:(\d+):)?(\d{1,2}):(\d{2})[.,]\d{1,3}\s*-->\s*(?:\d+:)?\d{1,2}:\d{2}[.,]\d{1,3}")
+_VOICE = re.compile(r"<v(?:\.[^\s>]*)?\s+([^>]+)>")
+_TAG = re.compile(r"</?(?:[a-z]+|\d)[^<>]*>|\{\\[^{}]*\}", re.IGNORECASE)
+# "Ann Lee: words", ">> ANN: words"; a clause that happens to end in a colon has more words or a small first letter.
+_SPEAKER = re.compile(r"(?:>>\s*|-\s*)?([^\W\d_a-z][\w.'’-]*(?: [\w.'’()-]+){0,3}):\s+(?=\S)")
+_ENDS = (".", "!", "?", "…", "。", "！", "？", '."', ".”")
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """What was said from `start` (seconds) on. `speaker` is "" where it is not said who."""
+
+    start: int
+    speaker: str
+    words: str
+
+
+class Subtitles:
+    """Reads a file of timed lines as one document, a paragraph for each turn: "[00:01:05] Ann: words".
+
+    Lines of one speaker are put together, and where nobody is named all are, up to some length. What rolling captions show twice is
+    there once. meta has `minutes` and, where they are named, `speakers`. Raises BadInput where there is no timed line.
+    """
+
+    def parse(self, path: Path) -> Iterator[Document]:
+        text = read_text(path)
+        if not text.strip():
+            yield Document(path.name, "", source=str(path))
+            return
+        lines = list(_lines(text))
+        if not lines:
+            raise BadInput("broken: no line with times (00:01:05.000 --> 00:01:07.000) and words under it", "Export it anew.")
+        turns: list[_Line] = []
+        for line in lines:
+            last = turns[-1] if turns else None
+            goes_on = last is not None and line.speaker in (last.speaker, "")
+            if last is None or not goes_on or (len(last.words) > LONGEST_TURN and last.words.endswith(_ENDS)):
+                turns.append(line if line.speaker or last is None else _Line(line.start, last.speaker, line.words))
+            else:
+                turns[-1] = _Line(last.start, last.speaker, f"{last.words} {line.words}")
+        meta: dict[str, Scalar] = {"minutes": round(lines[-1].start / 60)}
+        if speakers := list(dict.fromkeys(turn.speaker for turn in turns if turn.speaker)):
+            meta["speakers"] = ", ".join(speakers)
+        yield Document(path.name, "\n\n".join(map(_shown, turns)), source=str(path), meta=meta)
+
+
+def _shown(turn: _Line) -> str:
+    minutes, seconds = divmod(turn.start, 60)
+    hours, minutes = divmod(minutes, 60)
+    who = f"{turn.speaker}: " if turn.speaker else ""
+    return f"[{hours:02}:{minutes:02}:{seconds:02}] {who}{turn.words}"
+
+
+def _lines(text: str) -> Iterator[_Line]:
+    """What is said in each block of lines under a line of times, the part before a named speaker apart. Other blocks are passed over."""
+    before: list[str] = []
+    for block in re.split(r"\n[^\S\n]*\n\s*", text.strip()):
+        rows = block.split("\n")
+        at = next((index for index, row in enumerate(rows[:3]) if _TIMES.match(row)), None)
+        if at is None:
+            continue
+        times = _TIMES.match(rows[at])
+        assert times is not None
+        start = int(times[1] or 0) * 3600 + int(times[2]) * 60 + int(times[3])
+        now = [row for row in rows[at + 1 :] if row.strip()]
+        fresh = [row for row in now if _bare(row) not in before]
+        before = [_bare(row) for row in now]
+        yield from _said(start, fresh)
+
+
+def _said(start: int, rows: list[str]) -> Iterator[_Line]:
+    speaker, words = "", ""
+    for row in rows:
+        voice = _VOICE.search(row)
+        bare = _bare(row)
+        named = _SPEAKER.match(bare)
+        who = " ".join(unescape(voice[1]).split()) if voice else named[1] if named else ""
+        if who and words:
+            yield _Line(start, speaker, words)
+            words = ""
+        speaker = who or speaker
+        words = f"{words} {bare[named.end() :] if named and not voice else bare}".strip()
+    if words:
+        yield _Line(start, speaker, words)
+
+
+def _bare(row: str) -> str:
+    """A row without marks of voices, colours and times."""
+    return " ".join(unescape(_TAG.sub("", row)).split())

@@ -1,0 +1,52 @@
+"""Word files (docx): headings, paragraphs, items and tables, by way of HTML."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from html import unescape
+from pathlib import Path
+
+from selfstudy.core.plugs import extra
+from selfstudy.core.records import Document
+from selfstudy.corpus.decode import clean
+from selfstudy.corpus.html import read_page
+from selfstudy.corpus.office import office_facts
+from selfstudy.corpus.zips import Archive
+
+# The table of contents is left out as a page's menus are: its lines are the headings once more.
+_STYLES = "\n".join(
+    (
+        "p[style-name='Title'] => h1.title:fresh",
+        "p[style-name^='toc '] => !",
+        "p[style-name^='TOC '] => !",
+    )
+)
+_BACK = re.compile(r'<a href="#[^"]*-ref-[^"]*">↑</a>')
+_TITLE = re.compile(r'<h1 class="title">(.*?)</h1>', re.DOTALL)
+_TAG = re.compile(r"<[^>]*>")
+
+
+class Docx:
+    """Reads a Word file as one document. Its styles say what is a heading; footnotes stand at the end; comments, deleted text,
+    headers and footers are left out. `limit`: bytes that its text may unpack to.
+
+    The title is the paragraph styled so, else the one among the file's properties, else its only heading of the first level.
+    """
+
+    def __init__(self, limit: int = 50_000_000) -> None:
+        self.limit = limit
+
+    def parse(self, path: Path) -> Iterator[Document]:
+        mammoth = extra("mammoth", "office")
+        with Archive(path, self.limit) as archive:
+            stated, meta = office_facts(archive)
+            copy = archive.plain_copy()
+        no_pictures = mammoth.images.img_element(lambda image: {})
+        page = clean(_BACK.sub("", mammoth.convert_to_html(copy, style_map=_STYLES, convert_image=no_pictures).value))
+        document = read_page(page, path, whole=True)
+        styled = _TITLE.search(page)
+        title = " ".join(unescape(_TAG.sub("", styled[1])).split()) if styled else ""
+        title = title or stated or (document.title if page.count("<h1") == 1 else "")
+        yield replace(document, title=title, meta=meta)
