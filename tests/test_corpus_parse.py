@@ -15,15 +15,24 @@ from selfstudy.core.ports import Parser
 from selfstudy.core.records import Document
 from selfstudy.corpus.beir import Beir
 from selfstudy.corpus.chunk import chunk
+from selfstudy.corpus.epub import Epub
 from selfstudy.corpus.folder import SourceFile, walk
 from selfstudy.corpus.html import Html
+from selfstudy.corpus.json_text import Json
+from selfstudy.corpus.mail import Eml, Mbox
 from selfstudy.corpus.markdown import Markdown
+from selfstudy.corpus.outlook import Msg
 from selfstudy.corpus.parse import Parse, parse
 from selfstudy.corpus.pdf import Pdf
 from selfstudy.corpus.plain import Plain
 from selfstudy.corpus.rst import Rst
 from selfstudy.corpus.set_aside import SetAside
+from selfstudy.corpus.sheets import Xlsx
+from selfstudy.corpus.slides import Pptx
+from selfstudy.corpus.subtitles import Subtitles
 from selfstudy.corpus.table import Table
+from selfstudy.corpus.word import Docx
+from selfstudy.corpus.xml_text import Xml
 
 DATA = Path(os.environ.get("SELFSTUDY_DATA", Path(__file__).parents[2] / "shared" / "data"))
 
@@ -90,7 +99,8 @@ def test_rows_keep_their_ids_and_bad_ones_are_set_aside(tmp_path: Path) -> None:
     [
         ("a.xyz", b"words", "unknown format .xyz"),
         ("a", b"words", "unknown format: the file has no suffix"),
-        ("a.docx", b"PK\x03\x04rest", "unknown format .docx: a zip archive or an office file (docx, xlsx, pptx)"),
+        ("a.docx", b"PK\x03\x04rest", "broken: the zip archive that it is made of is damaged or cut off (File is not a zip file)"),
+        ("a.zip", b"PK\x03\x04rest", "unknown format .zip: a zip archive or an office file (docx, xlsx, pptx)"),
         ("a.txt", b"PK\x03\x04rest", "unknown format: a zip archive or an office file (docx, xlsx, pptx), named .txt"),
         ("a.csv", b"\x89PNG\r\n\x1a\n", "unknown format: a picture (png), named .csv"),
         ("a.txt", bytes(range(256)) * 8, "unknown format: binary data, no text"),
@@ -146,7 +156,13 @@ def test_unknown_settings_are_refused() -> None:
         Parse(max_byte=5)  # type: ignore[call-arg]
 
 
-@pytest.mark.parametrize("parser", [Plain(), Markdown(), Rst(), Html(), Pdf(), Beir(), Table()])
+@pytest.mark.parametrize(
+    "parser",
+    [
+        *(Plain(), Markdown(), Rst(), Html(), Pdf(), Beir(), Table()),
+        *(Docx(), Pptx(), Xlsx(), Eml(), Mbox(), Msg(), Subtitles(), Json(), Xml(), Epub()),
+    ],
+)
 def test_every_parser_fits_the_port(parser: object) -> None:
     assert isinstance(parser, Parser)
 
@@ -154,7 +170,8 @@ def test_every_parser_fits_the_port(parser: object) -> None:
 def test_importing_the_room_loads_nothing_heavy() -> None:
     code = (
         "import sys, selfstudy.corpus.parse, selfstudy.corpus.chunk, selfstudy.corpus.dedup;"
-        "print([name for name in ('torch', 'trafilatura', 'lxml', 'pypdfium2', 'pandas', 'lancedb') if name in sys.modules])"
+        "heavy = 'torch trafilatura lxml pypdfium2 pandas lancedb mammoth pptx openpyxl oxmsg'.split();"
+        "print([name for name in heavy if name in sys.modules])"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
 
@@ -180,15 +197,29 @@ def test_real_files_are_read_or_set_aside_for_true_reasons() -> None:
             for passage in passages:
                 for place in passage.places:
                     assert found.text[place.start : place.end] == passage.text
-    assert read == {"csv": 3, "html": 2, "markdown": 1, "pdf": 25}
-    assert aside == {
-        "unknown format .docx": 6,
-        "unknown format .msg": 1,
-        "unknown format .pptx": 2,
-        "unknown format .xlsx": 10,
-        "unknown format .xml": 5,
-        "no text layer": 1,
-    }
+    # 26 PDF files, of which one is a scan, and one more attached to the Outlook message.
+    assert read == {"csv": 3, "html": 2, "markdown": 1, "pdf": 26, "docx": 6, "msg": 1, "pptx": 2, "xlsx": 10, "xml": 5}
+    assert aside == {"no text layer": 1}
+
+
+@needs_files
+@pytest.mark.parametrize(
+    ("pattern", "expected"),
+    [
+        ("docx__sample_docx_3*", "Industry | AI Use Case | Impact\nHealthcare | Predictive diagnostics | Improved patient outcomes\n"),
+        ("pptx__sample_pptx.*", "Slide 2: Title of First Slide\n\n- This is a bullet point\n- This is another bullet point"),
+        ("xlsx__multiple_tables*", "col_a: 1.5; col_b: test\n\ncol_c: 3; col_d: TRUE"),
+        ("xml__0000001*", "\n\nQuestion: What is (are) Age-related Macular Degeneration ?\nAnswer: Age-related macular degeneration, also"),
+        ("email_msg*", "Date: 2025-02-17 10:19\nSubject: This is a Subject\n\nDear tester,\n\nThis is an example email"),
+    ],
+)
+def test_real_files_of_other_programs_read_as_a_person_would(pattern: str, expected: str) -> None:
+    (path,) = (DATA / "messy_docs" / "files").glob(pattern)
+    (file,) = walk([path])
+    assert isinstance(file, SourceFile)
+    first = next(iter(parse(file)))
+    assert isinstance(first, Document)
+    assert expected in first.text
 
 
 @needs_files

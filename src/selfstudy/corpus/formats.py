@@ -70,14 +70,15 @@ _OFFICE = (
     (re.compile(rb"(?:presentationml|powerpoint)\.(?:presentation|slideshow|template)(?:\.macroEnabled)?\.main\+xml"), "pptx"),
     (re.compile(rb"(?:spreadsheetml|excel)\.(?:sheet|template)(?:\.macroEnabled)?\.main\+xml"), "xlsx"),
 )
-# Names in the directory of an old office file: UTF-16, at the start of an entry of 128 bytes.
+# Names in the directory of an OLE file: UTF-16, at the start of an entry of 128 bytes. What may hold other files comes first, and
+# what can hold none in clear comes last.
 _OLD = (
-    ("EncryptedPackage", ""),
     ("__properties_version1.0", "msg"),
     ("WordDocument", "an old Word file (doc)"),
+    ("PowerPoint Document", "an old PowerPoint file (ppt)"),
     ("Workbook", "an old Excel file (xls)"),
     ("Book", "an old Excel file (xls)"),
-    ("PowerPoint Document", "an old PowerPoint file (ppt)"),
+    ("EncryptedPackage", "encrypted"),
 )
 
 
@@ -146,7 +147,7 @@ def _old(path: Path, suffix: str) -> str:
             at = data.find(entry, at + 1)
         if at < 0:
             continue
-        if name == "EncryptedPackage":
+        if what == "encrypted":
             raise BadInput("encrypted: a password is needed", "Save it without a password.")
         if what == "msg":
             return what

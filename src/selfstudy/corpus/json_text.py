@@ -81,9 +81,9 @@ def _items(values: list[Any]) -> Iterator[Block]:
     for value in values:
         if isinstance(value, dict):
             yield from _paragraph(value)
-        elif isinstance(value, list):
+        elif isinstance(value, list) and _holds_objects(value):
             yield from _items(value)
-        elif text := _plain(value):
+        elif text := _joined(value):
             yield Block(text)
 
 
@@ -101,14 +101,16 @@ def _lines(data: dict[str, Any], above: str) -> Iterator[str]:
         elif isinstance(value, list) and _holds_objects(value):
             for item in value:
                 yield from _lines(item, f"{name}.") if isinstance(item, dict) else _lines({name: item}, "")
-        else:
-            values = [_plain(item) for item in value] if isinstance(value, list) else [_plain(value)]
-            if text := ", ".join(filter(None, values)):
-                yield f"{name}: {text}"
+        elif text := _joined(value):
+            yield f"{name}: {text}"
 
 
 def _holds_objects(value: Any) -> bool:
     return isinstance(value, dict) or (isinstance(value, list) and any(isinstance(item, (dict, list)) for item in value))
+
+
+def _joined(value: Any) -> str:
+    return ", ".join(filter(None, map(_plain, value))) if isinstance(value, list) else _plain(value)
 
 
 def _plain(value: Any) -> str:

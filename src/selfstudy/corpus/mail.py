@@ -87,8 +87,9 @@ class Mbox:
                 elif line.strip():
                     raise BadInput("broken: not a mailbox, which begins with a line 'From ... date'", "Export it as mbox anew.")
                 blank = not line.strip()
-            if begun:
-                yield _unquoted(lines) if size <= self.max_bytes else None
+            if not begun:
+                raise BadInput("empty: no letter in it")
+            yield _unquoted(lines) if size <= self.max_bytes else None
 
 
 def _unquoted(lines: list[bytes]) -> bytes:
@@ -135,13 +136,15 @@ def _gather(part: Message, plain: list[str], pages: list[str], attachments: list
         data = part.get_payload(decode=True)
         if not isinstance(data, bytes) or not data:
             return
-        if part.get_content_disposition() == "attachment" or (name and not kind.startswith("image/") and not kind.startswith("text/")):
+        if kind.startswith("image/") and part["content-id"]:  # shown inside the text; passed over, as the pictures of a page are
+            return
+        if part.get_content_disposition() == "attachment" or (name and not kind.startswith("text/")):
             attachments.append(Attachment(name or f"attachment{guess_extension(kind) or ''}", data))
         elif kind == "text/plain":
             plain.append(_text(part, data))
         elif kind == "text/html":
             pages.append(decode_page(data) if part.get_content_charset() is None else _text(part, data))
-        elif name and not kind.startswith("image/"):  # a picture inside the text is passed over, as in a page
+        elif name:
             attachments.append(Attachment(name, data))
 
 

@@ -8,8 +8,12 @@ from collections.abc import Iterable
 
 _MARK = re.compile(r"^(?:[ \t]*>)+[ \t]?", re.MULTILINE)
 _REMEMBERED = 1000  # letters
-# "On 3 May Ann wrote:", in any language: the line or two above a quotation that end with a colon.
-_INTRODUCTION = re.compile(r"(?:^|\n)[^\n>]+(?:\n[^\n>]+)?:[ \t]*\n*$")
+_LONGEST = 100_000  # letters and digits of one of them
+# The line above a quotation, sometimes cut in two: "On 3 May Ann wrote:". An answer that ends with a colon is none.
+_INTRODUCTION = re.compile(
+    r"(?:^|\n)(?:(?:On|Am|Le|El|Il|Em|Op|Den) [^\n>]*\d[^\n>]*\n)?"
+    r"(?=[^\n]*(?:\d|@|wrote|writes|said|schrieb|écrit|escribió|写道))[^\n>]+[:：][ \t]*\n*$"
+)
 
 
 class Thread:
@@ -24,7 +28,7 @@ class Thread:
         Quotations between the lines of an answer stay: the answer is not understood without them.
         """
         if id:
-            self._said[id] = _letters(_MARK.sub("", body))
+            self._said[id] = _letters(_MARK.sub("", body))[:_LONGEST]
             while len(self._said) > _REMEMBERED:
                 self._said.popitem(last=False)
         lines = body.rstrip().split("\n")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from datetime import date, datetime, time, timedelta
 from itertools import groupby
@@ -22,6 +23,8 @@ from selfstudy.corpus.zips import Archive
 MOST_ROWS = 100_000
 _LAST_ROW = 1_048_576  # of a sheet, in Excel; a file may claim any number
 _MOST_CELLS = 20_000_000  # walked through, empty ones included
+
+_MOST_BESIDE = 20  # tables side by side
 
 Row = list[str]
 
@@ -115,22 +118,27 @@ def _sheet(name: str, rows: list[Row]) -> Iterator[Block]:
 
 def _side_by_side(rows: list[Row]) -> list[list[Row]]:
     """Tables parted by an empty column, if each has a header of its own; otherwise the rows as they are, without empty columns."""
-    width = max(map(len, rows))
-    rows = [row + [""] * (width - len(row)) for row in rows]
-    columns = [index for index in range(width) if any(row[index] for row in rows)]
+    columns = sorted({index for row in rows for index, cell in enumerate(row) if cell})
     runs = [[index for _, index in run] for _, run in groupby(enumerate(columns), key=lambda pair: pair[1] - pair[0])]
-    parts = [[row for row in ([row[index] for index in run] for row in rows) if any(row)] for run in runs]
-    if len(parts) > 1 and all(len(part[0]) > 1 and is_header(part[0]) for part in parts):
-        return parts
-    return [[[row[index] for index in columns] for row in rows]]
+    if 1 < len(runs) <= _MOST_BESIDE:
+        parts = [[row for row in (_cells(row, run) for row in rows) if any(row)] for run in runs]
+        if all(len(part[0]) > 1 and is_header(part[0]) for part in parts):
+            return parts
+    return [[_cells(row, columns) for row in rows]]
+
+
+def _cells(row: Row, columns: list[int]) -> Row:
+    """The cells of a row in these columns, as far as it goes: one wide row must not make all others as wide."""
+    return [row[index] for index in columns[: bisect_left(columns, len(row))]]
 
 
 def _lines(rows: list[Row], above: Row) -> tuple[list[str], Row]:
     """The lines of a table and its header; `above` is that of the table above."""
     lines = []
-    while len(rows) > 1 and sum(map(bool, rows[0])) == 1 and len(rows[0]) > 1:
+    width = max(map(len, rows))
+    while len(rows) > 1 and width > 1 and sum(map(bool, rows[0])) == 1:
         lines.append(next(cell for cell in rows.pop(0) if cell))
-    header = above if len(above) == len(rows[0]) else []
-    if len(rows) > 1 and is_header(rows[0]):
+    header = above if len(above) == width else []
+    if len(rows) > 1 and len(rows[0]) == width and is_header(rows[0]):
         header = rows.pop(0)
     return lines + [row_line(header, row) for row in rows], header

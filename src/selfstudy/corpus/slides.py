@@ -52,18 +52,18 @@ def _title(slide: Any) -> str:
 
 def _slide(slide: Any) -> Iterator[Block]:
     title = slide.shapes.title if _title(slide) else None
-    yield from _shapes(slide.shapes, None if title is None else title.shape_id)
+    yield from _shapes(slide.shapes, None if title is None else title.element)
     notes = slide.notes_slide.notes_text_frame if slide.has_notes_slide else None
     said = clean(notes.text).strip() if notes is not None else ""
     if said:
         yield Block(f"Notes: {said}")
 
 
-def _shapes(shapes: Iterable[Any], title: int | None) -> Iterator[Block]:
+def _shapes(shapes: Iterable[Any], title: Any) -> Iterator[Block]:
     for shape in shapes:
         role = shape.placeholder_format.type if shape.is_placeholder else None
         name = role.name if role is not None else ""
-        if shape.shape_id == title or name in _FRAME:
+        if shape.element is title or name in _FRAME:
             continue
         if hasattr(shape, "shapes"):  # a group
             yield from _shapes(shape.shapes, title)

@@ -13,11 +13,13 @@ from selfstudy.core.records import Document, Scalar
 from selfstudy.corpus.decode import read_text
 
 LONGEST_TURN = 600  # characters; a longer one goes on in a new paragraph after the next sentence
-_TIMES = re.compile(r"\s*(?:(\d+):)?(\d{1,2}):(\d{2})[.,]\d{1,3}\s*-->\s*(?:\d+:)?\d{1,2}:\d{2}[.,]\d{1,3}")
+_TIME = r"(?:(\d{1,6}):)?(\d{1,2}):(\d{2})[.,](\d{1,3})"
+_TIMES = re.compile(rf"\s*{_TIME}\s*-->\s*{_TIME}")
 _VOICE = re.compile(r"<v(?:\.[^\s>]*)?\s+([^>]+)>")
 _TAG = re.compile(r"</?(?:[a-z]+|\d)[^<>]*>|\{\\[^{}]*\}", re.IGNORECASE)
-# "Ann Lee: words", ">> ANN: words"; a clause that happens to end in a colon has more words or a small first letter.
-_SPEAKER = re.compile(r"(?:>>\s*|-\s*)?([^\W\d_a-z][\w.'’-]*(?: [\w.'’()-]+){0,3}):\s+(?=\S)")
+# "Ann Lee: words", ">> ANN (2): words": up to four words, none of them in small letters, which leaves out most clauses.
+_SPEAKER = re.compile(r"(?:>>\s*|-\s*)?([^\W\d_a-z][\w.'’-]*(?: (?:(?:de|da|der|van|von|la) )?\(?[^\W_a-z][\w.'’()-]*){0,3}):\s+(?=\S)")
+_BRIEF = 0.1  # seconds; rolling captions show each row once more for a moment
 _ENDS = (".", "!", "?", "…", "。", "！", "？", '."', ".”")
 
 
@@ -68,7 +70,7 @@ def _shown(turn: _Line) -> str:
 
 def _lines(text: str) -> Iterator[_Line]:
     """What is said in each block of lines under a line of times, the part before a named speaker apart. Other blocks are passed over."""
-    before: list[str] = []
+    last = ""
     for block in re.split(r"\n[^\S\n]*\n\s*", text.strip()):
         rows = block.split("\n")
         at = next((index for index, row in enumerate(rows[:3]) if _TIMES.match(row)), None)
@@ -76,11 +78,16 @@ def _lines(text: str) -> Iterator[_Line]:
             continue
         times = _TIMES.match(rows[at])
         assert times is not None
-        start = int(times[1] or 0) * 3600 + int(times[2]) * 60 + int(times[3])
-        now = [row for row in rows[at + 1 :] if row.strip()]
-        fresh = [row for row in now if _bare(row) not in before]
-        before = [_bare(row) for row in now]
-        yield from _said(start, fresh)
+        start, end = _seconds(*times.groups()[:4]), _seconds(*times.groups()[4:])
+        now = [row for row in rows[at + 1 :] if _bare(row)]
+        rolls = len(now) > 1 or end - start < _BRIEF
+        fresh = now[1:] if rolls and last and _bare(now[0]) == last else now
+        last = _bare(now[-1]) if now else last
+        yield from _said(int(start), fresh)
+
+
+def _seconds(hours: str | None, minutes: str, seconds: str, parts: str) -> float:
+    return int(hours or 0) * 3600 + int(minutes) * 60 + int(seconds) + float(f"0.{parts}")
 
 
 def _said(start: int, rows: list[str]) -> Iterator[_Line]:

@@ -49,7 +49,12 @@ def xml_tree(data: bytes) -> _Element:
     try:
         return etree.fromstring(data, parser)
     except etree.XMLSyntaxError as error:
-        raise BadInput(f"broken: no well-formed XML ({str(error.msg).splitlines()[0][:200]})", "Mend it at that place.") from None
+        if "amplification" in str(error.msg):
+            raise BadInput("huge: the entities that it declares grow far beyond it, as only bombs do", "Do not trust it.") from None
+        said = str(error.msg).splitlines()[0][:200]
+        if "huge" in said.lower() or "Excessive depth" in said:  # the library's own limits
+            raise BadInput(f"huge: more than is read of XML ({said})", "Split it.") from None
+        raise BadInput(f"broken: no well-formed XML ({said})", "Mend it at that place.") from None
 
 
 def _blocks(element: _Element, depth: int) -> Iterator[Block]:
