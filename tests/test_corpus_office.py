@@ -10,12 +10,14 @@ from pathlib import Path
 
 import pytest
 
+from selfstudy.core.errors import BadInput
 from selfstudy.core.records import Document
-from selfstudy.corpus.chunk import chunk
+from selfstudy.corpus.chunk import Chunk, chunk
 from selfstudy.corpus.folder import SourceFile, walk
 from selfstudy.corpus.parse import Parse, parse
 from selfstudy.corpus.set_aside import SetAside
 from selfstudy.corpus.sheets import Xlsx
+from selfstudy.corpus.zips import Archive
 from selfstudy.recipes.ingest import Readings
 
 openpyxl = pytest.importorskip("openpyxl")
@@ -211,6 +213,13 @@ def test_merged_cells_captions_and_gaps_are_tolerated(tmp_path: Path) -> None:
     assert under(text(tmp_path, "a.xlsx", file.getvalue())) == {("Sheet",): "Prices\nPart: Seal; Price: 9\n\nloose"}
 
 
+def test_a_passage_of_a_sheet_begins_with_a_row(tmp_path: Path) -> None:
+    found = text(
+        tmp_path, "a.xlsx", xlsx(A=[["Part", "Note"], *[[f"P{n}", "Close it well. Wait for the bell. Open it."] for n in range(9)]])
+    )
+    assert all(passage.text.startswith("Part: P") for passage in chunk(found, Chunk(words=20, min_words=0)))
+
+
 def test_hidden_sheets_are_left_out_and_counted(tmp_path: Path) -> None:
     book = openpyxl.Workbook()
     book.active["A1"] = "seen"
@@ -234,7 +243,7 @@ def test_too_many_rows_are_refused_with_the_number(tmp_path: Path) -> None:
     path = tmp_path / "a.xlsx"
     path.write_bytes(xlsx(A=[["x"], ["y"]], B=[["z"]]))
     assert len(list(Xlsx(rows=3).parse(path))) == 1
-    with pytest.raises(Exception, match="more rows than are read, 2 rows in all"):
+    with pytest.raises(BadInput, match="more rows than are read, 2 rows in all"):
         list(Xlsx(rows=2).parse(path))
 
 
@@ -308,6 +317,18 @@ def test_bombs_are_refused_by_what_the_directory_says(tmp_path: Path) -> None:
     assert reason(tmp_path, "b.docx", zipped({**docx_parts(paragraph("x")), **many}), small) == expected
 
 
+def test_all_parts_together_are_limited_before_and_while_they_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "a.zip"
+    path.write_bytes(zipped({f"{number}.xml": f"<a>{'x' * 1000}</a>" for number in range(9)}))
+    with Archive(path, 5000) as archive:
+        assert [len(archive.read(f"{number}.xml")) for number in range(4)] == [1007] * 4
+        with pytest.raises(BadInput, match="huge: its text unpacks to more than 5000 bytes"):
+            archive.read("5.xml")
+    monkeypatch.setattr(Archive, "read", lambda *_: pytest.fail("unpacked"))
+    with Archive(path, 5000) as archive, pytest.raises(BadInput, match="huge: its text unpacks to more than 5000 bytes"):
+        archive.plain_copy()
+
+
 def test_pictures_are_never_unpacked(tmp_path: Path) -> None:
     assert text(tmp_path, "a.docx", zipped({**docx_parts(paragraph("words")), "word/media/a.bin": bytes(9_000_000)})).text == "words"
 
@@ -318,6 +339,13 @@ def test_a_directory_that_lies_is_found_out_while_reading(tmp_path: Path) -> Non
     assert data[at : at + 4] == b"PK\x01\x02"
     struct.pack_into("<I", data, at + 24, 40)  # the size that it claims to have unpacked
     assert reason(tmp_path, "a.docx", bytes(data)).startswith("broken: the zip archive that it is made of is damaged or cut off (Bad CRC")
+
+
+def test_a_directory_that_points_outside_the_file_is_broken(tmp_path: Path) -> None:
+    data = bytearray(docx(paragraph("words")))
+    at = data.rindex(b"PK\x05\x06")
+    struct.pack_into("<I", data, at + 16, struct.unpack_from("<I", data, at + 16)[0] + 5000)
+    assert reason(tmp_path, "a.docx", bytes(data)).startswith("broken: the zip archive that it is made of is damaged or cut off")
 
 
 @pytest.mark.parametrize("size", [30, 400, -30])
@@ -340,6 +368,11 @@ def ole(*names: str) -> bytes:
         ("a.doc", ole("WordDocument", "EncryptedPackage", "Workbook"), "unknown format .doc: an old Word file (doc)"),
         ("a.docx", ole("WordDocument"), "unknown format: an old Word file (doc), named .docx"),
         ("a.msg", ole("Something"), "unknown format: an old office file (doc, xls, ppt), named .msg"),
+        (
+            "a.msg",
+            ole("Something") + bytes(2) + "EncryptedPackage\0".encode("utf-16-le"),
+            "unknown format: an old office file (doc, xls, ppt), named .msg",
+        ),
         ("a.docx", b"\0\1junk", "broken: not what .docx files begin with, a zip archive"),
         ("a.msg", b"junk", "broken: not an Outlook message"),
         ("a.zip", zipped({"a.txt": "x"}), "unknown format .zip: a zip archive"),

@@ -77,8 +77,8 @@ def test_bad_json_is_named(tmp_path: Path, data: str | bytes, expected: str) -> 
     assert reason(tmp_path, "a.json", data).startswith(expected)
 
 
-RECORDS = """<?xml version="1.0"?><!-- no text --><catalogue xmlns="urn:x"><name>Pumps</name>
-<pump><title>Model A</title><price>90 &amp; up</price><weight/>
+RECORDS = """<?xml version="1.0"?><catalogue xmlns="urn:x"><name>Pumps</name>
+<pump><title>Model A</title><price>90 &amp;<!-- no text --> up</price><weight/>
   <note>Close the <b>main</b> valve
   first.</note></pump>
 <pump><title>Model B</title><price>70</price></pump></catalogue>"""

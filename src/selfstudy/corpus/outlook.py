@@ -13,7 +13,7 @@ from selfstudy.corpus.html import decode_page
 from selfstudy.corpus.letter import Attachment, Head, Letter, letter
 
 _HTML = 0x1013
-_EMBEDDED = 5  # an attached Outlook item, which has no bytes of its own
+_STREAM = 2
 
 
 class Msg:
@@ -26,17 +26,29 @@ class Msg:
     def letters(self, path: Path) -> Iterator[Letter]:
         """The letter with its attachments. Raises BadInput where the file is broken."""
         oxmsg = extra("oxmsg", "office")
+        data = path.read_bytes()
         try:
-            message = oxmsg.Message.load(path.read_bytes())
+            _check(data)
+            message = oxmsg.Message.load(data)
             heads = {name.lower(): value for name, value in message.message_headers.items()}
             names = ", ".join(filter(None, map(_name, message.recipients)))
             head = Head(message.subject, message.sender or "", heads.get("to") or names, heads.get("cc") or "", message.sent_date)
             plain = message.body or ""
             page = "" if plain.strip() else _page(message)
             attachments = tuple(Attachment(one.file_name or "attachment", one.file_bytes or b"") for one in message.attachments)
+        except BadInput:
+            raise
         except Exception as error:  # whatever the library meets in a damaged file
             raise BadInput(f"broken: an Outlook message that cannot be read ({type(error).__name__})", "Save the message anew.") from error
         yield letter(path.name, path, head, plain, page, attachments)
+
+
+def _check(data: bytes) -> None:
+    """The library reads all streams at once, and a directory may name the same bytes any number of times."""
+    with extra("olefile", "office").OleFileIO(data) as ole:
+        claimed = sum(entry.size for entry in ole.direntries if entry is not None and entry.entry_type == _STREAM)
+    if claimed > 2 * len(data):
+        raise BadInput(f"huge: its parts claim {claimed} bytes, and the whole file has {len(data)}", "Do not trust it.")
 
 
 def _page(message: Any) -> str:

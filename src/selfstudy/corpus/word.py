@@ -16,13 +16,7 @@ from selfstudy.corpus.office import office_facts
 from selfstudy.corpus.zips import Archive
 
 # The table of contents is left out as a page's menus are: its lines are the headings once more.
-_STYLES = "\n".join(
-    (
-        "p[style-name='Title'] => h1.title:fresh",
-        "p[style-name^='toc '] => !",
-        "p[style-name^='TOC '] => !",
-    )
-)
+_STYLES = "p[style-name='Title'] => h1.title:fresh\np[style-name^='toc '] => !"
 _BACK = re.compile(r'<a href="#[^"]*-ref-[^"]*">↑</a>')
 _TITLE = re.compile(r'<h1 class="title">(.*?)</h1>', re.DOTALL)
 _TAG = re.compile(r"<[^>]*>")

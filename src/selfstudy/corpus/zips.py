@@ -6,10 +6,11 @@ import io
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from errno import EINVAL
 from pathlib import Path
 from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile, ZipInfo
 
-from selfstudy.core.errors import BadInput
+from selfstudy.core.errors import BadInput, first_line
 
 MOST_PARTS = 50_000
 HIGHEST_RATIO = 200
@@ -99,5 +100,13 @@ class Archive:
 def _faults() -> Iterator[None]:
     try:
         yield
+    except OSError as error:
+        if error.errno not in (None, EINVAL):
+            raise
+        raise _damaged(error) from None  # a place in the file that there is not
     except (BadZipFile, zlib.error, EOFError, NotImplementedError, UnicodeDecodeError, ValueError) as error:
-        raise BadInput(f"broken: the zip archive that it is made of is damaged or cut off ({error})", "Get it anew.") from None
+        raise _damaged(error) from None
+
+
+def _damaged(error: Exception) -> BadInput:
+    return BadInput(f"broken: the zip archive that it is made of is damaged or cut off ({first_line(error)})", "Get it anew.")
