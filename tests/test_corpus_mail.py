@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import sys
 from email.message import EmailMessage
 from pathlib import Path
@@ -206,12 +207,58 @@ def test_long_lists_of_names_are_cut_in_the_text_alone() -> None:
     assert made.meta["to"] == names
 
 
-def test_an_outlook_message_is_read_like_a_letter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No library here writes such files; one that was sent is among the real files of test_corpus_parse."""
+def ole(parts: dict[str, bytes], claimed: int | None = None) -> bytes:
+    """A compound file with these streams in its root; `claimed`: the size that the directory states for the last of them."""
+
+    def entry(name: str, kind: int, first: int, size: int, following: int = -1, child: int = -1) -> bytes:
+        named = name.encode("utf-16-le")
+        head = struct.pack("<64sHBBiii", named, len(named) + 2, kind, 1, -1, following, child)
+        return head + bytes(36) + struct.pack("<iQ", first, size)
+
+    sectors = -(-(len(parts) + 1) // 4)  # of the directory, four entries in each; sector 0 holds the table of sectors
+    small, data, entries = [], b"", []
+    for number, (name, part) in enumerate(parts.items(), 1):
+        last = number == len(parts)
+        entries.append(entry(name, 2, len(small), claimed if claimed and last else len(part), -1 if last else number + 1))
+        blocks = -(-len(part) // 64)
+        small += [*range(len(small) + 1, len(small) + blocks), -2]
+        data += part.ljust(64 * blocks, b"\0")
+    first = sectors + 2
+    full = -(-len(data) // 512)
+    table = [-3, *range(2, sectors + 1), -2, -2, *range(first + 1, first + full), -2]
+    directory = (entry("Root Entry", 5, first, len(data), child=1) + b"".join(entries)).ljust(512 * sectors, b"\0")
+    head = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(16) + struct.pack("<HHHHH6x", 0x3E, 3, 0xFFFE, 9, 6)
+    head += struct.pack("<IIiIIiIiI", 0, 1, 1, 0, 4096, sectors + 1, 1, -2, 0) + struct.pack("<109i", 0, *[-1] * 108)
+    tables = [struct.pack("<128i", *one, *[-1] * (128 - len(one))) for one in (table, small)]
+    return head + tables[0] + directory + tables[1] + data.ljust(512 * full, b"\0")
+
+
+def outlook(texts: dict[int, str], claimed: int | None = None) -> bytes:
+    """A message with these texts by the number of their property."""
+    properties = bytes(32) + b"".join(struct.pack("<HHIII", 0x1F, id, 6, 2 * len(text) + 2, 0) for id, text in texts.items())
+    streams = {f"__substg1.0_{id:04X}001F": text.encode("utf-16-le") for id, text in texts.items()}
+    return ole({"__properties_version1.0": properties, **streams}, claimed)
+
+
+def test_an_outlook_message_is_read_like_a_letter(tmp_path: Path) -> None:
+    pytest.importorskip("oxmsg")
+    heads = "From: Ann Lee <ann@example.org>\r\nTo: bob@example.org\r\n\r\n"
+    (found,) = documents(tmp_path, "hr/a.msg", outlook({0x37: "Pumps", 0x1000: "Close the valve.\r\n\r\nAnn", 0x7D: heads}))
+    assert (found.id, found.title) == ("hr/a.msg", "Pumps")
+    assert found.text == "From: Ann Lee <ann@example.org>\nTo: bob@example.org\nSubject: Pumps\n\nClose the valve.\n\nAnn"
+    assert found.meta == {"format": "msg", "folder": "hr", "from": "Ann Lee <ann@example.org>", "to": "bob@example.org"}
+
+
+def test_an_outlook_message_that_claims_more_than_it_holds_is_refused(tmp_path: Path) -> None:
+    pytest.importorskip("oxmsg")
+    data = outlook({0x37: "Pumps", 0x1000: "words"}, claimed=2_000_000_000)
+    assert reason(tmp_path, "a.msg", data) == f"huge: its parts claim 2000000074 bytes, and the whole file has {len(data)}"
+
+
+def test_what_is_attached_to_an_outlook_message_is_a_document(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made = letter("a.msg", tmp_path / "a.msg", Head("Subject", "Ann"), "words", "", (Attachment("a.txt", b"inside"),))
     monkeypatch.setattr(Msg, "letters", lambda *_: iter([made]))
-    data = b"\xd0\xcf\x11\xe0".ljust(512, b"\0") + "__properties_version1.0".encode("utf-16-le").ljust(128, b"\0")
-    first, attached = documents(tmp_path, "a.msg", data)
+    first, attached = documents(tmp_path, "a.msg", ole({"__properties_version1.0": bytes(32)}))
     assert (first.text, first.meta["format"]) == ("From: Ann\nSubject: Subject\n\nwords", "msg")
     assert (attached.id, attached.text) == ("a.msg#a.txt", "inside")
 
