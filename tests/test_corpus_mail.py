@@ -83,6 +83,17 @@ def test_plain_text_is_preferred_and_html_read_where_there_is_none(tmp_path: Pat
     }
 
 
+def test_a_line_that_a_list_adds_does_not_hide_the_page(tmp_path: Path) -> None:
+    made = message()
+    made.set_content("<p>Formed words.</p>", subtype="html")
+    made.make_mixed()
+    footer = EmailMessage()
+    footer.set_content("-- \nPumps & more <list>\n")
+    made.attach(footer)
+    (found,) = documents(tmp_path, "a.eml", bytes(made))
+    assert found.text == HEAD + "Formed words.\n\n--\nPumps & more <list>"
+
+
 def test_heads_and_bodies_in_other_encodings_are_read(tmp_path: Path) -> None:
     raw = (
         b"From: =?iso-8859-1?q?J=FCrgen?= <j@example.org>\r\nSubject: =?utf-8?b?UHLDvGZ1bmc=?=\r\n =?utf-8?q?_heute?=\r\n"
@@ -191,6 +202,19 @@ def test_bad_letters_of_a_mailbox_are_named_and_the_rest_is_read(tmp_path: Path)
 )
 def test_reasons_are_true_and_specific(tmp_path: Path, name: str, data: bytes, expected: str) -> None:
     assert reason(tmp_path, name, data) == expected
+
+
+def test_a_head_that_cannot_be_decoded_is_kept_as_it_is(tmp_path: Path) -> None:
+    (found,) = documents(tmp_path, "a.eml", b"Subject: =?utf-8?b?a?=\n\nwords")
+    assert found.title == "=?utf-8?b?a?="
+
+
+def test_a_letter_that_cannot_be_parsed_does_not_stop_the_rest(tmp_path: Path) -> None:
+    deep = "Subject: x\n" + "".join(f"Content-Type: multipart/mixed; boundary=b{n}\n\n--b{n}\n" for n in range(3000))
+    first, last = read(tmp_path, "a.mbox", mailbox(deep, "Subject: A\n\nwords"))
+    assert isinstance(first, SetAside)
+    assert first.reason.startswith("broken: RecursionError")
+    assert isinstance(last, Document)
 
 
 def test_parts_inside_parts_without_end_do_no_harm(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from selfstudy.core.errors import BadInput
 from selfstudy.core.records import Document
+from selfstudy.corpus import sheets
 from selfstudy.corpus.chunk import Chunk, chunk
 from selfstudy.corpus.folder import SourceFile, walk
 from selfstudy.corpus.parse import Parse, parse
@@ -150,6 +151,20 @@ def test_a_short_letter_is_read_whole_and_has_no_title(tmp_path: Path) -> None:
     assert (found.text, found.title, found.sections) == ("One line.", "", ())
 
 
+def test_the_first_of_several_chapters_is_not_the_title(tmp_path: Path) -> None:
+    one = [paragraph("Leave", "berschrift1"), paragraph("Ask.")]
+    assert text(tmp_path, "a.docx", docx(*one)).title == "Leave"
+    assert text(tmp_path, "b.docx", docx(*one, paragraph("Travel", "berschrift1"), paragraph("Keep."))).title == ""
+
+
+def test_footnotes_stand_at_the_end_without_the_way_back(tmp_path: Path) -> None:
+    parts = docx_parts('<w:p><w:r><w:t>Ask</w:t></w:r><w:r><w:footnoteReference w:id="7"/></w:r></w:p>')
+    notes = f'<w:footnotes xmlns:w="{WORD}"><w:footnote w:id="7">{paragraph("In writing.")}</w:footnote></w:footnotes>'
+    link = f'<Relationship Id="n" Type="{OFFICE}/footnotes" Target="footnotes.xml"/></Relationships>'.encode()
+    data = swapped(zipped({**parts, "word/footnotes.xml": notes}), "word/_rels/document.xml.rels", b"</Relationships>", link)
+    assert text(tmp_path, "a.docx", data).text == "Ask[1]\n\n- In writing."
+
+
 def test_a_title_among_the_properties_is_used_unless_it_is_a_file_name(tmp_path: Path) -> None:
     for stated, expected in (("Annual report", "Annual report"), ("draft_7.docx", "")):
         core = (
@@ -257,6 +272,8 @@ def test_one_wide_row_does_not_make_the_others_wide(tmp_path: Path) -> None:
     found = text(tmp_path, "a.xlsx", xlsx(A=[["x"] * 5000, *[["y"]] * 3000]))
     assert found.meta["rows"] == 3001
     assert found.text.endswith("\ny\ny")
+    (table,) = sheets._side_by_side([["x"] * 5000, *[["y"]] * 3000])
+    assert sum(map(len, table)) == 8000
 
 
 @pytest.mark.parametrize("name", ["a.docx", "a.xlsx", "a.zip", "a.txt", "a", "a.docm", "odd\nname 😀.docx"])

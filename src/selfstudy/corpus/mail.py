@@ -5,15 +5,18 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import datetime
+from email.errors import HeaderParseError
 from email.header import decode_header, make_header
 from email.message import Message
 from email.parser import BytesParser
 from email.utils import parsedate_to_datetime
+from html import escape
 from mimetypes import guess_extension
 from pathlib import Path
 
-from selfstudy.core.errors import BadInput
+from selfstudy.core.errors import BadInput, first_line
 from selfstudy.core.records import Document
 from selfstudy.corpus.decode import clean, decode
 from selfstudy.corpus.html import decode_page
@@ -26,6 +29,14 @@ _FROM_LINE = re.compile(rb"From .*\d\d:\d\d.*\d{4}")
 _QUOTED_FROM = re.compile(rb"^>(>*From )", re.MULTILINE)
 _ID = re.compile(r"<[^<>\s]+>")
 _LOCKED = ("multipart/encrypted", "application/pkcs7-mime", "application/x-pkcs7-mime")
+
+
+@dataclass(frozen=True, slots=True)
+class _Text:
+    """A part of a body: a page of HTML where it is `formed`, else plain text."""
+
+    formed: bool
+    text: str
 
 
 class Eml:
@@ -67,6 +78,8 @@ class Mbox:
                 yield _letter(data, f"{path.name}#{number}", path, thread)
             except BadInput as error:
                 yield SetAside(f"{path}#{number}", error.problem)
+            except Exception as error:  # one letter must not stop the rest
+                yield SetAside(f"{path}#{number}", f"broken: {type(error).__name__}: {first_line(error)[:200]}")
 
     def _split(self, path: Path) -> Iterator[bytes | None]:
         """The bytes of each letter, None for those over the limit, which are never held in memory whole."""
@@ -102,17 +115,20 @@ def _letter(data: bytes, id: str, path: Path, thread: Thread) -> Letter:
         raise BadInput("broken: not a letter, it has no head", "Save the message anew.")
     if message.get_content_type() in _LOCKED and message.get_param("smime-type") != "signed-data":
         raise BadInput("encrypted: only who it was sent to can read it")
-    plain: list[str] = []
-    pages: list[str] = []
+    texts: list[_Text] = []
     attachments: list[Attachment] = []
-    _gather(message, plain, pages, attachments)
+    _gather(message, texts, attachments)
+    formed = any(one.formed for one in texts)
+    # A letter of pages may have plain text around them, such as the lines that a mailing list adds.
+    page = "\n".join(one.text if one.formed else f"<pre>{escape(one.text)}</pre>" for one in texts) if formed else ""
+    plain = "" if formed else "\n\n".join(one.text for one in texts)
     references = _ID.findall(f"{_header(message, 'in-reply-to')} {_header(message, 'references')}")
-    body = thread.take("\n\n".join(plain), _header(message, "message-id").strip(), references)
+    body = thread.take(plain, _header(message, "message-id").strip(), references)
     head = Head(_header(message, "subject"), _header(message, "from"), _header(message, "to"), _header(message, "cc"), _date(message))
-    return letter(id, path, head, body, "\n".join(pages), tuple(attachments))
+    return letter(id, path, head, body, page, tuple(attachments))
 
 
-def _gather(part: Message, plain: list[str], pages: list[str], attachments: list[Attachment]) -> None:
+def _gather(part: Message, texts: list[_Text], attachments: list[Attachment]) -> None:
     """The readable text of a part and the parts inside it, and the files in it, in order."""
     kind = part.get_content_type()
     name = _decoded(part.get_filename() or "")
@@ -121,17 +137,14 @@ def _gather(part: Message, plain: list[str], pages: list[str], attachments: list
         if isinstance(inner, Message):
             attachments.append(Attachment(name or f"{_decoded(_header(inner, 'subject')) or 'letter'}.eml", inner.as_bytes()))
     elif kind == "multipart/alternative" and part.is_multipart():
-        texts: list[str] = []
-        formed: list[str] = []
+        found: list[_Text] = []
         for inner in _inside(part):
-            _gather(inner, texts, formed, attachments)
-        if any(text.strip() for text in texts):
-            plain += texts
-        else:
-            pages += formed
+            _gather(inner, found, attachments)
+        plain = [one for one in found if not one.formed]
+        texts += plain or found
     elif part.is_multipart():
         for inner in _inside(part):
-            _gather(inner, plain, pages, attachments)
+            _gather(inner, texts, attachments)
     else:
         data = part.get_payload(decode=True)
         if not isinstance(data, bytes) or not data:
@@ -140,10 +153,11 @@ def _gather(part: Message, plain: list[str], pages: list[str], attachments: list
             return
         if part.get_content_disposition() == "attachment" or (name and not kind.startswith("text/")):
             attachments.append(Attachment(name or f"attachment{guess_extension(kind) or ''}", data))
-        elif kind == "text/plain":
-            plain.append(_text(part, data))
-        elif kind == "text/html":
-            pages.append(decode_page(data) if part.get_content_charset() is None else _text(part, data))
+        elif kind in ("text/plain", "text/html"):
+            formed = kind == "text/html"
+            text = decode_page(data) if formed and part.get_content_charset() is None else _text(part, data)
+            if text.strip():
+                texts.append(_Text(formed, text))
         elif name:
             attachments.append(Attachment(name, data))
 
@@ -171,7 +185,7 @@ def _header(message: Message, name: str) -> str:
 
 def _decoded(text: str) -> str:
     """Text without the =?utf-8?q?...?= in which heads are sent."""
-    with suppress(LookupError, ValueError):
+    with suppress(LookupError, ValueError, HeaderParseError):
         text = str(make_header(decode_header(text)))
     return " ".join(clean(text).split())
 

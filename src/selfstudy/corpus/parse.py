@@ -42,7 +42,8 @@ _SUFFIX = re.compile(r"\.\w{1,10}$", re.ASCII)
 
 
 class Parse(BaseModel):
-    """How large an input may be. Streams (.jsonl) have a limit for each row, other files one for the whole."""
+    """How large an input may be, in bytes: `max_row_bytes` for a row of .jsonl, `max_bytes` for a letter of .mbox, and for other files as
+    a whole. What is inside office files and books may unpack to `max_bytes` too, and inside workbooks to four times that."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -140,8 +141,7 @@ def _attached(attachment: Attachment, id: str, cfg: Parse, depth: int) -> Iterat
 
 
 def _parser(kind: str, cfg: Parse) -> Parser:
-    """The parser of a format. Text inside zip archives may unpack to `max_bytes`; that of workbooks, which is read in a stream, to four
-    times that."""
+    """The parser of a format. Workbooks may unpack to more, since their rows are read one by one."""
     parsers: dict[str, Parser] = {
         "text": Plain(),
         "markdown": Markdown(),

@@ -18,6 +18,7 @@ SMALL = 1_000_000  # bytes; what unpacks to less is no bomb, however well it was
 _STEP = 65_536
 _TEXT = (".xml", ".rels")
 _STRANGE = "customXml/"  # what other programs leave in an office file; no text of the document
+_PACKINGS = (ZIP_STORED, ZIP_DEFLATED)  # others are not unpacked in small steps, and no office program uses them
 _DECLARATIONS = (b"<!DOCTYPE", b"<!ENTITY")
 
 
@@ -82,10 +83,7 @@ class Archive:
     def _check(self, part: ZipInfo) -> None:
         if part.flag_bits & 1:
             raise BadInput("encrypted: a password is needed", "Save it without a password.")
-        if part.compress_type not in (
-            ZIP_STORED,
-            ZIP_DEFLATED,
-        ):  # others cannot be unpacked in small steps, and no office program uses them
+        if part.compress_type not in _PACKINGS:
             raise BadInput(f"broken: its part {part.filename!r} is packed in an unknown way", "Open it in its program and save it anew.")
         if part.file_size > self._left:
             raise self._too_much()
