@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import struct
 import sys
 from email.message import EmailMessage
 from pathlib import Path
 
 import pytest
+from conftest import Run
 
 from selfstudy.core.records import Document
 from selfstudy.corpus.folder import SourceFile, walk
@@ -293,3 +295,35 @@ def test_a_broken_outlook_message_and_a_missing_package_are_named(tmp_path: Path
     assert reason(tmp_path, "a.msg", data).startswith("broken: an Outlook message that cannot be read")
     monkeypatch.setitem(sys.modules, "oxmsg", None)
     assert reason(tmp_path, "a.msg", data).endswith("pip install 'selfstudy[office]'")
+
+
+def test_letters_and_attachments_live_in_a_home_like_any_document(run: Run, tmp_path: Path) -> None:
+    first, second = EmailMessage(), EmailMessage()
+    for one, (subject, body) in zip(
+        (first, second), (("Kettles", "They are made of copper."), ("Mills", "They turn at night.")), strict=True
+    ):
+        one["From"], one["Subject"] = "ann@example.org", subject
+        one.set_content(body)
+    first.add_attachment(b"# Prices\n\nA kettle costs 40 crowns.\n", maintype="text", subtype="markdown", filename="prices.md")
+    start = b"From ann@example.org Mon Jan  1 00:00:00 2024\n"
+    (tmp_path / "docs").mkdir()
+    box = tmp_path / "docs" / "mail.mbox"
+    box.write_bytes(b"".join(start + bytes(one) + b"\n\n" for one in (first, second)))
+
+    def found(question: str) -> list[str]:
+        hits = json.loads(run("search", question, "--by", "lexical", "--json")[1])
+        return [hit["passage"]["places"][0]["document"] for hit in hits]
+
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home" / "config.toml").write_text('embedder = "fake:64"\n')
+    assert run("add", "docs")[0] == 0
+    assert found("crowns") == ["mail.mbox#1#prices.md"]
+    assert found("turn at night") == ["mail.mbox#2"]
+    where = "attached_to = 'mail.mbox#1'"
+    assert json.loads(run("search", "kettle", "--where", where, "--by", "lexical", "--json")[1])[0]["passage"]["title"] == "Prices"
+    box.write_bytes(start + bytes(first))
+    assert run("add", "docs", "--sync")[0] == 0
+    assert found("turn at night") == []
+    assert run("remove", "mail.mbox#1#prices.md")[0] == 0
+    assert found("crowns") == []
+    assert found("copper") == ["mail.mbox#1"]
