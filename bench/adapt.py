@@ -100,7 +100,7 @@ def measured(name: str, data: Path, out: Path, most: int, sets: list[str], force
     return {
         "set": name, "documents": added.documents, "passages": added.passages, "add_s": round(middle - began, 1),
         "adapt_s": round(ended - middle, 1), "peak_gib": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20, 2),
-        "promoted": outcome.promoted, "reason": outcome.reason, "weight": outcome.weight, "evaluate": found,
+        "serves": engine.live.key == outcome.key, "reason": outcome.reason, "weight": outcome.weight, "evaluate": found,
     }  # fmt: skip
 
 
@@ -111,9 +111,7 @@ def row(result: dict[str, Any], metric: str) -> str:
         base, live = (result["evaluate"][side][retriever][metric]["value"] for side in ("base", "live"))
         change = result["evaluate"]["compare"][retriever][metric]
         cells.append(f"{base:.3f}" if retriever == "lexical" else f"{base:.3f} -> {live:.3f} [{change['low']:+.3f}, {change['high']:+.3f}]")
-    cells.append(
-        f"{'live' if result['promoted'] else 'refused'} w={result['weight']:.2f} {result['adapt_s']:.0f} s {result['peak_gib']} GiB"
-    )
+    cells.append(f"{'live' if result['serves'] else 'refused'} w={result['weight']:.2f} {result['adapt_s']:.0f} s {result['peak_gib']} GiB")
     return "  ".join(cells)
 
 
