@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -348,10 +348,15 @@ class Study:
         abstention = read_json(self.calibrated.path / "calibration.json") if calibrated else None
         return System(self.tuned_name, self.tuned().fingerprint, self.weight, self.key, abstention, self.live.generator)
 
-    def plan(self) -> list[Planned]:
-        """What would run, what is kept, and for how long; nothing is loaded and nothing is written."""
-        for _ in (self.mined, self.model, self.tuned_vectors, self.weighed, self.guards, self.calibrated):
+    def plan(self, judged: Callable[[str], Any]) -> list[Planned]:
+        """What would run, what is kept, and for how long; nothing is loaded and nothing is written.
+
+        `judged` says of a candidate's key whether there is a judgement: then nothing is left to be done for one.
+        """
+        for _ in (self.mined, self.model, self.tuned_vectors, self.weighed):
             pass
+        if not judged(self.key):
+            _ = self.guards, self.calibrated
         costed: dict[str, Planned] = {}  # what is planned twice costs once
         return [planned if planned.key in costed else costed.setdefault(planned.key, self._costed(planned)) for planned in self.run.planned]
 

@@ -110,7 +110,7 @@ class Engine:
         if self.settings.tuning.base is not None:
             checked(self.settings.tuning)
         study = self._study(planning=True)
-        planned = study.plan()
+        planned = study.plan(self.history_of.judged)
         if self.settings.tuning.base is not None:
             tuned = self._generator_study(study).plan(len(study.snapshot))
             planned = planned + tuned[len(planned) :]
