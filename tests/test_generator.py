@@ -264,16 +264,41 @@ def full(run: Command, docs: Path, tmp_path: Path) -> Any:  # noqa: F811
     return command
 
 
-def test_a_generator_that_learned_nothing_is_refused_and_one_that_is_promoted_answers(full: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def alive(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """For each model that is loaded, to be tuned or to answer, how many others are in memory then."""
+    loaded: list[weakref.ref[Any]] = []
+    counts: list[int] = []
+
+    def watched(truly: Any) -> Any:
+        def load(*args: Any, **kwargs: Any) -> Any:
+            before = sum(one() is not None for one in loaded)
+            made = truly(*args, **kwargs)
+            if all(one() is not made[0] for one in loaded):
+                counts.append(before)
+                loaded.append(weakref.ref(made[0]))
+            return made
+
+        return load
+
+    monkeypatch.setattr(training, "_load", watched(training._load))
+    monkeypatch.setattr(HF, "_model", watched(HF._model))
+    return counts
+
+
+def test_a_generator_that_learned_nothing_is_refused_and_one_that_is_promoted_answers(
+    full: Any, monkeypatch: pytest.MonkeyPatch, alive: list[int]
+) -> None:
     _, planned, _ = full("adapt", "--generator", "hf:tiny", "--plan")
-    training = [stage for stage in planned if stage["stage"] == "train.generator"]
-    assert len(training) == 2
-    assert all(stage["seconds"] > 0 and stage["memory_gib"] is not None for stage in training)
+    tuned = [stage for stage in planned if stage["stage"] == "train.generator"]
+    assert len(tuned) == 2
+    assert all(stage["seconds"] > 0 and stage["memory_gib"] is not None for stage in tuned)
     code, outcome, err = full("adapt", "--generator", "hf:tiny")
     assert code == 0, err
     refused = outcome["generator"]
     assert refused["promoted"] is False
     assert "The score of answers changes" in refused["reason"]
+    assert alive == [0, 0, 0, 0], "two stages of training, then the answers of the base and of the tuned model, each alone in memory"
     assert full("status")[1]["live"]["generator"] is None
     key = refused["key"]
     assert full("promote", key)[0] == 2, "it was refused"
@@ -294,27 +319,6 @@ def test_a_generator_that_learned_nothing_is_refused_and_one_that_is_promoted_an
     assert live["generator"].removeprefix("hf:artifact:") in heard[0]
     assert full("rollback")[0] == 0
     assert full("status")[1]["live"]["generator"] is None
-
-
-def test_one_model_is_in_memory_at_a_time(full: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    loaded: list[weakref.ref[Any]] = []
-    alive: list[int] = []
-
-    def watched(truly: Any) -> Any:
-        def load(*args: Any, **kwargs: Any) -> Any:
-            before = sum(one() is not None for one in loaded)
-            made = truly(*args, **kwargs)
-            if all(one() is not made[0] for one in loaded):
-                alive.append(before)
-                loaded.append(weakref.ref(made[0]))
-            return made
-
-        return load
-
-    monkeypatch.setattr(training, "_load", watched(training._load))
-    monkeypatch.setattr(HF, "_model", watched(HF._model))
-    assert full("adapt", "--generator", "hf:tiny")[0] == 0
-    assert alive == [0, 0, 0, 0], "two stages of training, then the answers of the base and of the tuned model"
 
 
 def test_a_promotion_that_was_cut_off_is_made_up_for(full: Any, monkeypatch: pytest.MonkeyPatch) -> None:
