@@ -20,13 +20,11 @@ import sys
 import tempfile
 import time
 from collections import defaultdict
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from selfstudy.core.errors import BadInput
 from selfstudy.recipes.engine import Engine
 
 FIELDS = ("site", "report", "contract", "meeting")
@@ -93,9 +91,9 @@ def measured(name: str, data: Path, out: Path, most: int, sets: list[str], force
     middle = time.monotonic()
     outcome = engine.adapt()
     ended = time.monotonic()
-    if engine.live.key != outcome.key:  # refused, or promoted by an earlier run and then taken back
-        with suppress(*(() if force else (BadInput,))):
-            engine.promote(outcome.key, force=force)
+    passed = force or engine.history_of.candidate(outcome.key).promote
+    if passed and engine.live.key != outcome.key:  # promoted by an earlier run and then taken back, or refused
+        engine.promote(outcome.key, force=force)
     found = engine.evaluate(folder / "set" / "queries.jsonl", folder / "set" / "qrels.tsv", out=folder / "evaluate")
     return {
         "set": name, "documents": added.documents, "passages": added.passages, "add_s": round(middle - began, 1),

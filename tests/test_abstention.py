@@ -14,7 +14,7 @@ from selfstudy.answer.reading import Extract
 from selfstudy.answer.signals import COSINES, NAMES, Features, features
 from selfstudy.core.errors import HomeError
 from selfstudy.core.records import Hit, Passage, Place, passage_id
-from selfstudy.evals.answers import abstention, exact_match, holds, risk_coverage, token_f1
+from selfstudy.evals.answers import abstention, auc, exact_match, holds, risk_coverage, token_f1
 from selfstudy.recipes.calibrate import harder
 from selfstudy.testing import FakeEmbedder
 
@@ -202,3 +202,14 @@ def test_answers_are_compared_by_words_and_characters() -> None:
     assert holds("It opens at 45 barns.", ["45 bar"]) == 0
     assert holds("被告支付800元。 [1]", ["800元"]) == 1
     assert holds("anything", [""]) == 0
+
+
+def test_auc_is_the_share_of_pairs_in_the_right_order() -> None:
+    rng = np.random.default_rng(3)
+    values, labels = rng.integers(0, 6, 80).astype(float), rng.random(80) < 0.4  # many ties
+    pairs = [(one > other) + 0.5 * (one == other) for one in values[labels] for other in values[~labels]]
+    assert auc(values, labels) == pytest.approx(np.mean(pairs))
+    assert auc([1, 2, 3], [0, 1, 1]) == 1
+    assert np.isnan(auc([1, 2], [1, 1]))
+    with pytest.raises(ValueError, match="do not fit"):
+        auc([1, 2], [1])

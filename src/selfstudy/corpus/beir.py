@@ -10,9 +10,9 @@ from typing import IO
 
 from selfstudy.core.errors import BadInput
 from selfstudy.core.records import Document
-from selfstudy.corpus.decode import clean
+from selfstudy.corpus.decode import clean, one_line
 from selfstudy.corpus.meta import scalars
-from selfstudy.corpus.set_aside import SetAside
+from selfstudy.corpus.set_aside import SetAside, faultless
 
 
 class Beir:
@@ -26,10 +26,7 @@ class Beir:
 
     def parse(self, path: Path) -> Iterator[Document]:
         """The documents of a file without faults. Raises BadInput at the first bad row; `rows` goes on."""
-        for row in self.rows(path):
-            if isinstance(row, SetAside):
-                raise BadInput(f"{row.source}: {row.reason}", "Mend or delete that row.")
-            yield row
+        yield from faultless(self.rows(path), "Mend or delete that row.")
 
     def rows(self, path: Path) -> Iterator[Document | SetAside]:
         """A document for each good row, a SetAside named path:line for each bad one; empty lines are passed over.
@@ -86,7 +83,7 @@ def row_document(row: object, path: Path) -> Document:
     for name in ("title", "text"):
         if not isinstance(row.get(name), (str, type(None))):
             raise BadInput(f'broken: "{name}" is {_kind(row[name])}, expected text')
-    title = " ".join(clean(row.get("title") or "").split())
+    title = one_line(row.get("title") or "")
     text = clean(row.get("text") or "")
     if not text.strip():
         title, text = "", title

@@ -40,6 +40,11 @@ def clean(text: str) -> str:
     return text
 
 
+def one_line(text: str) -> str:
+    """`clean(text)` on one line, all white space a single space."""
+    return " ".join(clean(text).split())
+
+
 def decode(data: bytes) -> str:
     """`data` as text: by its byte order mark, else as UTF-8, else as GB 18030 or Windows-1252 where that gives likely text.
 

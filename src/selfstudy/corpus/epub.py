@@ -9,10 +9,10 @@ from urllib.parse import unquote
 
 from selfstudy.core.errors import BadInput
 from selfstudy.core.records import Document, Scalar
-from selfstudy.corpus.decode import clean
+from selfstudy.corpus.blocks import Block, join
+from selfstudy.corpus.decode import clean, one_line
 from selfstudy.corpus.headings import sections
 from selfstudy.corpus.html import decode_page, page_blocks
-from selfstudy.corpus.html_blocks import Block, join
 from selfstudy.corpus.meta import first_date
 from selfstudy.corpus.xml_text import xml_tree
 from selfstudy.corpus.zips import Archive
@@ -66,7 +66,7 @@ def _read(archive: Archive, package: str) -> tuple[dict[str, str], list[str]]:
     folder = posixpath.dirname(package)
     facts: dict[str, str] = {}
     for element in root.iter("{http://purl.org/dc/elements/1.1/}*"):
-        facts.setdefault(str(element.tag).rpartition("}")[2], " ".join(clean("".join(element.itertext())).split()))
+        facts.setdefault(str(element.tag).rpartition("}")[2], one_line("".join(element.itertext())))
     for element in root.iter("{*}meta"):
         if element.get("property") == "dcterms:modified":
             facts["modified"] = element.text or ""

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 
 from selfstudy.core.errors import BadInput
 from selfstudy.core.records import Document, Scalar
+from selfstudy.corpus.blocks import Block, join
 from selfstudy.corpus.decode import clean, decode
 from selfstudy.corpus.headings import sections
-from selfstudy.corpus.html_blocks import PERMALINK, Block, blocks_of, join
+from selfstudy.corpus.html_blocks import PERMALINK, blocks_of
 from selfstudy.corpus.meta import first_date
 
 if TYPE_CHECKING:

@@ -11,10 +11,10 @@ from typing import Any
 from selfstudy.core.errors import BadInput
 from selfstudy.core.records import Document
 from selfstudy.corpus.beir import row_document
-from selfstudy.corpus.decode import clean, read_text
+from selfstudy.corpus.blocks import Block, join
+from selfstudy.corpus.decode import clean, one_line, read_text
 from selfstudy.corpus.headings import LONGEST, sections
-from selfstudy.corpus.html_blocks import Block, join
-from selfstudy.corpus.set_aside import SetAside
+from selfstudy.corpus.set_aside import SetAside, faultless
 
 
 class Json:
@@ -26,10 +26,7 @@ class Json:
 
     def parse(self, path: Path) -> Iterator[Document]:
         """The documents of a file without faults. Raises BadInput at the first bad row; `rows` goes on."""
-        for row in self.rows(path):
-            if isinstance(row, SetAside):
-                raise BadInput(f"{row.source}: {row.reason}", "Mend or delete that row.")
-            yield row
+        yield from faultless(self.rows(path), "Mend or delete that row.")
 
     def rows(self, path: Path) -> Iterator[Document | SetAside]:
         """The document, or one for each good row and a SetAside named path:number for each bad one."""
@@ -71,7 +68,7 @@ def _blocks(data: Any) -> Iterator[Block]:
             continue
         for key, value in pairs:
             inside = list(_items(value) if isinstance(value, list) else _paragraph(value))
-            name = " ".join(clean(key).split())
+            name = one_line(key)
             if inside:
                 yield Block(name, 1 if 0 < len(name) <= LONGEST else 0)
             yield from inside
@@ -95,7 +92,7 @@ def _paragraph(data: dict[str, Any]) -> Iterator[Block]:
 
 def _lines(data: dict[str, Any], above: str) -> Iterator[str]:
     for key, value in data.items():
-        name = above + " ".join(clean(key).split())
+        name = above + one_line(key)
         if isinstance(value, dict):
             yield from _lines(value, f"{name}.")
         elif isinstance(value, list) and _holds_objects(value):

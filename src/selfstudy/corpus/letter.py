@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 
 from selfstudy.core.records import Document, Scalar, Section
-from selfstudy.corpus.decode import clean
+from selfstudy.corpus.decode import clean, one_line
 from selfstudy.corpus.html import read_page
 
 _MOST_NAMES = 10
@@ -45,14 +45,14 @@ def letter(id: str, path: Path, head: Head, plain: str, page: str, attachments: 
     Its title is the subject; meta has `from`, `to`, `date` (ISO, with the time) and `updated` (the day). A letter without a subject, a
     body and attachments is empty.
     """
-    subject = _line(head.subject)
+    subject = one_line(head.subject)
     body = Document(id, clean(plain).strip("\n")) if plain.strip() or not page.strip() else read_page(clean(page), path, whole=True)
     meta: dict[str, Scalar] = {}
     lines = []
     for name, names in (("from", head.sender), ("to", head.to), ("cc", head.cc)):
-        if _line(names):
-            meta[name] = _line(names)
-            lines.append(f"{name.capitalize()}: {_few(_line(names))}")
+        if one_line(names):
+            meta[name] = one_line(names)
+            lines.append(f"{name.capitalize()}: {_few(one_line(names))}")
     if head.date is not None:
         meta["date"] = head.date.isoformat()
         meta["updated"] = head.date.date().isoformat()
@@ -66,10 +66,6 @@ def letter(id: str, path: Path, head: Head, plain: str, page: str, attachments: 
     if top and sections:
         sections = (Section((), 0, len(top)), *sections)
     return Letter(Document(id, (top + body.text).rstrip(), subject, str(path), meta, sections), attachments)
-
-
-def _line(text: str) -> str:
-    return " ".join(clean(text).split())
 
 
 def _few(names: str) -> str:

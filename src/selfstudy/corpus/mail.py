@@ -18,11 +18,11 @@ from pathlib import Path
 
 from selfstudy.core.errors import BadInput, first_line
 from selfstudy.core.records import Document
-from selfstudy.corpus.decode import clean, decode
+from selfstudy.corpus.decode import decode, one_line
 from selfstudy.corpus.html import decode_page
 from selfstudy.corpus.letter import Attachment, Head, Letter, letter
 from selfstudy.corpus.quotes import Thread
-from selfstudy.corpus.set_aside import SetAside
+from selfstudy.corpus.set_aside import SetAside, faultless
 
 # The line above each letter of an mbox: a name, and a date such as asctime gives. "From here on" is none.
 _FROM_LINE = re.compile(rb"From .*\d\d:\d\d.*\d{4}")
@@ -62,10 +62,8 @@ class Mbox:
 
     def parse(self, path: Path) -> Iterator[Document]:
         """The documents of a mailbox without faults. Raises BadInput at the first bad letter; `letters` goes on."""
-        for one in self.letters(path):
-            if isinstance(one, SetAside):
-                raise BadInput(f"{one.source}: {one.reason}", "Mend or delete that letter.")
-            yield one.document
+        letters = (one if isinstance(one, SetAside) else one.document for one in self.letters(path))
+        yield from faultless(letters, "Mend or delete that letter.")
 
     def letters(self, path: Path) -> Iterator[Letter | SetAside]:
         """Each letter with its attachments, a SetAside named path#number for each that cannot be read."""
@@ -187,7 +185,7 @@ def _decoded(text: str) -> str:
     """Text without the =?utf-8?q?...?= in which heads are sent."""
     with suppress(LookupError, ValueError, HeaderParseError):
         text = str(make_header(decode_header(text)))
-    return " ".join(clean(text).split())
+    return one_line(text)
 
 
 def _date(message: Message) -> datetime | None:

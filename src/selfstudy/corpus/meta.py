@@ -9,7 +9,7 @@ from datetime import date, datetime
 from email.utils import parsedate
 
 from selfstudy.core.records import Scalar
-from selfstudy.corpus.decode import clean
+from selfstudy.corpus.decode import clean, one_line
 
 _DATE = re.compile(r"(?:D:)?(\d{4})[-/.年]?(\d{1,2})[-/.月]?(\d{1,2})")
 _INT64 = 2**63
@@ -46,5 +46,5 @@ def first_date(*texts: str) -> str | None:
 
 def stated_title(text: str) -> str:
     """The title that a file states in its properties; "" where that is a file's name, a number or a program's own words."""
-    title = " ".join(clean(text).split())
+    title = one_line(text)
     return "" if _NO_NAME.match(title) or "_" in title else title

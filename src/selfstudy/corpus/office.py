@@ -1,6 +1,9 @@
-"""What an office file states of itself: title, author, date."""
+"""An office file as its libraries may read it, and what it states of itself: title, author, date."""
 
 from __future__ import annotations
+
+from io import BytesIO
+from pathlib import Path
 
 from selfstudy.core.errors import BadInput
 from selfstudy.core.records import Scalar
@@ -12,7 +15,17 @@ from selfstudy.corpus.zips import Archive
 _PROPERTIES = "docProps/core.xml"
 
 
-def office_facts(archive: Archive) -> tuple[str, dict[str, Scalar]]:
+def opened(path: Path, limit: int) -> tuple[BytesIO, str, dict[str, Scalar]]:
+    """The checked copy of an office file for a library to read, and what the file states of itself.
+
+    `limit`: bytes that its text may unpack to. Raises BadInput as Archive does.
+    """
+    with Archive(path, limit) as archive:
+        title, meta = _facts(archive)
+        return archive.plain_copy(), title, meta
+
+
+def _facts(archive: Archive) -> tuple[str, dict[str, Scalar]]:
     """The title of an office file, "" where it states none, and its `author` and `updated`. A file may do without any of them."""
     if _PROPERTIES not in archive.parts:
         return "", {}

@@ -14,7 +14,7 @@ from selfstudy.core.errors import BadInput, MissingExtra
 from selfstudy.core.ports import Parser
 from selfstudy.core.records import Document, Scalar
 from selfstudy.corpus.beir import Beir
-from selfstudy.corpus.decode import clean
+from selfstudy.corpus.decode import one_line
 from selfstudy.corpus.epub import Epub
 from selfstudy.corpus.folder import SourceFile
 from selfstudy.corpus.formats import pick
@@ -118,7 +118,7 @@ def _letters(parser: Eml | Mbox | Msg, kind: str, file: SourceFile, cfg: Parse, 
 
 def _name(name: str, names: set[str]) -> str:
     """The name of an attachment as a part of an id: on one line, without a path, and not among `names`, which it joins."""
-    plain = " ".join(clean(name).split()).replace("/", "_").replace("\\", "_").replace("#", "_")[-200:] or "attachment"
+    plain = one_line(name).replace("/", "_").replace("\\", "_").replace("#", "_")[-200:] or "attachment"
     number, new = 1, plain
     while new in names:
         number += 1

@@ -11,7 +11,7 @@ from typing import Any
 
 from selfstudy.core.errors import BadInput
 from selfstudy.core.records import Document, Scalar
-from selfstudy.corpus.decode import clean
+from selfstudy.corpus.decode import clean, one_line
 from selfstudy.corpus.meta import first_date, stated_title
 
 _LIGATURES = str.maketrans({"ﬀ": "ff", "ﬁ": "fi", "ﬂ": "fl", "ﬃ": "ffi", "ﬄ": "ffl", "ﬅ": "st", "ﬆ": "st", "\xa0": " "})
@@ -49,7 +49,7 @@ class Pdf:
             raise BadInput("no text layer: a scan needs OCR" if scans else "empty: no text on any page", "Run OCR on it first.")
         text = _text(pages)
         meta: dict[str, Scalar] = {"pages": len(pages)}
-        author = " ".join(clean(facts.get("Author", "")).split())
+        author = one_line(facts.get("Author", ""))
         updated = first_date(facts.get("ModDate", ""), facts.get("CreationDate", ""))
         if author:
             meta["author"] = author

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from selfstudy.core.records import Record
+from selfstudy.core.errors import BadInput
+from selfstudy.core.records import Document, Record
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,3 +19,11 @@ class SetAside(Record):
     source: str
     reason: str
     again: bool = False
+
+
+def faultless(found: Iterable[Document | SetAside], mend: str) -> Iterator[Document]:
+    """The documents of a file without faults. Raises BadInput, with `mend`, at the first part that was set aside."""
+    for one in found:
+        if isinstance(one, SetAside):
+            raise BadInput(f"{one.source}: {one.reason}", mend)
+        yield one

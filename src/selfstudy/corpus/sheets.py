@@ -13,12 +13,11 @@ from typing import Any
 from selfstudy.core.errors import BadInput
 from selfstudy.core.plugs import extra
 from selfstudy.core.records import Document, Scalar
-from selfstudy.corpus.decode import clean
+from selfstudy.corpus.blocks import Block, join
+from selfstudy.corpus.decode import one_line
 from selfstudy.corpus.headings import sections
-from selfstudy.corpus.html_blocks import Block, join
-from selfstudy.corpus.office import office_facts
+from selfstudy.corpus.office import opened
 from selfstudy.corpus.table import is_header, row_line
-from selfstudy.corpus.zips import Archive
 
 MOST_ROWS = 100_000
 _LAST_ROW = 1_048_576  # of a sheet, in Excel; a file may claim any number
@@ -43,9 +42,7 @@ class Xlsx:
 
     def parse(self, path: Path) -> Iterator[Document]:
         openpyxl = extra("openpyxl", "office")
-        with Archive(path, self.limit) as archive:
-            title, meta = office_facts(archive)
-            copy = archive.plain_copy()
+        copy, title, meta = opened(path, self.limit)
         blocks: list[Block] = []
         shown = hidden = rows = 0
         with warnings.catch_warnings():
@@ -59,7 +56,7 @@ class Xlsx:
                 sheet.reset_dimensions()  # some programs state them wrongly, and cells beyond would be lost
                 found = list(_rows(sheet.iter_rows(values_only=True), self.rows - rows, f"{self.rows} rows in all"))
                 rows += sum(map(any, found))
-                blocks += _sheet(" ".join(clean(sheet.title).split()), found)
+                blocks += _sheet(one_line(sheet.title), found)
             book.close()
         text, headings = join(blocks)
         counts: dict[str, Scalar] = {"sheets": shown, "rows": rows}
@@ -99,7 +96,7 @@ def _shown(value: object) -> str:
         return value.date().isoformat() if value.time() == time() else value.isoformat(" ", "seconds")
     if isinstance(value, (date, time, timedelta)):
         return str(value)
-    return " ".join(clean(str(value)).split())
+    return one_line(str(value))
 
 
 def _sheet(name: str, rows: list[Row]) -> Iterator[Block]:

@@ -8,11 +8,10 @@ from typing import Any
 
 from selfstudy.core.plugs import extra
 from selfstudy.core.records import Document
-from selfstudy.corpus.decode import clean
+from selfstudy.corpus.blocks import Block, join
+from selfstudy.corpus.decode import clean, one_line
 from selfstudy.corpus.headings import LONGEST, sections
-from selfstudy.corpus.html_blocks import Block, join
-from selfstudy.corpus.office import office_facts
-from selfstudy.corpus.zips import Archive
+from selfstudy.corpus.office import opened
 
 _FRAME = ("DATE", "FOOTER", "HEADER", "SLIDE_NUMBER")
 _BODY = ("BODY", "OBJECT", "VERTICAL_BODY", "VERTICAL_OBJECT")
@@ -29,9 +28,7 @@ class Pptx:
 
     def parse(self, path: Path) -> Iterator[Document]:
         pptx = extra("pptx", "office")
-        with Archive(path, self.limit) as archive:
-            stated, meta = office_facts(archive)
-            copy = archive.plain_copy()
+        copy, stated, meta = opened(path, self.limit)
         slides = list(pptx.Presentation(copy).slides)
         titles = [_title(slide) for slide in slides]
         found = [list(_slide(slide)) for slide in slides]
@@ -46,7 +43,7 @@ class Pptx:
 
 def _title(slide: Any) -> str:
     shape = slide.shapes.title
-    title = " ".join(clean(shape.text_frame.text).split()) if shape is not None else ""
+    title = one_line(shape.text_frame.text) if shape is not None else ""
     return title if len(title) <= LONGEST else ""
 
 
@@ -68,7 +65,7 @@ def _shapes(shapes: Iterable[Any], title: Any) -> Iterator[Block]:
         if hasattr(shape, "shapes"):  # a group
             yield from _shapes(shape.shapes, title)
         elif shape.has_text_frame:
-            lines = [" ".join(clean(paragraph.text).split()) for paragraph in shape.text_frame.paragraphs]
+            lines = [one_line(paragraph.text) for paragraph in shape.text_frame.paragraphs]
             lines = [line for line in lines if line]
             if name in _BODY and len(lines) > 1:
                 yield from (Block(line, item=True) for line in lines)
@@ -79,7 +76,7 @@ def _shapes(shapes: Iterable[Any], title: Any) -> Iterator[Block]:
 
 
 def _table(table: Any) -> Iterator[Block]:
-    rows = [[" ".join(clean(cell.text).split()) for cell in row.cells] for row in table.rows]
+    rows = [[one_line(cell.text) for cell in row.cells] for row in table.rows]
     lines = [" | ".join(row) for row in rows if any(row)]
     if lines:
         yield Block("\n".join(lines))

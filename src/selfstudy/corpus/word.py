@@ -12,8 +12,7 @@ from selfstudy.core.plugs import extra
 from selfstudy.core.records import Document
 from selfstudy.corpus.decode import clean
 from selfstudy.corpus.html import read_page
-from selfstudy.corpus.office import office_facts
-from selfstudy.corpus.zips import Archive
+from selfstudy.corpus.office import opened
 
 # The table of contents is left out as a page's menus are: its lines are the headings once more.
 _STYLES = "p[style-name='Title'] => h1.title:fresh\np[style-name^='toc '] => !"
@@ -34,9 +33,7 @@ class Docx:
 
     def parse(self, path: Path) -> Iterator[Document]:
         mammoth = extra("mammoth", "office")
-        with Archive(path, self.limit) as archive:
-            stated, meta = office_facts(archive)
-            copy = archive.plain_copy()
+        copy, stated, meta = opened(path, self.limit)
         no_pictures = mammoth.images.img_element(lambda image: {})
         page = clean(_BACK.sub("", mammoth.convert_to_html(copy, style_map=_STYLES, convert_image=no_pictures).value))
         document = read_page(page, path, whole=True)

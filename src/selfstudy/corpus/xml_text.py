@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from selfstudy.core.errors import BadInput
 from selfstudy.core.records import Document
-from selfstudy.corpus.decode import clean
+from selfstudy.corpus.blocks import Block, join
+from selfstudy.corpus.decode import one_line
 from selfstudy.corpus.headings import LONGEST, sections
-from selfstudy.corpus.html_blocks import Block, join
 
 if TYPE_CHECKING:
     from lxml.etree import _Element
@@ -87,7 +87,7 @@ def _mixed(element: _Element, depth: int) -> Iterator[Block]:
 
 
 def _written(element: _Element, parts: list[str], depth: int) -> Iterator[Block]:
-    text = _line("".join(parts))
+    text = one_line("".join(parts))
     parts.clear()
     if text:
         yield _paragraph(element, text, depth - 1)
@@ -115,11 +115,7 @@ def _has_text(text: str | None) -> bool:
 
 def _text(element: _Element) -> str:
     """All text inside, white space made one; a reference to an entity as it is written."""
-    return _line("".join(element.itertext()))
-
-
-def _line(text: str) -> str:
-    return " ".join(clean(text).split())
+    return one_line("".join(element.itertext()))
 
 
 def _spoken(element: _Element) -> str:

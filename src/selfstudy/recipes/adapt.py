@@ -375,17 +375,20 @@ class Study:
         most, tokens = _TEXTS[planned.stage]
         wanted = self.settings.questions
         texts = most or min(wanted.most, wanted.per_passage * len(self.snapshot))
-        price = self.settings.api.prices.get(self.base.embedder.partition(":")[2])
-        money = price.of(texts * tokens, 0) if price is not None else None
+        money = self._money(self.base.embedder, texts * tokens, 0)
         return replace(planned, calls=-(-texts // TEXTS_A_CALL), tokens=texts * tokens, money=money)
 
     def _asked_about(self, planned: Planned, llm: LLM) -> Planned:
         """What the model would be asked."""
         cost = cost_of(self.snapshot.passages, self.settings.modelled)
-        price = self.settings.api.prices.get(llm.name.partition(":")[2])
-        money = price.of(cost.prompt_tokens, cost.completion_tokens) if price is not None else None
+        money = self._money(llm.name, cost.prompt_tokens, cost.completion_tokens)
         seconds = planned.seconds if planned.seconds is not None else cost.calls * _SECONDS_A_CALL / self.settings.api.concurrency
         return replace(planned, seconds=seconds, calls=cost.calls, tokens=cost.prompt_tokens + cost.completion_tokens, money=money)
+
+    def _money(self, name: str, prompt_tokens: int, completion_tokens: int) -> float | None:
+        """What so many tokens cost of the model behind `name`; None where no price is known."""
+        price = self.settings.api.prices.get(name.partition(":")[2])
+        return price.of(prompt_tokens, completion_tokens) if price is not None else None
 
     def judge(self, candidates: int) -> tuple[Verdict, Outcome]:
         """The verdict, and all that the user should see; `candidates` counts those that this exam judged, this one included."""
