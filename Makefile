@@ -1,12 +1,15 @@
 # make demo   the whole loop on real documents        make test      checks and the fast tests (what CI runs)
 # make check  lint, types, architecture               make test-all  the slow tests too
+# make starter  the starter model anew out of labelled sets in DATA (hours)
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: demo test test-all check env env-dev
+DATA ?= ../shared/data
+
+.PHONY: demo test test-all check starter env env-dev
 
 demo: env
 	$(BIN)/python -m selfstudy.apps.demo
@@ -23,6 +26,9 @@ check: env-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy --strict src
 	$(BIN)/lint-imports
+
+starter: env
+	$(BIN)/python -m selfstudy.apps.starter --data $(DATA)
 
 env: $(VENV)/.ready
 env-dev: $(VENV)/.ready-dev

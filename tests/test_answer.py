@@ -18,7 +18,7 @@ from selfstudy.answer.extractive import extract
 from selfstudy.answer.reading import Extract, pieces, read
 from selfstudy.answer.terms import terms
 from selfstudy.core.ports import Progress, Role, Vectors, silent
-from selfstudy.core.records import Answer, Document, Hit, Passage, Place, passage_id
+from selfstudy.core.records import Answer, Document, Hit, Passage, Place, Reading, passage_id
 from selfstudy.testing import FakeEmbedder
 
 ALWAYS = replace(DEFAULT, meaning=replace(DEFAULT.meaning, threshold=0.0), words=replace(DEFAULT.words, threshold=0.0))
@@ -58,6 +58,51 @@ def passage(text: str, title: str = "", *places: Place) -> Passage:
 def ask(question: str, passages: Sequence[Passage], calibration: Calibration | None = ALWAYS, cfg: Extract = Extract()) -> Answer:  # noqa: B008
     hits = [Hit(one, float(len(passages) - at), "hybrid") for at, one in enumerate(passages)]
     return answer(question, Found(hits, []), FakeEmbedder(), calibration, None, cfg)
+
+
+@dataclass
+class Believing:
+    """A reader that finds the words it is given, wherever they stand, and believes in them as far as it is told."""
+
+    words: str
+    answered: float
+    read_: list[tuple[str, str]] = field(default_factory=list)
+
+    def read(self, pairs: Sequence[tuple[str, str]]) -> list[Reading]:
+        self.read_.extend(pairs)
+        starts = [text.find(self.words) for _, text in pairs]
+        return [Reading(at, at + len(self.words), self.answered, 1.0) if at >= 0 else Reading(0, 0, 0.0, 0.0) for at in starts]
+
+
+MILLS = [
+    passage("The pump is made of brass. It was bought by the town council. It weighs two kilograms.", "The pump"),
+    passage("The pump house stands by the river. Nobody lives there.", "The house"),
+]
+
+
+@pytest.mark.parametrize(("answered", "short"), [(0.9, "two kilograms"), (0.02, "")])
+def test_a_readers_answer_is_quoted_in_its_sentence_if_it_believes_in_it(answered: float, short: str) -> None:
+    hits = [Hit(one, 1.0, "hybrid") for one in MILLS]
+    reader = Believing("two kilograms", answered)
+    found = answer("How heavy is the pump?", Found(hits, []), FakeEmbedder(), ALWAYS, cfg=Extract(sentences=1, reading=2.0), reader=reader)
+    assert found.short == short
+    assert ("It weighs two kilograms." in found.text) == bool(short)
+    for citation in found.citations:
+        assert citation.quote in MILLS[0].text
+    assert [text for _, text in reader.read_] == [one.indexed for one in MILLS]
+
+
+def test_an_answer_in_the_title_alone_is_none() -> None:
+    hits = [Hit(one, 1.0, "hybrid") for one in MILLS]
+    found = answer("What is it about?", Found(hits, []), FakeEmbedder(), ALWAYS, reader=Believing("The house", 0.9))
+    assert found.short == ""
+
+
+def test_chinese_is_not_given_to_the_reader() -> None:
+    reader = Believing("两公斤", 0.9)
+    hits = [Hit(passage("水泵重两公斤。它是铜制的。"), 1.0, "hybrid")]
+    answer("水泵有多重？", Found(hits, []), FakeEmbedder(), ALWAYS, reader=reader)
+    assert reader.read_ == []
 
 
 WORDS = "the a pump valve pressure oil bar seal of is in 3.5 45 Dr. e.g. café naïve — “gauge” 阀门 压力 泵".split()

@@ -7,14 +7,15 @@ from collections.abc import Sequence
 from selfstudy.answer.abstention import Calibration, abstains, confidence
 from selfstudy.answer.default import DEFAULT
 from selfstudy.answer.extractive import extract
-from selfstudy.answer.reading import Extract, read
+from selfstudy.answer.reading import Extract, Read, read
 from selfstudy.answer.signals import features_of
 from selfstudy.answer.terms import is_cjk_text
 from selfstudy.answer.written import write
-from selfstudy.core.ports import LLM, Critic, Embedder, Retriever
+from selfstudy.core.ports import LLM, Critic, Embedder, Reader, Retriever
 from selfstudy.core.prompts import aimed_at_models
 from selfstudy.core.records import Answer, Citation, Hit
 
+_BELIEVED = 0.5
 NOT_FOUND = "The documents do not hold the answer."
 NOT_FOUND_CHINESE = "文档中没有答案。"
 
@@ -28,16 +29,17 @@ def answer(
     cfg: Extract = Extract(),  # noqa: B008
     llm: LLM | None = None,
     critic: Critic | None = None,
+    reader: Reader | None = None,
 ) -> Answer:
     """The answer to `question`, or an abstention: in the documents' own words, or in those of `llm` where there is one.
 
     `calibration` is DEFAULT where none was fitted. A model is asked only where search found something that may hold the answer; `critic`
-    then judges what it said.
+    then judges what it said. `reader` reads the first passages for an answer of a few words.
 
     Citations have an empty `source`: only whoever knows the documents can name it. Raises what the retriever raises.
     """
     hits = tuple(retriever.search([question], cfg.hits, where)[0])
-    found = read([question], [hits], embedder, cfg)
+    found = read([question], [hits], embedder, cfg, reader)
     features = features_of(found)
     calibration = calibration or DEFAULT
     sure = float(confidence(features, calibration)[0])
@@ -47,7 +49,16 @@ def answer(
     if said is None:
         return Answer(question, NOT_FOUND_CHINESE if is_cjk_text(question) else NOT_FOUND, (), hits, sure, True)
     text, citations = said
-    return Answer(question, text, citations, hits, sure, False)
+    return Answer(question, text, citations, hits, sure, False, _short(found[0], citations))
+
+
+def _short(one: Read, citations: Sequence[Citation]) -> str:
+    """The reader's answer, if it rather believes in it and the first citation holds it."""
+    best = max(range(len(one.readings)), key=lambda at: one.readings[at].answered, default=None)
+    if best is None or one.readings[best].answered < _BELIEVED or one.hits[best].passage.id != citations[0].passage:
+        return ""
+    words = one.hits[best].passage.text[one.readings[best].start : one.readings[best].end]
+    return words if words in citations[0].quote else ""
 
 
 def _written(llm: LLM, question: str, hits: Sequence[Hit], critic: Critic | None) -> tuple[str, tuple[Citation, ...]] | None:

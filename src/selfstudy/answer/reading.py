@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from selfstudy.answer.terms import covered, is_cjk_text, rarity, terms
-from selfstudy.core.ports import Embedder
-from selfstudy.core.records import Hit
+from selfstudy.core.ports import Embedder, Reader
+from selfstudy.core.records import Hit, Reading
 from selfstudy.core.text import is_cjk, sentences
 
 _ROW = re.compile(r"^[^\S\n]*\|.*$|^.* \| .*$", re.MULTILINE)
@@ -34,6 +34,7 @@ class Extract(BaseModel):
     meaning: float = Field(0.5, ge=0, description="weight of cosines in a sentence's score")
     words: float = Field(0.2, ge=0, description="weight of the question's words in a sentence's score")
     rank: float = Field(0.5, ge=0, description="weight of the passage in its sentences' scores")
+    reading: float = Field(0.3, ge=0, description="weight of the reader's probability in the score of the sentence that holds its answer")
     longest: int = Field(420, ge=60, description="sentences of more characters are cut at clauses; a CJK character counts as three")
     cjk_meaning: bool = Field(False, description="whether the embedder reads Chinese; if not, only words count for Chinese questions")
 
@@ -56,7 +57,7 @@ class Read:
     """A question beside its hits.
 
     `order` are the question's terms as they come, `weights` how rare each is, `found` the terms of each hit. `coverage` and `cosine` hold
-    one number for each of the first `Extract.passages` hits.
+    one number for each of the first `Extract.passages` hits, `readings` a Reading of each, or nothing where nobody read.
     """
 
     question: str
@@ -67,10 +68,16 @@ class Read:
     coverage: tuple[float, ...]
     cosine: tuple[float, ...]
     sentences: tuple[Sentence, ...]
+    readings: tuple[Reading, ...] = ()
 
 
-def read(questions: Sequence[str], hits: Sequence[Sequence[Hit]], embedder: Embedder, cfg: Extract) -> list[Read]:
+def read(
+    questions: Sequence[str], hits: Sequence[Sequence[Hit]], embedder: Embedder, cfg: Extract, reader: Reader | None = None
+) -> list[Read]:
     """One Read for each question. All texts are embedded in one batch, each once, passages as they are indexed.
+
+    `reader` reads the first passages of what is not Chinese, and its probability that a passage answers counts for the sentence where the
+    answer stands. Its spans are those of `Passage.text`.
 
     Hits that nearly repeat a better one are passed over: a copy is no rival of the passage that it repeats.
     """
@@ -78,7 +85,23 @@ def read(questions: Sequence[str], hits: Sequence[Sequence[Hit]], embedder: Embe
     cut = [_cut(found, cfg) for found in hits]
     by_meaning = [cfg.cjk_meaning or not is_cjk_text(question) for question in questions]
     cosines = _cosines(questions, hits, cut, by_meaning, embedder, cfg)
-    return [_read(*each, cfg) for each in zip(questions, hits, cut, cosines, strict=True)]
+    readings = _readings(questions, hits, reader, cfg)
+    return [_read(*each, cfg) for each in zip(questions, hits, cut, cosines, readings, strict=True)]
+
+
+def _readings(questions: Sequence[str], hits: Sequence[Sequence[Hit]], reader: Reader | None, cfg: Extract) -> list[tuple[Reading, ...]]:
+    if reader is None:
+        return [()] * len(questions)
+    shown = [() if is_cjk_text(question) else found[: cfg.passages] for question, found in zip(questions, hits, strict=True)]
+    told = iter(reader.read([(question, hit.passage.indexed) for question, found in zip(questions, shown, strict=True) for hit in found]))
+    return [tuple(_in_text(next(told), hit) for hit in found) for found in shown]
+
+
+def _in_text(one: Reading, hit: Hit) -> Reading:
+    """The Reading with the span that it has in the passage's text alone; empty for what stands in the title."""
+    title = len(hit.passage.indexed) - len(hit.passage.text)
+    start, end = max(0, one.start - title), max(0, one.end - title)
+    return replace(one, start=min(start, end), end=end)
 
 
 def _distinct(hits: Sequence[Hit]) -> list[Hit]:
@@ -169,6 +192,7 @@ def _read(
     hits: Sequence[Hit],
     cut: Sequence[tuple[int, int, int]],
     cosines: tuple[list[float], list[float]],
+    readings: tuple[Reading, ...],
     cfg: Extract,
 ) -> Read:
     found = tuple(frozenset(terms(hit.passage.indexed)) for hit in hits)
@@ -184,5 +208,7 @@ def _read(
         score = cfg.words * (share + cfg.rank * coverage[at])
         if not np.isnan(cosine):
             score += cfg.meaning * (cosine + cfg.rank * of_passages[at])
+        if readings and start <= readings[at].start < min(end, readings[at].end):
+            score += cfg.reading * readings[at].answered
         told.append(Sentence(at, start, end, words, share, cosine, score))
-    return Read(question, tuple(hits), order, weights, found, coverage, tuple(of_passages), tuple(told))
+    return Read(question, tuple(hits), order, weights, found, coverage, tuple(of_passages), tuple(told), readings)

@@ -36,7 +36,8 @@ def hits(found: Sequence[Hit], question: str) -> RenderableType:
 
 def answer(given: Answer) -> RenderableType:
     """The answer with its citations: each with its source, span and quote."""
-    parts: list[RenderableType] = [Text(plain(given.text), style="bold" if not given.abstained else ""), Text()]
+    parts: list[RenderableType] = [Text(plain(given.short), style="bold green"), Text()] if given.short else []
+    parts += [Text(plain(given.text), style="bold" if not given.abstained else ""), Text()]
     for citation in given.citations:
         where = f"{plain(citation.source or citation.document)}, characters {citation.start}-{citation.end}"
         parts.append(

@@ -9,7 +9,7 @@ from typing import Any, Literal, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from selfstudy.core.records import Document, Example, Hit, Message, Passage, Reply
+from selfstudy.core.records import Document, Example, Hit, Message, Passage, Reading, Reply
 
 Role = Literal["query", "passage"]
 Vectors = NDArray[np.float32]
@@ -85,6 +85,15 @@ class LLM(Protocol):
         `schema`: a JSON schema that `Reply.data` then fits. `logprobs`: so many alternatives for each token, where the model offers them.
         Raises BadModel where no conversation at all can be answered (no such model, no access), Stopped at the limit of a budget.
         """
+        ...
+
+
+@runtime_checkable
+class Reader(Protocol):
+    """Reads a text for a question: where the answer stands, and whether there is one."""
+
+    def read(self, pairs: Sequence[tuple[str, str]]) -> list[Reading]:
+        """A Reading for each (question, text), in order."""
         ...
 
 

@@ -126,6 +126,18 @@ class Example(Record):
 
 
 @dataclass(frozen=True, slots=True)
+class Reading(Record):
+    """What reading a text for a question told: the likeliest answer `text[start:end]`, the probability that the text answers at all, and
+    that it is about what is asked.
+    """
+
+    start: int
+    end: int
+    answered: float
+    relevant: float
+
+
+@dataclass(frozen=True, slots=True)
 class Citation(Record):
     """The proof of a sentence: `quote` is `Document.text[start:end]` of the named document."""
 
@@ -143,7 +155,8 @@ class Citation(Record):
 class Answer(Record):
     """An answer whose text carries [1][2] marks, one for each citation; or an abstention with an empty list of citations.
 
-    `confidence` is the estimated probability that the documents hold the answer and that it was found.
+    `confidence` is the estimated probability that the documents hold the answer and that it was found. `short` are the words of the first
+    citation that answer by themselves, where there are such.
     """
 
     question: str
@@ -152,6 +165,7 @@ class Answer(Record):
     hits: tuple[Hit, ...]
     confidence: float
     abstained: bool
+    short: str = ""
 
 
 @dataclass(frozen=True, slots=True)

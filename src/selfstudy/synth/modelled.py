@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -19,6 +18,7 @@ from selfstudy.core.run import Work, stage
 from selfstudy.core.text import contains, content_words, is_cjk, normal, tokens
 from selfstudy.synth.checks import fault_of, nearly_equal
 from selfstudy.synth.draft import draft, pick
+from selfstudy.synth.kinds import choices_for
 from selfstudy.synth.prompting import language, prompt, shown
 from selfstudy.synth.round_trip import Dropped
 
@@ -30,7 +30,6 @@ _ENOUGH = 8
 _REPLY_TOKENS = 120
 _FEWEST_WORDS = 12
 _LONGEST_ANSWER = 12
-_DISTRACTORS = 3
 _TYPES = ("entity", "term", "number", "date", "action")
 _ONE = {"type": "object", "additionalProperties": False}
 ANSWERS = _ONE | {
@@ -340,20 +339,8 @@ def _with_choices(config: Modelled, asked: Sequence[Passage], done: dict[str, Wr
                 continue
             place += 1
             wants_choice = "choice" in config.kinds and (place % 2 == 0 or "short" not in config.kinds)
-            choices = _choices(example, passage, by_type[types.get(example.answers[0], "")]) if wants_choice else ()
+            choices = choices_for(example, by_type[types.get(example.answers[0], "")]) if wants_choice else ()
             if choices:
                 yield replace(example, kind="choice", writer="model choice", choices=choices)
             elif "short" in config.kinds:
                 yield example
-
-
-def _choices(example: Example, passage: Passage, others: Sequence[str]) -> tuple[str, ...]:
-    """The right answer among three wrong ones, in a random order; () where there are too few."""
-    inside, right = normal(passage.indexed), example.answers[0]
-    fit = [answer for answer in dict.fromkeys(others) if not contains(inside, normal(answer)) and normal(answer) not in normal(right)]
-    near = sorted(fit, key=lambda answer: (abs(len(answer) - len(right)), answer))[: 4 * _DISTRACTORS]
-    if len(near) < _DISTRACTORS:
-        return ()
-    rng = random.Random(example.id)
-    chosen = [right, *rng.sample(near, _DISTRACTORS)]
-    return tuple(rng.sample(chosen, len(chosen)))

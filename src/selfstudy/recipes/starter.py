@@ -1,0 +1,93 @@
+"""Building the starter model out of labelled sets: rows, training, measures on documents that training never saw, files to ship."""
+
+from __future__ import annotations
+
+import shutil
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from selfstudy.core.artifacts import manifest, read_records, write_records
+from selfstudy.core.errors import BadInput
+from selfstudy.core.files import make_folder, write_atomic, write_json
+from selfstudy.core.records import Artifact, digest
+from selfstudy.core.run import Lazy, Run, Work, stage
+from selfstudy.models import minilm
+from selfstudy.models.folder import sha256_of
+from selfstudy.models.starter import load
+from selfstudy.models.starter import rows as r
+from selfstudy.recipes import starter_measures
+from selfstudy.train.labelled import Fit, fit
+
+
+@stage("starter.rows", version=2)
+def rows(work: Work, config: None, data: Path, base: str) -> dict[str, dict[str, int]]:
+    """`rows.jsonl`: what reading and judging are learned from and measured on."""
+    embedder = minilm.load()
+    found: list[r.Row] = []
+    for done, name in enumerate(r.SETS, 1):
+        found += r.labelled(data, name, embedder)
+        work.progress(done, len(r.SETS))
+    found += r.support(data) + r.from_answers([row for row in found if row.source == "squad_dev"], 3000)
+    write_records(work.folder / "rows.jsonl", found)
+    told: dict[str, dict[str, int]] = {}
+    for row in found:
+        counts = told.setdefault(row.source, {"rows": 0, "held out": 0})
+        counts["rows"] += 1
+        counts["held out"] += r.held_out(row.group)
+    return told
+
+
+@stage("starter.reading", version=1)
+def reading(work: Work, config: Fit, written: Artifact, base: str) -> dict[str, Any]:
+    """`reading.safetensors`, as it is shipped: trained on all rows that are not held out; `losses.json`."""
+    model, tokenizer = load.fresh(config.seed)
+    learned = [row for row in read_records(written.path / "rows.jsonl", r.Row) if not r.held_out(row.group)]
+    losses = fit(work, config, model, load.prepared(tokenizer, learned), lambda batch: tokenizer.pad(batch, return_tensors="pt"))
+    load.ship(model, work.folder / load.READING, {"sets": " ".join((*r.SETS, *r.SUPPORT)), "rows": str(len(learned))})
+    write_json(work.folder / "losses.json", losses)
+    shutil.rmtree(work.folder / "checkpoints", ignore_errors=True)
+    return {"rows": len(learned), "first loss": losses[0], "last loss": losses[-1]}
+
+
+@stage("starter.measures", version=1)
+def measures(work: Work, config: None, written: Artifact, read: Artifact, base: str) -> dict[str, Any]:
+    """What the reading model is worth, in the form in which it is shipped, on documents that are held out."""
+    reader = load.reader(read.path / load.READING)
+    held = [row for row in read_records(written.path / "rows.jsonl", r.Row) if r.held_out(row.group)]
+    embedder = minilm.load()
+    return {
+        "reader": starter_measures.reading(reader, held),
+        "relevance": starter_measures.relevance(reader, embedder, held),
+        **{name: starter_measures.support(reader, embedder, [row for row in held if row.source == name]) for name in r.SUPPORT},
+    }
+
+
+def build(run: Run, data: Path, config: Fit) -> tuple[Artifact, Artifact]:
+    """The trained reading model and its measures. Every step that is finished is kept, and training resumes from its last checkpoint.
+
+    Raises BadInput where `data` lacks a set.
+    """
+    folders = [data / name for name in (*r.SETS, "critic_support")]
+    if missing := [folder.name for folder in folders if not folder.is_dir()]:
+        raise BadInput(f"{data} lacks {', '.join(missing)}.", "Name the folder that holds the labelled sets: make starter DATA=folder.")
+    files = [path for folder in folders for path in sorted(folder.iterdir()) if path.suffix in (".jsonl", ".tsv")]
+    key = digest("data", *(f"{path.parent.name}/{path.name} {sha256_of(path)}" for path in files))
+    written = run.stage(rows, None, Lazy(key, lambda: data), minilm.SHA256)
+    read = run.stage(reading, config, written, minilm.SHA256)
+    return read, run.stage(measures, None, written, read, minilm.SHA256)
+
+
+def publish(read: Artifact, measured: Artifact, folder: Path) -> None:
+    """Put the trained files and their card where the package ships them from."""
+    make_folder(folder)
+    write_atomic(folder / load.READING, (read.path / load.READING).read_bytes())
+    write_atomic(folder / "README.md", card(manifest(read).result, manifest(measured).result))
+
+
+def card(trained: dict[str, Any], measured: dict[str, Any]) -> str:
+    """The model card: what the files are, what they were made of, what they are worth."""
+    template = resources.files("selfstudy.models.starter").joinpath("card.md").read_text("utf-8")
+    figures = {f"{part} {name}": value for part, values in measured.items() for name, value in values.items()}
+    told = {name: f"{value:.3f}" if isinstance(value, float) else f"{value:,}" for name, value in figures.items()}
+    return template.format_map({"rows": f"{trained['rows']:,}", "sets": ", ".join((*r.SETS, *r.SUPPORT)), **told})

@@ -1,0 +1,223 @@
+"""The starter model: rows to labels, a network that learns them, files to ship."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from selfstudy.core.errors import BadInput, BadModel
+from selfstudy.core.run import Run, Work, stage
+from selfstudy.models.starter import deltas, load
+from selfstudy.models.starter.reading import ABSENT, Reader
+from selfstudy.models.starter.rows import Row, from_answers, held_out, sets_threshold
+
+PASSAGE = "The kettle holds 1.7 litres. Its cord is 75 cm long, and the lid is made of steel."
+ROWS = [
+    Row("own", "a", "How much does the kettle hold?", PASSAGE, span=(17, 27), relevant=1, answers=("1.7 litres",)),
+    Row("own", "a", "What is the lid made of?", PASSAGE, span=(76, 81), relevant=1, answers=("steel",)),
+    Row("own", "a", "Who invented the kettle?", PASSAGE, span=(0, 0), relevant=1),
+    Row("own", "a", "How tall is the tower?", PASSAGE, span=(0, 0), relevant=0),
+    Row("own", "a", "How long is the cord?", PASSAGE, answer="75 cm", support=2),
+    Row("own", "a", "How long is the cord?", PASSAGE, answer="two metres", support=0),
+]
+
+
+@pytest.fixture(scope="module")
+def learned() -> tuple[object, object]:
+    """A network that has seen `ROWS` a few times."""
+    import torch
+
+    model, tokenizer = load.fresh()
+    batch = tokenizer.pad(load.prepared(tokenizer, ROWS), return_tensors="pt")
+    optimizer = torch.optim.AdamW([weight for weight in model.parameters() if weight.requires_grad], lr=3e-4)
+    model.train()
+    for _ in range(30):
+        optimizer.zero_grad()
+        model(**batch)["loss"].backward()
+        optimizer.step()
+    return model, tokenizer
+
+
+def test_labels_mark_the_answers_tokens() -> None:
+    _, tokenizer = load.fresh()
+    items = load.prepared(tokenizer, ROWS)
+    assert tokenizer.decode(items[0]["input_ids"][items[0]["start"] : items[0]["end"] + 1]) == "1. 7 litres"
+    assert (items[2]["start"], items[2]["end"], items[2]["relevant"]) == (0, 0, 1)
+    assert (items[4]["start"], items[4]["relevant"], items[4]["support"]) == (ABSENT, ABSENT, 2)
+
+
+def test_an_answer_beyond_the_cut_is_not_learned_as_absent() -> None:
+    _, tokenizer = load.fresh()
+    long = "A word or two about nothing at all. " * 60 + PASSAGE
+    start = long.index("steel")
+    (item,) = load.prepared(tokenizer, [Row("own", "a", "What is the lid made of?", long, span=(start, start + 5), relevant=1)])
+    assert (item["start"], item["end"], item["relevant"]) == (ABSENT, ABSENT, 1)
+
+
+def test_what_was_learned_is_read_back_in_order(learned: tuple[object, object]) -> None:
+    reader = Reader(*learned, batch_size=2)
+    found = reader.read([(row.question, row.passage) for row in ROWS[:4]])
+    assert [PASSAGE[one.start : one.end] for one in found[:2]] == ["1.7 litres", "steel"]
+    assert min(one.answered for one in found[:2]) > 0.5 > max(one.answered for one in found[2:])
+    assert found[2].relevant > 0.5 > found[3].relevant
+    judged = reader.supported([(row.question, str(row.answer), row.passage) for row in ROWS[4:]])
+    assert judged.argmax(1).tolist() == [2, 0]
+    assert np.allclose(judged.sum(1), 1, atol=1e-5)
+
+
+def test_shipped_files_are_small_and_give_the_model_back(learned: tuple[object, object], tmp_path: Path) -> None:
+    model, tokenizer = learned
+    load.ship(model, tmp_path / "reading.safetensors", {"rows": "6"})
+    assert (tmp_path / "reading.safetensors").stat().st_size < 11.5e6  # eight bits for each of the 10.6 million weights over the words
+    pairs = [(row.question, row.passage) for row in ROWS[:4]]
+    before, after = Reader(model, tokenizer).read(pairs), load.reader(tmp_path / "reading.safetensors").read(pairs)
+    for one, other in zip(before, after, strict=True):
+        assert other.answered == pytest.approx(one.answered, abs=0.02)
+        assert other.relevant == pytest.approx(one.relevant, abs=0.02)
+    assert [(one.start, one.end) for one in before[:2]] == [(other.start, other.end) for other in after[:2]]
+
+
+def test_a_broken_file_is_a_bad_model(tmp_path: Path) -> None:
+    (tmp_path / "reading.safetensors").write_bytes(b"\x08\x00\x00\x00\x00\x00\x00\x00{}")
+    with pytest.raises(BadModel, match="cannot be read"):
+        load.reader(tmp_path / "reading.safetensors")
+
+
+def test_equal_weights_are_not_written(tmp_path: Path) -> None:
+    import torch
+    from safetensors.torch import load_file
+
+    base = {"same": torch.ones(3, 4), "other": torch.zeros(3, 4)}
+    tuned = {"same": torch.ones(3, 4), "other": torch.arange(12.0).reshape(3, 4), "new": torch.full((2,), 0.5)}
+    deltas.save(tmp_path / "d", tuned, base, {})
+    assert set(load_file(tmp_path / "d")) == {"other", "other.scale", "new"}
+    found = deltas.load(tmp_path / "d", base)
+    assert torch.allclose(found["other"], tuned["other"], atol=0.05)
+    assert torch.equal(found["same"], base["same"])
+    assert torch.equal(found["new"], tuned["new"])
+
+
+def test_wrong_answers_for_support_come_from_the_same_passage() -> None:
+    made = from_answers(ROWS[:4], 10, seed=1)
+    assert {row.question for row in made} == {ROWS[0].question, ROWS[1].question}  # what has no answer supports none
+    for row in made:
+        right = row.answer in row.answers
+        assert row.support == (2 if right else 0)
+        assert right or row.answer in {"1.7 litres", "steel"}
+
+
+def test_the_split_goes_by_document() -> None:
+    groups = [f"set:{number}" for number in range(4000)]
+    held = [group for group in groups if held_out(group)]
+    assert 400 < len(held) < 600
+    setting = [group for group in groups if sets_threshold(group)]
+    assert set(setting) < set(held)
+    assert 180 < len(setting) < 320
+
+
+def test_a_stopped_training_goes_on_from_its_checkpoint(tmp_path: Path) -> None:
+    from selfstudy.core.artifacts import manifest
+    from selfstudy.train.labelled import Fit, fit
+
+    steps: list[int] = []
+    stop_at = 12
+
+    @stage("test.fit")
+    def run_fit(work: Work, config: Fit) -> dict[str, float]:
+        truly = work.progress
+
+        def progress(done: int, total: int) -> None:
+            steps.append(done)
+            if done == stop_at:
+                raise KeyboardInterrupt
+            truly(done, total)
+
+        work.progress = progress  # type: ignore[method-assign]
+        model, tokenizer = load.fresh(config.seed)
+        losses = fit(work, config, model, load.prepared(tokenizer, ROWS), lambda batch: tokenizer.pad(batch, return_tensors="pt"))
+        return {"first": losses[0], "last": losses[-1]}
+
+    config = Fit(max_steps=24, per_device_train_batch_size=6, learning_rate=3e-4, save_steps=5)
+    with pytest.raises(KeyboardInterrupt):
+        Run(tmp_path).stage(run_fit, config)
+    stop_at = 10**6
+    made = Run(tmp_path).stage(run_fit, config)
+    assert steps == [*range(1, 13), *range(11, 25)], "the ten steps before the last checkpoint are not made again"
+    told = manifest(made).result
+    assert told["last"] < told["first"] / 2, "the losses before the stop are kept too"
+
+
+def test_the_build_trains_measures_and_fills_in_the_card(tmp_path: Path) -> None:
+    from selfstudy.recipes import starter
+    from selfstudy.train.labelled import Fit
+
+    data = sets(tmp_path / "data")
+    config = Fit(max_steps=2, per_device_train_batch_size=4)
+    read, measured = starter.build(Run(tmp_path / "work"), data, config)
+    starter.publish(read, measured, tmp_path / "weights")
+    card = (tmp_path / "weights" / "README.md").read_text()
+    assert "{" not in card, "every figure is filled in"
+    assert len(load.reader(tmp_path / "weights" / load.READING).read([("What is it?", PASSAGE)])) == 1
+    again = starter.build(Run(tmp_path / "work"), data, config)
+    assert again == (read, measured)
+    (data / "squad_dev" / "queries.jsonl").write_text((data / "squad_dev" / "queries.jsonl").read_text().replace("How", "Why"))
+    changed, _ = starter.build(Run(tmp_path / "work", planning=True), data, config)
+    assert changed.key != read.key, "another text of the same length is another set"
+    with pytest.raises(BadInput, match="lacks squad_dev"):
+        starter.build(Run(tmp_path / "work"), tmp_path / "nowhere", config)
+
+
+def sets(data: Path) -> Path:
+    """Labelled sets of a few rows in the layout of the real ones."""
+    rows: dict[str, list[dict[str, object]]] = {"corpus": [], "queries": []}
+    for name in ("squad_dev", "pubmedqa", "medquad"):
+        (data / name).mkdir(parents=True)
+        rows = {"corpus": [], "queries": []}
+        for n in range(60):
+            rows["corpus"].append({"id": f"d{n}", "title": f"Kettle {n}", "text": f"Kettle number {n} holds {n} litres. It is red."})
+            there = n % 3 > 0 or name != "squad_dev"
+            kind = {"squad_dev": "extractive"}.get(name, "yes_no") if there else "unanswerable"
+            asked = {"id": f"q{n}", "text": f"How much does kettle {n} hold?", "type": kind, "answers": [f"{n} litres"] if there else []}
+            rows["queries"].append(asked | ({} if there else {"context_id": f"d{n}"}))
+        for file, lines in rows.items():
+            (data / name / f"{file}.jsonl").write_text("\n".join(map(json.dumps, lines)) + "\n")
+        qrels = [f"q{n}\td{n}\t1" for n in range(60) if n % 3 > 0 or name != "squad_dev"]
+        (data / name / "qrels.tsv").write_text("\n".join(["query-id\tcorpus-id\tscore", *qrels]) + "\n")
+    pairs = [{"doc_id": f"d{n}", "question": f"What of kettle {n}?", "answer": "It is red."} for n in range(60)]
+    (data / "medquad" / "medquad_pairs.jsonl").write_text("\n".join(map(json.dumps, pairs)) + "\n")
+    (data / "critic_support").mkdir()
+    judged = [
+        {
+            "source": source, "question": "What of it?", "passage": f"The {source} number {n} was painted red by the people of the valley.",
+            "response": "It is red." if n % 2 else "It is blue.", "label": "supported" if n % 2 else "not_supported",
+        }
+        for source in ("begin", "wice", "healthver") for n in range(60)
+    ]  # fmt: skip
+    (data / "critic_support" / "critic.jsonl").write_text("\n".join(map(json.dumps, judged)) + "\n")
+    return data
+
+
+def test_rows_say_what_the_sets_say(tmp_path: Path) -> None:
+    from selfstudy.models.starter.rows import labelled, support
+    from selfstudy.testing import FakeEmbedder
+
+    data = sets(tmp_path / "data")
+    found = labelled(data, "squad_dev", FakeEmbedder())
+    asked = [row for row in found if row.relevant != 0]
+    assert len(asked) == 60
+    for row in asked:
+        n = int(row.question.split()[4])
+        assert row.span == (0, 0) if n % 3 == 0 else row.passage[slice(*(row.span or ()))] == f"{n} litres"
+    wrong = [row for row in found if row.relevant == 0]
+    assert len(wrong) == 40 // 3
+    for row in wrong:
+        assert row.span == (0, 0)
+        assert f"number {row.question.split()[4]} " not in row.passage
+        assert held_out(row.group) == held_out(f"squad_dev:{row.passage.split(chr(10))[0]}"), "of the same side of the split"
+    judged = support(data)
+    assert {row.source for row in judged} == {"begin", "wice"}, "the third may not be published"
+    assert {row.question for row in judged} == {"", "What of it?"}
+    assert all(row.support == (2 if "red" in str(row.answer) else 0) for row in judged)
