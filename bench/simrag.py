@@ -8,9 +8,9 @@ has seen none of these domains. Stage II learns from questions that rules wrote 
 these are mixed in, so that all see the domain equally often. `stage I, longer` makes those steps on rows of stage I alone.
 
 Everybody answers the same questions of people over the same five passages of the same untuned hybrid search; EM and F1 are of those,
-`accuracy` is that of choices and claims about groups of documents (sites, reports, contracts) that nobody trained on. Stage I is far longer
-than stage II, so that "stage II only" is no fair rival of it; only what follows stage I is compared on equal terms. Differences are paired, with 95%
-intervals over questions, for one seed. Homes, models and scores are kept under --out; a run that was stopped goes on.
+`accuracy` is that of choices and claims about groups of documents (sites, reports, contracts) that nobody trained on. Stage I is far
+longer than stage II, so that "stage II only" is no fair rival of it; only what follows stage I is compared on equal terms. Differences are
+paired, with 95% intervals over questions, for one seed. Homes, models and scores are kept under --out; a run that was stopped goes on.
 """
 
 from __future__ import annotations
