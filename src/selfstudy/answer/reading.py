@@ -34,7 +34,7 @@ class Extract(BaseModel):
     meaning: float = Field(0.5, ge=0, description="weight of cosines in a sentence's score")
     words: float = Field(0.2, ge=0, description="weight of the question's words in a sentence's score")
     rank: float = Field(0.5, ge=0, description="weight of the passage in its sentences' scores")
-    reading: float = Field(0.3, ge=0, description="weight of the reader's probability in the score of the sentence that holds its answer")
+    reading: float = Field(0.1, ge=0, description="weight of the reader's probability in the score of the sentence that holds its answer")
     longest: int = Field(420, ge=60, description="sentences of more characters are cut at clauses; a CJK character counts as three")
     cjk_meaning: bool = Field(False, description="whether the embedder reads Chinese; if not, only words count for Chinese questions")
 

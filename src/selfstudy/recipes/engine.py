@@ -14,7 +14,7 @@ from selfstudy.core import config
 from selfstudy.core.errors import BadInput, HomeError
 from selfstudy.core.files import Lock, make_folder, read_json, write_atomic, write_json
 from selfstudy.core.plugs import LLMS, resolve
-from selfstudy.core.ports import LLM
+from selfstudy.core.ports import LLM, Reader
 from selfstudy.core.records import Answer, Hit
 from selfstudy.core.run import Planned, Quiet, Reporter, Run, Stop
 from selfstudy.index.fold import fold
@@ -22,6 +22,7 @@ from selfstudy.index.snapshot import Snapshot
 from selfstudy.index.store import Store
 from selfstudy.models.api import Meter
 from selfstudy.models.hf import HF
+from selfstudy.models.starter import load as starter
 from selfstudy.recipes import evaluate, ingest
 from selfstudy.recipes.adapt import Study, known_share
 from selfstudy.recipes.decisions import Decisions
@@ -96,7 +97,7 @@ class Engine:
         # A generator of one's own is not judged by an API that may be set as well: its passages stay here.
         critic = Judging(llm) if llm is not None and not live.generator and self.settings.judged else None
         embedder, cfg = self._embedder(live.embedder), self.settings.extract
-        found = answer(question, retriever, embedder, calibration_of(live), where, cfg, llm, critic)
+        found = answer(question, retriever, embedder, calibration_of(live), where, cfg, llm, critic, self.reader)
         return replace(found, citations=tuple(self._named(snapshot, citation) for citation in found.citations))
 
     def _named(self, snapshot: Snapshot, citation: Any) -> Any:
@@ -247,6 +248,11 @@ class Engine:
             )
         found: LLM = resolve(self.settings.llm, LLMS, api=self.settings.api, cache=self.home / "paid", meter=self.meter)
         return found
+
+    @cached_property
+    def reader(self) -> Reader | None:
+        """The starter's reader, None where the settings want none. Raises BadModel."""
+        return starter.reader() if self.settings.reader else None
 
     @property
     def base(self) -> System:

@@ -54,6 +54,7 @@ class Settings(BaseModel):
     gate: Gate = Field(default_factory=Gate)
     own: Own = Field(default_factory=Own)
     extract: Extract = Field(default_factory=Extract)
+    reader: bool = Field(True, description="whether the starter reads the first passages for an answer, in English")
     judged: bool = Field(True, description="whether what `llm` answers is judged by it once more, sentence by sentence, before it is shown")
     api: Api = Field(default_factory=Api)
     budget: Budget = Field(default_factory=Budget)
