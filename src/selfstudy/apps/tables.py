@@ -59,6 +59,8 @@ def added(result: Mapping[str, Any]) -> RenderableType:
     line = "Documents: " + (", ".join(counts) or "none") + "."
     facts = [f"{result[name]} {words}" for name, words in (("passages", "passages in all"), ("embedded", "embedded now")) if name in result]
     parts: list[RenderableType] = [Text(line), Text(f"{', '.join(facts)}; {duration(result.get('seconds'))}.")]
+    if result.get("redacted"):
+        parts.append(Text("Redacted: " + ", ".join(f"{count} {kind}" for kind, count in result["redacted"].items()) + "."))
     return Group(*parts, *_set_aside(result.get("set_aside", ())))
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import time
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from selfstudy.corpus.chunk import chunk
 from selfstudy.corpus.dedup import near_duplicates
 from selfstudy.corpus.folder import SourceFile, walk
 from selfstudy.corpus.parse import parse
+from selfstudy.corpus.redact import redact
 from selfstudy.corpus.set_aside import SetAside
 from selfstudy.index.snapshot import FileFacts, Snapshot
 from selfstudy.index.store import Store
@@ -33,7 +35,10 @@ _BATCH = 256
 
 @dataclass(frozen=True, slots=True)
 class Added(Record):
-    """What `add` or `remove` did. `passages` and `documents` count the whole index afterwards; `embedded` is the work of this call."""
+    """What `add` or `remove` did. `passages` and `documents` count the whole index afterwards; `embedded` is the work of this call.
+
+    `redacted` counts what was replaced by its kind in the documents that were read now.
+    """
 
     documents_added: int = 0
     documents_changed: int = 0
@@ -43,14 +48,19 @@ class Added(Record):
     passages: int = 0
     embedded: int = 0
     set_aside: tuple[SetAside, ...] = ()
+    redacted: dict[str, int] = field(default_factory=dict)
     seconds: float = 0.0
 
 
 class Readings:
-    """Which files were read to their end, with what was set aside: `read.json` in the home."""
+    """Which files were read to their end, with what was set aside: `read.json` in the home.
 
-    def __init__(self, home: Path) -> None:
+    A file that was read with other redactions than `redacted` names is read again.
+    """
+
+    def __init__(self, home: Path, redacted: Sequence[str] = ()) -> None:
         self._path = home / READ
+        self._redacted = sorted(redacted)
         try:
             self.files: dict[str, dict[str, Any]] = read_json(self._path)
         except FileNotFoundError:
@@ -59,12 +69,12 @@ class Readings:
     def unchanged(self, file: SourceFile) -> bool:
         """Whether the file was read to its end as it is now, and nothing was missing here to read it with."""
         known = self.files.get(str(file.path))
-        if known is None or any(one.get("again") for one in known["set_aside"]):
+        if known is None or any(one.get("again") for one in known["set_aside"]) or known.get("redact", []) != self._redacted:
             return False
         return bool(known["size"] == file.size and known["mtime_ns"] == file.mtime_ns and known["id"] == file.id)
 
     def done(self, file: SourceFile, set_aside: Sequence[SetAside]) -> None:
-        facts = {"id": file.id, "size": file.size, "mtime_ns": file.mtime_ns}
+        facts = {"id": file.id, "size": file.size, "mtime_ns": file.mtime_ns, "redact": self._redacted}
         self.files[str(file.path)] = {**facts, "set_aside": [one.json() for one in set_aside]}
 
     def set_aside(self) -> list[SetAside]:
@@ -101,6 +111,7 @@ def add(store: Store, settings: Settings, embedder: Embedder, paths: Sequence[Pa
         passages=len(snapshot),
         embedded=adding.embedded,
         set_aside=tuple(adding.set_aside),
+        redacted=dict(sorted(adding.redacted.items())),
         seconds=round(time.monotonic() - began, 3),
     )
 
@@ -156,7 +167,7 @@ class _Adding:
         self._writer = writer
         self._reporter = reporter
         self._stop = stop
-        self._readings = Readings(store.home)
+        self._readings = Readings(store.home, settings.redact)
         self._home = store.home
         snapshot = store.snapshot()
         self._known = dict(snapshot.documents)
@@ -169,6 +180,7 @@ class _Adding:
         self._read_whole: set[str] = set()
         self._touched: set[str] = set()
         self.set_aside: list[SetAside] = []
+        self.redacted: Counter[str] = Counter()
         self.added = self.changed = self.unchanged = self.removed = self.embedded = 0
 
     def take(self, found: Sequence[SourceFile | SetAside]) -> None:
@@ -219,6 +231,9 @@ class _Adding:
             if isinstance(item, SetAside):
                 aside.append(item)
                 continue
+            if self._settings.redact:
+                item, counts = redact(item, self._settings.redact)
+                self.redacted += counts
             known = self._known.get(item.id)
             if (other := _elsewhere(known, file)) is not None:
                 aside.append(SetAside(str(file.path), f"the id {item.id!r} is already that of {other}: add the folder that holds both"))
