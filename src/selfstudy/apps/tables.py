@@ -27,7 +27,7 @@ def hits(found: Sequence[Hit], question: str) -> RenderableType:
         head = Text.assemble((f"{rank:>3}  ", "bold"), (f"{hit.score:.3f}  ", "dim"), (plain(hit.passage.title) or "(no title)", "bold"))
         parts += [
             head,
-            Padding(Text(_sources(hit), style="cyan"), (0, 0, 0, 5), expand=False),
+            Padding(Text.assemble((_sources(hit), "cyan"), _outdated(hit.superseded_by)), (0, 0, 0, 5), expand=False),
             Padding(snippet(hit.passage.text, question), (0, 0, 0, 5), expand=False),
             Text(),
         ]
@@ -40,7 +40,13 @@ def answer(given: Answer) -> RenderableType:
     for citation in given.citations:
         where = f"{plain(citation.source or citation.document)}, characters {citation.start}-{citation.end}"
         parts.append(
-            Text.assemble((f"[{citation.number}] ", "bold"), plain(citation.title), "  " if citation.title else "", (where, "cyan"))
+            Text.assemble(
+                (f"[{citation.number}] ", "bold"),
+                plain(citation.title),
+                "  " if citation.title else "",
+                (where, "cyan"),
+                _outdated(citation.superseded_by),
+            )
         )
         parts += [Padding(emphasised(plain(citation.quote), given.question), (0, 0, 0, 4), expand=False), Text()]
     parts.append(Text(f"Confidence {given.confidence:.2f}", style="dim"))
@@ -247,6 +253,10 @@ def _spaced(parts: Sequence[RenderableType]) -> list[RenderableType]:
 def _sources(hit: Hit) -> str:
     documents = list(dict.fromkeys(plain(place.document) for place in hit.passage.places))
     return ", ".join(documents[:3]) + (f" and {len(documents) - 3} more" if len(documents) > 3 else "")
+
+
+def _outdated(by: str | None) -> tuple[str, str]:
+    return (f"  superseded by {plain(by)}" if by else "", "bold yellow")
 
 
 def _interval(found: Mapping[str, Any] | None) -> str:

@@ -6,31 +6,28 @@ import hashlib
 import time
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from selfstudy.core.errors import BadInput, nearest
 from selfstudy.core.files import home_errors, read_json, write_json
 from selfstudy.core.ports import Embedder
-from selfstudy.core.records import Document, Passage, Record, digest
+from selfstudy.core.records import Document, Record, digest
 from selfstudy.core.run import Reporter, Stop
-from selfstudy.corpus.chunk import chunk
-from selfstudy.corpus.dedup import near_duplicates
+from selfstudy.corpus.boilerplate import repeated
 from selfstudy.corpus.folder import SourceFile, walk
 from selfstudy.corpus.parse import parse
 from selfstudy.corpus.redact import redact
 from selfstudy.corpus.set_aside import SetAside
-from selfstudy.index.snapshot import FileFacts, Snapshot
+from selfstudy.index.snapshot import Card, FileFacts
 from selfstudy.index.store import Store
 from selfstudy.index.writer import Writer
+from selfstudy.recipes.embedding import BATCH, embed_missing, put_embedded
 from selfstudy.recipes.settings import Settings
+from selfstudy.recipes.settle import boilerplate_of, cut, settle
 
 READ = "read.json"
-_BATCH = 256
-"""Passages in a batch: what a kill may cost."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +113,7 @@ def add(store: Store, settings: Settings, embedder: Embedder, paths: Sequence[Pa
     )
 
 
-def remove(store: Store, documents: Sequence[str]) -> Added:
+def remove(store: Store, settings: Settings, embedder: Embedder, documents: Sequence[str], reporter: Reporter) -> Added:
     """Take documents out of the index. Raises BadInput for one that is not there; then none is removed."""
     began = time.monotonic()
     known = store.snapshot().documents
@@ -131,31 +128,16 @@ def remove(store: Store, documents: Sequence[str]) -> Added:
         readings.save()
         writer.remove(documents)
         writer.commit()
-        _mark_near(writer)
+        embedded = settle(store.home, writer, settings, embedder, reporter, Stop())
         writer.compact()
     snapshot = store.snapshot()
     return Added(
         documents_removed=len(set(documents)),
         documents=len(snapshot.documents),
         passages=len(snapshot),
+        embedded=embedded,
         seconds=round(time.monotonic() - began, 3),
     )
-
-
-def embed_missing(writer: Writer, snapshot: Snapshot, embedder: Embedder, reporter: Reporter, stop: Stop, name: str = "embed") -> int:
-    """Give every passage of `snapshot` that has none a vector of `embedder`, committing batch by batch. Returns how many."""
-    missing = snapshot.missing(embedder.fingerprint)
-    if len(missing):
-        reporter.stage_started(name, resumed=False)
-        began = time.monotonic()
-        for start in range(0, len(missing), _BATCH):
-            block = snapshot.passages.take(missing[start : start + _BATCH])
-            writer.add_vectors(embedder.fingerprint, [p.id for p in block], embedder.embed([p.indexed for p in block], "passage"))
-            writer.commit()
-            reporter.progress(name, min(start + _BATCH, len(missing)), len(missing))
-            stop.check()
-        reporter.stage_finished(name, time.monotonic() - began, kept=False)
-    return len(missing)
 
 
 class _Adding:
@@ -174,7 +156,8 @@ class _Adding:
         missing = snapshot.missing(embedder.fingerprint)
         self._late = [snapshot.ids[row] for row in missing]
         self._have = set(snapshot.ids).difference(self._late)
-        self._pending: list[tuple[Document, list[Passage], FileFacts]] = []
+        self._marks = boilerplate_of(store.home)
+        self._pending: list[tuple[Document, FileFacts]] = []
         self._read: list[tuple[SourceFile, list[SetAside]]] = []
         self._waiting = 0
         self._read_whole: set[str] = set()
@@ -218,11 +201,10 @@ class _Adding:
         self._readings.save()
 
     def finish(self) -> None:
-        """Embed what an earlier call left without vectors, and mark near duplicates anew where anything changed."""
+        """Embed what an earlier call left without vectors, and find anew what documents say about one another where anything changed."""
         if self._late:
             self.embedded += embed_missing(self._writer, self._writer.snapshot(), self._embedder, self._reporter, self._stop)
-        if self.added or self.changed or self.removed:
-            _mark_near(self._writer)
+        self.embedded += settle(self._home, self._writer, self._settings, self._embedder, self._reporter, self._stop)
 
     def _read_file(self, file: SourceFile) -> None:
         aside: list[SetAside] = []
@@ -240,16 +222,15 @@ class _Adding:
                 continue
             content = _content(item, self._settings)
             self._touched.add(item.id)
-            if known is not None and known.file is not None and known.file.hash == content and known.file.path == facts.path:
+            if known is not None and known.file is not None and _said(known) == content and known.file.path == facts.path:
                 self.unchanged += 1
                 continue
             self.added += known is None
-            self.changed += known is not None and (known.file is None or known.file.hash != content)
-            self.unchanged += known is not None and known.file is not None and known.file.hash == content
-            passages = chunk(item, self._settings.chunk)
-            self._pending.append((item, passages, FileFacts(facts.path, facts.size, facts.mtime_ns, content)))
-            self._waiting += len(passages)
-            if self._waiting >= _BATCH:
+            self.changed += known is not None and _said(known) != content
+            self.unchanged += known is not None and _said(known) == content
+            self._pending.append((item, FileFacts(facts.path, facts.size, facts.mtime_ns, content)))
+            self._waiting += len(cut(item, frozenset(), content, self._settings)[0])
+            if self._waiting >= BATCH:
                 self._commit()
         self.set_aside += aside
         self._read.append((file, aside))
@@ -258,14 +239,13 @@ class _Adding:
         """Documents, passages and vectors of the batch become the index at one moment; then the files count as read."""
         self._stop.check()
         if self._pending:
-            self._writer.put(self._pending)
-            new = {p.id: p for _, passages, _ in self._pending for p in passages if p.id not in self._have}
-            if new:
-                vectors = self._embedder.embed([p.indexed for p in new.values()], "passage")
-                self._writer.add_vectors(self._embedder.fingerprint, list(new), np.asarray(vectors, np.float32))
-                self._have.update(new)
-                self.embedded += len(new)
-            self._writer.commit()
+            # What the batch itself repeats counts as well: the whole is looked at only in the end, and would be embedded twice.
+            marks = self._marks | repeated((item for item, _ in self._pending), self._settings.boilerplate)
+            items = []
+            for item, facts in self._pending:
+                passages, told = cut(item, marks, facts.hash, self._settings)
+                items.append((item, passages, replace(facts, hash=told)))
+            self.embedded += put_embedded(self._writer, self._embedder, items, self._have)
         self._pending, self._waiting = [], 0
         for file, aside in self._read:
             self._readings.done(file, aside)
@@ -273,6 +253,11 @@ class _Adding:
         if self._read:
             self._readings.save()
         self._read = []
+
+
+def _said(known: Card) -> str:
+    """What a document said when it was read: the first part of its hash; how it was cut is the second."""
+    return known.file.hash.partition(" ")[0] if known.file is not None else ""
 
 
 def _elsewhere(known: Any, file: SourceFile) -> str | None:
@@ -287,11 +272,3 @@ def _content(document: Document, settings: Settings) -> str:
     """What a document says and how it is cut: when this is the same, there is nothing to do."""
     said = repr((document.title, document.text, sorted(document.meta.items()), document.sections))
     return digest(hashlib.sha256(said.encode("utf-8", "surrogatepass")).hexdigest(), settings.chunk.model_dump_json())
-
-
-def _mark_near(writer: Writer) -> None:
-    snapshot = writer.snapshot()
-    passages = list(snapshot.passages)
-    near = near_duplicates(passages)
-    writer.mark_near({passage.id: near.get(passage.id) for passage in passages})
-    writer.commit()
