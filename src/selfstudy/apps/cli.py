@@ -95,6 +95,24 @@ def remove(
     output.show_json(result) if json else output.show(tables.added(result))
 
 
+@app.command(epilog="Example: selfstudy audit --current handbook_v3.pdf")
+def audit(
+    context: typer.Context,
+    keep: Annotated[list[str] | None, typer.Option(metavar="DOC", help="It is good as it is, and no version of another.")] = None,
+    drop: Annotated[list[str] | None, typer.Option(metavar="DOC", help="Leave it out of search and study.")] = None,
+    current: Annotated[list[str] | None, typer.Option(metavar="DOC", help="Of its versions this one counts.")] = None,
+    judge: Annotated[bool, typer.Option("--judge", help="Let the model of the settings judge each contradiction: two calls each.")] = False,
+    json: Json = False,
+) -> None:
+    """What is wrong with the documents: duplicates, versions, contradictions, noise; with a page. Decisions are kept."""
+    with context.obj.engine() as engine:
+        result = engine.audit(keep=keep or (), drop=drop or (), current=current or (), judge=judge).json()
+    if json:
+        output.show_json(result)
+    else:
+        output.show(tables.audit(result), f"\nReport: {context.obj.home / result['report']}")
+
+
 @app.command(epilog="Example: selfstudy search 'how to reset' -k 5 --where \"site = 'x'\"")
 def search(
     context: typer.Context,

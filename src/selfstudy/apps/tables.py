@@ -70,6 +70,26 @@ def added(result: Mapping[str, Any]) -> RenderableType:
     return Group(*parts, *_set_aside(result.get("set_aside", ())))
 
 
+def audit(result: Mapping[str, Any]) -> RenderableType:
+    """What an audit found: a row for each kind of fault, and the worst examples of each."""
+    kinds = ", ".join(f"{count} {plain(kind)}" for kind, count in result["kinds"].items())
+    table = _table("", ">found", "what to do")
+    parts: list[RenderableType] = [Text(f"{result['documents']} documents ({kinds}), {result['passages']} passages."), Text(), table]
+    for one in result["findings"]:
+        table.add_row(Text(one["name"], style="bold" if one["count"] else "dim"), str(one["count"]), one["advice"] if one["count"] else "")
+        if one["samples"]:
+            examples = _table(one["name"], "beside", "why")
+            for sample in one["samples"][:3]:
+                cells = [_quoted(sample["document"], sample["text"]), _quoted(sample["other"], sample["other_text"])]
+                examples.add_row(*cells, plain(sample["reason"]))
+            parts += [Text(), examples]
+    return Group(*parts)
+
+
+def _quoted(document: str, text: str) -> str:
+    return f"{plain(document)}: {plain(text)[:100]}" if text else plain(document)
+
+
 def plan(rows: Sequence[Mapping[str, Any]]) -> RenderableType:
     """The stages of a run that has not begun: what is kept, what would run or go on, and how long that may take."""
     states = {"kept": "kept", "run": "would run", "resume": "would go on"}

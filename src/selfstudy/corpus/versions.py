@@ -113,11 +113,10 @@ def _marks(one: Source) -> _Marks:
 
 def _of_name(name: str) -> _Marks:
     text = _SUFFIX.sub("", unicodedata.normalize("NFKC", name).lower())
-    date, number, rank = "", (), 0
-    for match in _DATE.finditer(text):
-        date = max(date, _date(match))
-    if match := _NUMBER.search(text):
-        number = _numbers(match["n"])
+    rank = 0
+    date = max(map(_date, _DATE.finditer(text)), default="")
+    numbered = _NUMBER.search(text)
+    number = _numbers(numbered["n"]) if numbered else ()
     for value, words in _RANKS:
         if words.search(text):
             rank = value

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from selfstudy.core import config
 from selfstudy.core.errors import BadInput, HomeError
@@ -30,9 +30,13 @@ from selfstudy.recipes.generator import GeneratorStudy, checked, folder_of
 from selfstudy.recipes.history import Event, History
 from selfstudy.recipes.ingest import Added
 from selfstudy.recipes.outcome import Outcome
+from selfstudy.recipes.rulings import Rulings
 from selfstudy.recipes.settings import Settings
-from selfstudy.recipes.settle import READS
+from selfstudy.recipes.settle import READS, settle
 from selfstudy.recipes.system import Remembering, System, known_share, load_embedder, retrievers
+
+if TYPE_CHECKING:
+    from selfstudy.evals.audit import Audit
 
 WAYS = ("lexical", "dense", "hybrid")
 
@@ -74,6 +78,26 @@ class Engine:
     def remove(self, documents: Sequence[str]) -> Added:
         """Take documents out of the index. Raises BadInput for an id that is not there."""
         return ingest.remove(self.store, self.settings, self._embedder(self.live.embedder), documents, self._reporter)
+
+    def audit(self, *, keep: Sequence[str] = (), drop: Sequence[str] = (), current: Sequence[str] = (), judge: bool = False) -> Audit:
+        """What is wrong with the documents, and what to do; before that, what a person says of some (ids) is noted and acted on.
+
+        With `judge` the model of the settings says of each contradiction whether it is one: two calls each. Raises BadInput, Busy.
+        """
+        from selfstudy.answer.judged import Judging
+        from selfstudy.recipes.audit import audit
+
+        rulings, known = Rulings(self.home), self.store.snapshot().documents
+        rulings.say("keep", keep, known)
+        rulings.say("drop", drop, known)
+        rulings.say("current", current, known)
+        embedder, stop = self._embedder(self.live.embedder), Stop()
+        with self.store.writing("settling", wait=30) as writer, stop.on_interrupt():
+            settle(self.home, writer, self.settings, embedder, self._reporter, stop)
+        if judge and self.llm is None:
+            raise BadInput("No model is set that could judge.", "Name one: --set llm=openai:<model>, or leave --judge out.")
+        critic = Judging(self.llm) if judge and self.llm is not None else None
+        return audit(self.home, self.store.snapshot(), self.settings, embedder, ingest.Readings(self.home).set_aside(), critic)
 
     # Questions
 

@@ -78,7 +78,7 @@ def settle(home: Path, writer: Writer, settings: Settings, embedder: Embedder, r
 def graded(home: Path, snapshot: Snapshot, settings: Settings, embedder: Embedder) -> dict[str, Grade]:
     """The grade of every passage, by its id."""
     texts = [pair.passage for pair in pairs()][::_GENERAL]
-    own = _vectors(snapshot, embedder)
+    own = readable_vectors(snapshot, embedder)
     vectors = (own, _general(home, texts, embedder)) if own is not None else None
     return dict(zip(snapshot.ids, grade_passages(list(snapshot.passages), settings.quality, texts, vectors), strict=True))
 
@@ -168,7 +168,7 @@ def _facts(
     return facts
 
 
-def _vectors(snapshot: Snapshot, embedder: Embedder) -> Vectors | None:
+def readable_vectors(snapshot: Snapshot, embedder: Embedder) -> Vectors | None:
     """The vectors of the passages; None where the embedder cannot read them, some are missing, or general text would have to be paid."""
     if not len(snapshot) or embedder.name.startswith("openai:") or len(snapshot.missing(embedder.fingerprint)):
         return None
