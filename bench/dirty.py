@@ -7,8 +7,8 @@ Each set is dirtied by a fixed seed: 30% of its documents are copied with small 
 documents come to 20% of the whole, and every document gets a head and a foot. Prints precision and recall of what `add` and the audit find.
 What is found in the clean set too (its own copies, say) counts neither for nor against.
 
---adapt studies the clean set, the dirty one with all cleaning off, and the dirty one, asks the set's own questions, and prints which share of
-the clean gain is kept and how often `ask` cites the current version.
+--adapt studies the clean set, the dirty one with all cleaning off, and the dirty one, asks the set's own questions, and prints which share
+of the clean gain is kept and how often `ask` cites the current version.
 """
 
 from __future__ import annotations
