@@ -34,6 +34,7 @@ config_app = typer.Typer(help="What the settings are and where each came from.",
 app.add_typer(config_app, name="config")
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
+Superseded = Annotated[bool, typer.Option("--superseded", help="Outdated versions of documents too, which are left out otherwise.")]
 Where = Annotated[str | None, typer.Option(help="Only documents that match, like \"site = 'x' and updated > '2024-01-01'\".")]
 
 
@@ -94,6 +95,24 @@ def remove(
     output.show_json(result) if json else output.show(tables.added(result))
 
 
+@app.command(epilog="Example: selfstudy audit --current handbook_v3.pdf")
+def audit(
+    context: typer.Context,
+    keep: Annotated[list[str] | None, typer.Option(metavar="DOC", help="It is good as it is, and no version of another.")] = None,
+    drop: Annotated[list[str] | None, typer.Option(metavar="DOC", help="Leave it out of search and study.")] = None,
+    current: Annotated[list[str] | None, typer.Option(metavar="DOC", help="Of its versions this one counts.")] = None,
+    judge: Annotated[bool, typer.Option("--judge", help="Let the model of the settings judge each contradiction: two calls each.")] = False,
+    json: Json = False,
+) -> None:
+    """What is wrong with the documents: duplicates, versions, contradictions, noise; with a page. Decisions are kept."""
+    with context.obj.engine() as engine:
+        result = engine.audit(keep=keep or (), drop=drop or (), current=current or (), judge=judge).json()
+    if json:
+        output.show_json(result)
+    else:
+        output.show(tables.audit(result), f"\nReport: {context.obj.home / result['report']}")
+
+
 @app.command(epilog="Example: selfstudy search 'how to reset' -k 5 --where \"site = 'x'\"")
 def search(
     context: typer.Context,
@@ -101,11 +120,12 @@ def search(
     k: Annotated[int, typer.Option("-k", help="How many passages.")] = 10,
     by: Annotated[Literal["lexical", "dense", "hybrid"], typer.Option(help="By words, by meaning, or by both.")] = "hybrid",
     where: Where = None,
+    superseded: Superseded = False,
     json: Json = False,
 ) -> None:
     """Find passages."""
     with context.obj.engine() as engine:
-        found = engine.search(question, k=k, by=by, where=where)
+        found = engine.search(question, k=k, by=by, where=where, superseded=superseded)
     output.show_json([hit.json() for hit in found]) if json else output.show(tables.hits(found, question))
 
 
@@ -114,11 +134,12 @@ def ask(
     context: typer.Context,
     question: Annotated[str, typer.Argument(help="A question.")],
     where: Where = None,
+    superseded: Superseded = False,
     json: Json = False,
 ) -> None:
     """Answer with citations to exact spans, or say that the documents do not hold the answer."""
     with context.obj.engine() as engine:
-        answer = engine.ask(question, where=where)
+        answer = engine.ask(question, where=where, superseded=superseded)
     output.show_json(answer.json()) if json else output.show(tables.answer(answer))
 
 

@@ -27,7 +27,7 @@ def hits(found: Sequence[Hit], question: str) -> RenderableType:
         head = Text.assemble((f"{rank:>3}  ", "bold"), (f"{hit.score:.3f}  ", "dim"), (plain(hit.passage.title) or "(no title)", "bold"))
         parts += [
             head,
-            Padding(Text(_sources(hit), style="cyan"), (0, 0, 0, 5), expand=False),
+            Padding(Text.assemble((_sources(hit), "cyan"), _outdated(hit.superseded_by)), (0, 0, 0, 5), expand=False),
             Padding(snippet(hit.passage.text, question), (0, 0, 0, 5), expand=False),
             Text(),
         ]
@@ -40,7 +40,13 @@ def answer(given: Answer) -> RenderableType:
     for citation in given.citations:
         where = f"{plain(citation.source or citation.document)}, characters {citation.start}-{citation.end}"
         parts.append(
-            Text.assemble((f"[{citation.number}] ", "bold"), plain(citation.title), "  " if citation.title else "", (where, "cyan"))
+            Text.assemble(
+                (f"[{citation.number}] ", "bold"),
+                plain(citation.title),
+                "  " if citation.title else "",
+                (where, "cyan"),
+                _outdated(citation.superseded_by),
+            )
         )
         parts += [Padding(emphasised(plain(citation.quote), given.question), (0, 0, 0, 4), expand=False), Text()]
     parts.append(Text(f"Confidence {given.confidence:.2f}", style="dim"))
@@ -59,7 +65,29 @@ def added(result: Mapping[str, Any]) -> RenderableType:
     line = "Documents: " + (", ".join(counts) or "none") + "."
     facts = [f"{result[name]} {words}" for name, words in (("passages", "passages in all"), ("embedded", "embedded now")) if name in result]
     parts: list[RenderableType] = [Text(line), Text(f"{', '.join(facts)}; {duration(result.get('seconds'))}.")]
+    if result.get("redacted"):
+        parts.append(Text("Redacted: " + ", ".join(f"{count} {kind}" for kind, count in result["redacted"].items()) + "."))
     return Group(*parts, *_set_aside(result.get("set_aside", ())))
+
+
+def audit(result: Mapping[str, Any]) -> RenderableType:
+    """What an audit found: a row for each kind of fault, and the worst examples of each."""
+    kinds = ", ".join(f"{count} {plain(kind)}" for kind, count in result["kinds"].items())
+    table = _table("", ">found", "what to do")
+    parts: list[RenderableType] = [Text(f"{result['documents']} documents ({kinds}), {result['passages']} passages."), Text(), table]
+    for one in result["findings"]:
+        table.add_row(Text(one["name"], style="bold" if one["count"] else "dim"), str(one["count"]), one["advice"] if one["count"] else "")
+        if one["samples"]:
+            examples = _table(one["name"], "beside", "why")
+            for sample in one["samples"][:3]:
+                cells = [_quoted(sample["document"], sample["text"]), _quoted(sample["other"], sample["other_text"])]
+                examples.add_row(*cells, plain(sample["reason"]))
+            parts += [Text(), examples]
+    return Group(*parts)
+
+
+def _quoted(document: str, text: str) -> str:
+    return f"{plain(document)}: {plain(text)[:100]}" if text else plain(document)
 
 
 def plan(rows: Sequence[Mapping[str, Any]]) -> RenderableType:
@@ -245,6 +273,10 @@ def _spaced(parts: Sequence[RenderableType]) -> list[RenderableType]:
 def _sources(hit: Hit) -> str:
     documents = list(dict.fromkeys(plain(place.document) for place in hit.passage.places))
     return ", ".join(documents[:3]) + (f" and {len(documents) - 3} more" if len(documents) > 3 else "")
+
+
+def _outdated(by: str | None) -> tuple[str, str]:
+    return (f"  superseded by {plain(by)}" if by else "", "bold yellow")
 
 
 def _interval(found: Mapping[str, Any] | None) -> str:

@@ -98,11 +98,15 @@ def passage_id(title: str, text: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Hit(Record):
-    """A passage that a retriever found. `by` names the retriever; a score compares only within one answer of one retriever."""
+    """A passage that a retriever found. `by` names the retriever; a score compares only within one answer of one retriever.
+
+    `superseded_by` is the document that took the place of the passage's, where it stands in no current one.
+    """
 
     passage: Passage
     score: float
     by: str
+    superseded_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +131,7 @@ class Example(Record):
 
 @dataclass(frozen=True, slots=True)
 class Citation(Record):
-    """The proof of a sentence: `quote` is `Document.text[start:end]` of the named document."""
+    """The proof of a sentence: `quote` is `Document.text[start:end]` of the named document, whose place `superseded_by` took, if any."""
 
     number: int
     passage: str
@@ -137,6 +141,7 @@ class Citation(Record):
     start: int
     end: int
     quote: str
+    superseded_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

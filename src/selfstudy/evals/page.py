@@ -23,7 +23,11 @@ def page(data: ReportData) -> str:
     """The whole page. Its policy forbids the browser to load anything from elsewhere."""
     from plotly.offline import get_plotlyjs
 
-    sections = "\n".join(part for part in _sections(data) if part)
+    return whole(data.title, data.created, "\n".join(part for part in _sections(data) if part), get_plotlyjs())
+
+
+def whole(title: str, when: str, body: str, script: str = "") -> str:
+    """A page in the house's style around `body`, which is HTML; the title is text."""
     style = resources.files("selfstudy.evals").joinpath("report.css").read_text("utf-8")
     return f"""<!doctype html>
 <html lang="en">
@@ -32,14 +36,14 @@ def page(data: ReportData) -> str:
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
 <meta http-equiv="Content-Security-Policy" content="{_POLICY}">
-<title>{escape(data.title)}</title>
+<title>{escape(title)}</title>
 <style>{style}</style>
-<script>{get_plotlyjs()}</script>
+{f"<script>{script}</script>" if script else ""}
 </head>
 <body>
 <main>
-<header><h1>{escape(data.title)}</h1>{_line("when", data.created)}</header>
-{sections}
+<header><h1>{escape(title)}</h1>{line("when", when)}</header>
+{body}
 </main>
 </body>
 </html>
@@ -51,32 +55,34 @@ def _sections(data: ReportData) -> Iterable[str]:
         yield _banner(data.verdict)
     yield _tiles(data)
     if data.notes:
-        yield "".join(_line("note", note) for note in data.notes)
+        yield "".join(line("note", note) for note in data.notes)
     if data.before:
-        yield _section("Search", _metrics(data), "Means over the exam's questions with 95% intervals; a miss counts 0.", "search")
+        yield section("Search", _metrics(data), "Means over the exam's questions with 95% intervals; a miss counts 0.", "search")
     if data.forest:
         about = "Paired by question, with 95% intervals. Right of the line is better; grey intervals hold 0."
-        yield _section("What changed, and for whom", figures.forest(data.forest), about, "forest")
+        yield section("What changed, and for whom", figures.forest(data.forest), about, "forest")
     if data.asked:
         yield _asked(data.asked)
     if data.kept or data.dropped:
         about = "Each written question was searched; those that did not lead back to their answer were dropped."
-        yield _section("Round trip", figures.drops(data.kept, data.dropped), about, "drops")
+        yield section("Round trip", figures.drops(data.kept, data.dropped), about, "drops")
     if data.counts:
-        yield _section("Questions", _counts(data), "By writer and split: train trains, tune sets, only the gate reads exam.", "counts")
+        yield section("Questions", _counts(data), "By writer and split: train trains, tune sets, only the gate reads exam.", "counts")
     if data.loss:
-        yield _section("Training", figures.loss(data.loss), "The loss on training rows, by step.", "loss")
+        yield section("Training", figures.loss(data.loss), "The loss on training rows, by step.", "loss")
     if data.verdict and data.verdict.checks:
-        yield _section("Conditions", _checks(data.verdict.checks), "All of them must hold for a tuned model to go live.", "checks")
+        yield section("Conditions", _checks(data.verdict.checks), "All of them must hold for a tuned model to go live.", "checks")
     if data.config or data.versions:
-        yield _section("How it was made", _table_of("Settings", data.config) + _table_of("Versions", data.versions), "", "made")
+        yield section("How it was made", _table_of("Settings", data.config) + _table_of("Versions", data.versions), "", "made")
 
 
-def _section(title: str, body: str, about: str = "", name: str = "") -> str:
-    return f'<section id="{name}"><h2>{escape(title)}</h2>{_line("about", about)}{body}</section>'
+def section(title: str, body: str, about: str = "", name: str = "") -> str:
+    """A card with a heading; `body` is HTML, all else text."""
+    return f'<section id="{name}"><h2>{escape(title)}</h2>{line("about", about)}{body}</section>'
 
 
-def _line(kind: str, text: str) -> str:
+def line(kind: str, text: str) -> str:
+    """A paragraph of the class `kind`; nothing for an empty text."""
     return f'<p class="{kind}">{escape(text)}</p>' if text else ""
 
 
@@ -114,7 +120,7 @@ def _metrics(data: ReportData) -> str:
             cells = _interval(before[metric]) + (_interval(after.get(metric)) + _changed(changed.get(metric)) if data.after else "")
             rows.append(f'<tr><th scope="row">{escape(metric)}</th>{cells}</tr>')
     heads = ["", "before", "after", "difference"] if data.after else ["", "value"]
-    return _table(heads, rows, "metrics")
+    return table(heads, rows, "metrics")
 
 
 def _interval(found: Interval | None) -> str:
@@ -144,7 +150,7 @@ def _asked(asked: Sequence[Asked]) -> str:
     gains = _list("Greatest gains", [one for move, one in reversed(moves) if move > 0][:_MOST])
     losses = _list("Greatest losses", [one for move, one in moves if move < 0][:_MOST])
     about = f"The {len(moves)} questions of the exam, by dense search; won and lost go by reciprocal rank, cut at 10."
-    return _section("Question by question", counted + plots + f'<div class="pair">{gains}{losses}</div>', about, "asked")
+    return section("Question by question", counted + plots + f'<div class="pair">{gains}{losses}</div>', about, "asked")
 
 
 def _value(rank: int | None) -> float:
@@ -174,7 +180,7 @@ def _counts(data: ReportData) -> str:
         rows.append(_counted(writer, [row.get(split, 0) for split in splits]))
     totals = [sum(row.get(split, 0) for row in data.counts.values()) for split in splits]
     rows.append(_counted("all", totals, "total"))
-    return _table(["writer", *splits, "sum"], rows, "numbers")
+    return table(["writer", *splits, "sum"], rows, "numbers")
 
 
 def _counted(name: str, numbers: Sequence[int], kind: str = "") -> str:
@@ -189,7 +195,7 @@ def _checks(checks: Sequence[Check]) -> str:
         count = f"; {check.difference.n} questions" if check.difference else ""
         name = f'<th scope="row">{escape(check.name)}<small>{escape(check.needed + count)}</small></th>'
         rows.append(f"<tr>{name}<td>{mark}</td>{_changed(check.difference)}</tr>")
-    return _table(["condition, and what it needs", "", "found"], rows, "checks")
+    return table(["condition, and what it needs", "", "found"], rows, "checks")
 
 
 def _table_of(title: str, values: dict[str, Any]) -> str:
@@ -197,10 +203,11 @@ def _table_of(title: str, values: dict[str, Any]) -> str:
         return ""
     shown = {name: value if isinstance(value, str) else json.dumps(value, default=str) for name, value in values.items()}
     rows = [f'<tr><th scope="row">{escape(name)}</th><td class="text">{escape(text)}</td></tr>' for name, text in shown.items()]
-    return f"<details><summary>{escape(title)} ({len(values)})</summary>{_table([], rows, 'pairs')}</details>"
+    return f"<details><summary>{escape(title)} ({len(values)})</summary>{table([], rows, 'pairs')}</details>"
 
 
-def _table(heads: Sequence[str], rows: Iterable[str], kind: str) -> str:
+def table(heads: Sequence[str], rows: Iterable[str], kind: str) -> str:
+    """A table of `rows`, which are HTML, under `heads`, which are text."""
     head = "".join(f'<th scope="col">{escape(text)}</th>' for text in heads)
     above = f"<thead><tr>{head}</tr></thead>" if heads else ""
     return f'<div class="scroll"><table class="{kind}">{above}<tbody>{"".join(rows)}</tbody></table></div>'

@@ -18,7 +18,7 @@ from selfstudy.core.records import Document, Passage, Place, Record, Scalar, Sec
 from selfstudy.index import filters
 from selfstudy.index.analyze import body
 from selfstudy.index.state import State
-from selfstudy.index.tables import DOCUMENTS, PASSAGES, one_of, open_at, passage_schema, store_errors, vector_table
+from selfstudy.index.tables import DOCUMENTS, FACTS, PASSAGES, one_of, open_at, passage_schema, store_errors, vector_table
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -30,6 +30,14 @@ _CHUNK = 4096
 _HALF = np.uint64(32)
 _LOW = np.uint64(0xFFFFFFFF)
 _MASKS = 64
+
+SUPERSEDED_BY = "superseded_by"
+"""The field of a document that another one took the place of: the other's id."""
+DROPPED = "dropped"
+"""The field, true, of a document that a person dropped."""
+ANY = f"({SUPERSEDED_BY} is null or {SUPERSEDED_BY} is not null)"
+"""A filter that lets every document through, superseded or not."""
+_HIDDEN = frozenset({SUPERSEDED_BY, DROPPED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +59,23 @@ class Card(Record):
     source: str
     meta: dict[str, Scalar] = field(default_factory=dict)
     file: FileFacts | None = None
+    facts: dict[str, Scalar] = field(default_factory=dict)
 
     @property
     def fields(self) -> dict[str, Scalar]:
-        """What filters see: the metadata, and id, title and source."""
-        return {**self.meta, "id": self.id, "title": self.title, "source": self.source}
+        """What filters see: the metadata, what was found out about the document, and id, title and source."""
+        return {**self.meta, **self.facts, "id": self.id, "title": self.title, "source": self.source}
+
+    @property
+    def superseded_by(self) -> str | None:
+        """The id of the document that took the place of this one."""
+        by = self.facts.get(SUPERSEDED_BY)
+        return None if by is None else str(by)
+
+    @property
+    def hidden(self) -> bool:
+        """Whether search passes it over unless asked for it: another document took its place, or a person dropped it."""
+        return not _HIDDEN.isdisjoint(self.facts)
 
 
 class Snapshot:
@@ -68,7 +88,7 @@ class Snapshot:
         self._database = database
         self._home = home
         self.state = state
-        self._masks: dict[str, Mask] = {}
+        self._masks: dict[str | None, Mask] = {}
 
     @property
     def version(self) -> int:
@@ -93,8 +113,8 @@ class Snapshot:
 
     @cached_property
     def passages(self) -> Passages:
-        """All passages by row, decoded when they are looked at."""
-        return Passages(self._rows)
+        """All passages by row, decoded when they are looked at; places in superseded and dropped documents come last."""
+        return Passages(self._rows, frozenset(id for id, card in self.documents.items() if card.hidden))
 
     @cached_property
     def documents(self) -> dict[str, Card]:
@@ -104,7 +124,9 @@ class Snapshot:
         columns = ["id", "title", "source", "meta", "path", "size", "mtime_ns", "hash"]
         with store_errors(self._home):
             rows = self._table(DOCUMENTS).search().select(columns).to_arrow().sort_by("id").to_pylist()
-        return {row["id"]: _card(row) for row in rows}
+            facts = self._table(FACTS).search().to_arrow().to_pylist() if FACTS in self.state.tables else []
+        found = {row["id"]: json.loads(row["facts"]) for row in facts}
+        return {row["id"]: _card(row, found.get(row["id"], {})) for row in rows}
 
     def document(self, id: str) -> Document:
         """The whole document. KeyError where there is none."""
@@ -171,25 +193,35 @@ class Snapshot:
         return rows[order], scores[order]
 
     def mask(self, where: str | None) -> Mask | None:
-        """Which rows the filter `where` lets through, or None where there is no filter. Raises BadInput for one that cannot be read."""
+        """Which rows the filter `where` lets through, or None where that is all of them. Raises BadInput for one that cannot be read.
+
+        Documents that are superseded or dropped are not among them, unless the filter itself names such a field.
+        """
         if where is None:
-            return None
-        if not where.strip():
+            if not any(card.hidden for card in self.documents.values()):
+                return None
+        elif not where.strip():
             raise BadInput("The filter is empty.", "Leave it out to search everything.")
         found = self._masks.get(where)
         if found is None:
             if len(self._masks) >= _MASKS:
                 self._masks.clear()
-            found = self._masks[where] = self._matching(filters.parse(where, self.fields))
+            node = filters.parse(where, self.fields) if where is not None else None
+            found = self._masks[where] = self._matching(node)
         return found
 
     @cached_property
     def fields(self) -> frozenset[str]:
         """The names that a filter may use."""
-        return frozenset({"id", "title", "source"}.union(*(card.meta for card in self.documents.values())))
+        names = {"id", "title", "source", *_HIDDEN}
+        return frozenset(names.union(*(card.meta for card in self.documents.values()), *(card.facts for card in self.documents.values())))
 
-    def _matching(self, node: filters.Node) -> Mask:
-        holds = np.fromiter((node.holds(card.fields) for card in self.documents.values()), bool, len(self.documents))
+    def _matching(self, node: filters.Node | None) -> Mask:
+        asked = node is not None and not _HIDDEN.isdisjoint(filters.names(node))
+        cards = self.documents.values()
+        holds = np.fromiter(
+            ((node is None or node.holds(card.fields)) and (asked or not card.hidden) for card in cards), bool, len(self.documents)
+        )
         rows, documents = self._places
         mask = np.zeros(len(self), bool)
         mask[rows[holds[documents]]] = True
@@ -273,8 +305,9 @@ class Snapshot:
 class Passages(Sequence[Passage]):
     """The passages of a snapshot by row, decoded when they are looked at."""
 
-    def __init__(self, rows: pa.Table) -> None:
+    def __init__(self, rows: pa.Table, last: frozenset[str] = frozenset()) -> None:
         self._rows = rows
+        self._last = last
 
     def __len__(self) -> int:
         return int(self._rows.num_rows)
@@ -298,16 +331,16 @@ class Passages(Sequence[Passage]):
         """The passages at `rows`, in that order."""
         taken = self._rows.take(np.asarray(rows, np.int64))
         columns = (taken[name].to_pylist() for name in ("id", "title", "text", "places", "near"))
-        return [Passage(id, title, text, _read_places(places), near) for id, title, text, places, near in zip(*columns, strict=True)]
+        return [Passage(id, title, text, self._places(places), near) for id, title, text, places, near in zip(*columns, strict=True)]
+
+    def _places(self, places: list[dict[str, Any]]) -> tuple[Place, ...]:
+        read = (Place(place["document"], place["start"], place["end"]) for place in places)
+        return tuple(sorted(read, key=lambda place: place.document in self._last) if self._last else read)
 
 
-def _read_places(places: list[dict[str, Any]]) -> tuple[Place, ...]:
-    return tuple(Place(place["document"], place["start"], place["end"]) for place in places)
-
-
-def _card(row: Mapping[str, Any]) -> Card:
+def _card(row: Mapping[str, Any], facts: dict[str, Scalar]) -> Card:
     file = FileFacts(row["path"], row["size"], row["mtime_ns"], row["hash"]) if row["path"] is not None else None
-    return Card(row["id"], row["title"], row["source"], json.loads(row["meta"]), file)
+    return Card(row["id"], row["title"], row["source"], json.loads(row["meta"]), file, facts)
 
 
 def _document(row: Mapping[str, Any]) -> Document:

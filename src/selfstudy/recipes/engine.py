@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from selfstudy.core import config
 from selfstudy.core.errors import BadInput, HomeError
@@ -18,23 +18,27 @@ from selfstudy.core.ports import LLM
 from selfstudy.core.records import Answer, Hit
 from selfstudy.core.run import Planned, Quiet, Reporter, Run, Stop
 from selfstudy.index.fold import fold
-from selfstudy.index.snapshot import Snapshot
+from selfstudy.index.snapshot import ANY, Snapshot
 from selfstudy.index.store import Store
 from selfstudy.models.api import Meter
 from selfstudy.models.hf import HF
 from selfstudy.recipes import evaluate, ingest
-from selfstudy.recipes.adapt import Study, known_share
+from selfstudy.recipes.adapt import Study
 from selfstudy.recipes.decisions import Decisions
+from selfstudy.recipes.embedding import embed_missing
 from selfstudy.recipes.generator import GeneratorStudy, checked, folder_of
 from selfstudy.recipes.history import Event, History
 from selfstudy.recipes.ingest import Added
 from selfstudy.recipes.outcome import Outcome
+from selfstudy.recipes.rulings import Rulings
 from selfstudy.recipes.settings import Settings
-from selfstudy.recipes.system import Remembering, System, load_embedder, retrievers
+from selfstudy.recipes.settle import READS, settle
+from selfstudy.recipes.system import Remembering, System, known_share, load_embedder, retrievers
+
+if TYPE_CHECKING:
+    from selfstudy.evals.audit import Audit
 
 WAYS = ("lexical", "dense", "hybrid")
-_READS = 0.8
-"""An embedder that knows fewer of a corpus's tokens cannot search it: what it finds is noise."""
 
 
 class Engine:
@@ -73,35 +77,60 @@ class Engine:
 
     def remove(self, documents: Sequence[str]) -> Added:
         """Take documents out of the index. Raises BadInput for an id that is not there."""
-        return ingest.remove(self.store, documents)
+        return ingest.remove(self.store, self.settings, self._embedder(self.live.embedder), documents, self._reporter)
+
+    def audit(self, *, keep: Sequence[str] = (), drop: Sequence[str] = (), current: Sequence[str] = (), judge: bool = False) -> Audit:
+        """What is wrong with the documents, and what to do; before that, what a person says of some (ids) is noted and acted on.
+
+        With `judge` the model of the settings says of each contradiction whether it is one: two calls each. Raises BadInput, Busy.
+        """
+        from selfstudy.answer.judged import Judging
+        from selfstudy.recipes.audit import audit
+
+        rulings, known = Rulings(self.home), self.store.snapshot().documents
+        rulings.say("keep", keep, known)
+        rulings.say("drop", drop, known)
+        rulings.say("current", current, known)
+        embedder, stop = self._embedder(self.live.embedder), Stop()
+        with self.store.writing("settling", wait=30) as writer, stop.on_interrupt():
+            settle(self.home, writer, self.settings, embedder, self._reporter, stop)
+        if judge and self.llm is None:
+            raise BadInput("No model is set that could judge.", "Name one: --set llm=openai:<model>, or leave --judge out.")
+        critic = Judging(self.llm) if judge and self.llm is not None else None
+        return audit(self.home, self.store.snapshot(), self.settings, embedder, ingest.Readings(self.home).set_aside(), critic)
 
     # Questions
 
-    def search(self, question: str, k: int = 10, by: str = "hybrid", where: str | None = None) -> list[Hit]:
-        """The best `k` passages; near duplicates fold into the best of them. Raises BadInput."""
+    def search(self, question: str, k: int = 10, by: str = "hybrid", where: str | None = None, superseded: bool = False) -> list[Hit]:
+        """The best `k` passages; near duplicates fold into the best of them. `superseded`: of outdated versions too. Raises BadInput."""
         if by not in WAYS:
             raise BadInput(f"by is {by!r}; it is one of {', '.join(WAYS)}.", "Use hybrid if in doubt.")
-        found = self._retrievers(self.store.snapshot())[by].search([question], k + 20 if isinstance(k, int) and k > 0 else k, where)[0]
-        return fold(found, k)
+        snapshot, where = self.store.snapshot(), _with_superseded(where) if superseded else where
+        found = self._retrievers(snapshot)[by].search([question], k + 20 if isinstance(k, int) and k > 0 else k, where)[0]
+        return [replace(hit, superseded_by=_superseded_by(snapshot, hit)) for hit in fold(found, k)]
 
-    def ask(self, question: str, where: str | None = None) -> Answer:
-        """An answer with citations, or that the documents do not hold one. Raises BadInput."""
+    def ask(self, question: str, where: str | None = None, superseded: bool = False) -> Answer:
+        """An answer with citations, or that the documents do not hold one; with `superseded`, outdated versions too. Raises BadInput."""
         from selfstudy.answer.ask import answer
         from selfstudy.answer.judged import Judging
         from selfstudy.recipes.calibrate import calibration_of
 
         snapshot, live = self.store.snapshot(), self.live
+        where = _with_superseded(where) if superseded else where
         retriever = self._retrievers(snapshot)["hybrid"]
         llm = self._generator(live.generator) if live.generator else self.llm
         # A generator of one's own is not judged by an API that may be set as well: its passages stay here.
         critic = Judging(llm) if llm is not None and not live.generator and self.settings.judged else None
         embedder, cfg = self._embedder(live.embedder), self.settings.extract
         found = answer(question, retriever, embedder, calibration_of(live), where, cfg, llm, critic)
-        return replace(found, citations=tuple(self._named(snapshot, citation) for citation in found.citations))
+        hits = tuple(replace(hit, superseded_by=_superseded_by(snapshot, hit)) for hit in found.hits)
+        return replace(found, citations=tuple(self._named(snapshot, citation) for citation in found.citations), hits=hits)
 
     def _named(self, snapshot: Snapshot, citation: Any) -> Any:
         card = snapshot.documents.get(citation.document)
-        return citation if card is None else replace(citation, title=card.title or citation.title, source=card.source)
+        if card is None:
+            return citation
+        return replace(citation, title=card.title or citation.title, source=card.source, superseded_by=card.superseded_by)
 
     # Study
 
@@ -255,7 +284,7 @@ class Engine:
         snapshot = self.store.snapshot()
         if self._read is None or self._read[0] != snapshot.version:
             self._read = (snapshot.version, known_share(snapshot, embedder))
-        weight = self.settings.weight if self._read[1] >= _READS else 0.0
+        weight = self.settings.weight if self._read[1] >= READS else 0.0
         return System(self.settings.embedder, embedder.fingerprint, weight)
 
     @property
@@ -309,9 +338,7 @@ class Engine:
                 vectors = self._prepared(serving)
                 if vectors is not None:
                     writer.add_vectors(serving.fingerprint, *vectors)
-                ingest.embed_missing(
-                    writer, writer.snapshot(), self._embedder(serving.embedder), self._reporter, stop, "embed for the swap"
-                )
+                embed_missing(writer, writer.snapshot(), self._embedder(serving.embedder), self._reporter, stop, "embed for the swap")
                 writer.set_live(system.json() if system is not None else None)
                 writer.commit()
         return self.history_of.add(event, serving.key, reason, system, before=before, forced=forced)
@@ -324,7 +351,7 @@ class Engine:
                 vectors = self._prepared(system)
                 if vectors is not None:
                     writer.add_vectors(system.fingerprint, *vectors)
-                ingest.embed_missing(writer, writer.snapshot(), self._embedder(system.embedder), self._reporter, stop, name)
+                embed_missing(writer, writer.snapshot(), self._embedder(system.embedder), self._reporter, stop, name)
 
     def _prepared(self, system: System) -> tuple[list[str], Any] | None:
         """Ids and vectors that the study already made with this system's embedder."""
@@ -366,3 +393,13 @@ class Engine:
         if name not in self._loaded:
             self._loaded[name] = Remembering(load_embedder(name, self.home, self.settings.api, self.meter))
         return self._loaded[name]
+
+
+def _with_superseded(where: str | None) -> str:
+    """The filter `where`, outdated versions let through."""
+    return ANY if where is None else f"({where}) and {ANY}"
+
+
+def _superseded_by(snapshot: Snapshot, hit: Hit) -> str | None:
+    """What took the place of the hit's document; a passage that stands in a current one too has that first among its places."""
+    return snapshot.documents[hit.passage.places[0].document].superseded_by

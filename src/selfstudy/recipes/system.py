@@ -10,6 +10,7 @@ from typing import Any
 from selfstudy.core.artifacts import find
 from selfstudy.core.ports import Embedder, Progress, Retriever, Role, Vectors, silent
 from selfstudy.core.records import Record
+from selfstudy.core.text import cjk_share
 from selfstudy.index.dense import Dense
 from selfstudy.index.hybrid import Hybrid
 from selfstudy.index.lexical import Lexical
@@ -89,8 +90,7 @@ class Remembering:
 
     def known(self, texts: Sequence[str]) -> float:
         """The share of the tokens of `texts` that are in the embedder's vocabulary; 1 where it cannot say."""
-        known = getattr(self._embedder, "known", None)
-        return float(known(texts)) if known is not None else 1.0
+        return _known(self._embedder, texts)
 
     def embed(self, texts: Sequence[str], role: Role = "passage", progress: Progress = silent) -> Vectors:
         """As `core.ports.Embedder.embed`; only queries are remembered."""
@@ -102,3 +102,19 @@ class Remembering:
         if new:
             self._seen.update(zip(new, self._embedder.embed(new, "query", progress), strict=True))
         return np.stack([self._seen[text] for text in texts]) if len(texts) else np.empty((0, self.dim), np.float32)
+
+
+def known_share(snapshot: Snapshot, embedder: Embedder) -> float:
+    """The share of tokens of some passages that the embedder has in its vocabulary; 1 where most of the text is not CJK."""
+    if not len(snapshot):
+        return 1.0
+    step = max(1, len(snapshot) // 50)
+    texts = [snapshot.passages[row].text for row in range(0, len(snapshot), step)]
+    if sum(cjk_share(text) for text in texts) / len(texts) < 0.3:
+        return 1.0
+    return _known(embedder, texts)
+
+
+def _known(embedder: Embedder, texts: Sequence[str]) -> float:
+    known = getattr(embedder, "known", None)
+    return float(known(texts)) if known is not None else 1.0
