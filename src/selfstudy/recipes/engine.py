@@ -14,9 +14,10 @@ from selfstudy.core import config
 from selfstudy.core.errors import BadInput, HomeError
 from selfstudy.core.files import Lock, make_folder, read_json, write_atomic, write_json
 from selfstudy.core.plugs import LLMS, resolve
-from selfstudy.core.ports import LLM
+from selfstudy.core.ports import LLM, Retriever
 from selfstudy.core.records import Answer, Hit
 from selfstudy.core.run import Planned, Quiet, Reporter, Run, Stop
+from selfstudy.index.cached import Cached, Rankings
 from selfstudy.index.fold import fold
 from selfstudy.index.snapshot import Snapshot
 from selfstudy.index.store import Store
@@ -24,6 +25,7 @@ from selfstudy.models.api import Meter
 from selfstudy.models.hf import HF
 from selfstudy.recipes import evaluate, ingest
 from selfstudy.recipes.adapt import Study, known_share
+from selfstudy.recipes.caches import rankings_of, vectors_of
 from selfstudy.recipes.decisions import Decisions
 from selfstudy.recipes.generator import GeneratorStudy, checked, folder_of
 from selfstudy.recipes.history import Event, History
@@ -81,7 +83,7 @@ class Engine:
         """The best `k` passages; near duplicates fold into the best of them. Raises BadInput."""
         if by not in WAYS:
             raise BadInput(f"by is {by!r}; it is one of {', '.join(WAYS)}.", "Use hybrid if in doubt.")
-        found = self._retrievers(self.store.snapshot())[by].search([question], k + 20 if isinstance(k, int) and k > 0 else k, where)[0]
+        found = self._serving(self.store.snapshot(), by).search([question], k + 20 if isinstance(k, int) and k > 0 else k, where)[0]
         return fold(found, k)
 
     def ask(self, question: str, where: str | None = None) -> Answer:
@@ -91,7 +93,7 @@ class Engine:
         from selfstudy.recipes.calibrate import calibration_of
 
         snapshot, live = self.store.snapshot(), self.live
-        retriever = self._retrievers(snapshot)["hybrid"]
+        retriever = self._serving(snapshot, "hybrid")
         llm = self._generator(live.generator) if live.generator else self.llm
         # A generator of one's own is not judged by an API that may be set as well: its passages stay here.
         critic = Judging(llm) if llm is not None and not live.generator and self.settings.judged else None
@@ -352,6 +354,17 @@ class Engine:
         """Every setting, its value, and where that came from."""
         return config.describe(self.settings, self._origins)
 
+    def _serving(self, snapshot: Snapshot, by: str) -> Retriever:
+        """What searches for a user: the live system's retriever of that name, whose rankings are kept."""
+        live = self.live
+        found: Retriever = self._retrievers(snapshot, live)[by]
+        rankings = self._rankings
+        return found if rankings is None else Cached(found, snapshot, f"{by} {live.fingerprint} {live.weight!r}", rankings)
+
+    @cached_property
+    def _rankings(self) -> Rankings | None:
+        return rankings_of(self.settings.cache)
+
     def _retrievers(self, snapshot: Snapshot, system: System | None = None) -> dict[str, Any]:
         system = system or self.live
         return retrievers(snapshot, self._embedder(system.embedder), system.weight)
@@ -364,5 +377,8 @@ class Engine:
 
     def _embedder(self, name: str) -> Remembering:
         if name not in self._loaded:
-            self._loaded[name] = Remembering(load_embedder(name, self.home, self.settings.api, self.meter))
+            embedder = load_embedder(name, self.home, self.settings.api, self.meter)
+            # What was paid for has a place of its own, where nothing is ever thrown away.
+            kept = None if getattr(embedder, "paid", False) else vectors_of(self.home, self.settings.cache)
+            self._loaded[name] = Remembering(embedder, kept)
         return self._loaded[name]

@@ -12,6 +12,7 @@ from selfstudy.corpus.chunk import Chunk
 from selfstudy.corpus.parse import Parse
 from selfstudy.evals.gate import Gate
 from selfstudy.models.api import Api, Budget
+from selfstudy.recipes.caches import Cache
 from selfstudy.recipes.generator import Tuning
 from selfstudy.synth.modelled import Modelled
 from selfstudy.synth.negatives import Negatives
@@ -58,3 +59,4 @@ class Settings(BaseModel):
     api: Api = Field(default_factory=Api)
     budget: Budget = Field(default_factory=Budget)
     abstain: Abstain = Field(default_factory=Abstain)
+    cache: Cache = Field(default_factory=Cache)
