@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
+from functools import cache
+from importlib.metadata import version
 from threading import Lock
 from typing import Protocol
 
 import numpy as np
 
-from selfstudy import __version__
 from selfstudy.core.ports import Retriever
 from selfstudy.core.records import Hit, digest
 from selfstudy.index.question import check_k, check_questions
@@ -82,7 +83,7 @@ class Cached:
     def _mark(self, k: int, where: str | None) -> str:
         snapshot = self._snapshot
         filtered = "" if where is None else f"{snapshot.described} {where}"
-        return digest("ranking", __version__, self._by, str(snapshot.version), snapshot.content, str(k), filtered)
+        return digest("ranking", _version(), self._by, str(snapshot.version), snapshot.content, str(k), filtered)
 
     def _read(self, kept: str) -> list[Hit] | None:
         """The hits that were kept; None for what this cannot have written."""
@@ -95,3 +96,9 @@ class Cached:
 
 def _written(ranked: Sequence[Hit]) -> str:
     return json.dumps([ranked[0].by if ranked else "", [hit.passage.id for hit in ranked], [hit.score for hit in ranked]])
+
+
+@cache
+def _version() -> str:
+    """Another version may rank otherwise, and Redis outlives an update."""
+    return version("selfstudy")

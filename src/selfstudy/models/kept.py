@@ -59,7 +59,8 @@ class KeptVectors:
     def get(self, keys: Iterable[Key]) -> dict[Key, Vectors]:
         """The vectors that are kept, float32 of one dimension each."""
         wanted = list(keys)
-        found, late = self._guarded(lambda env: self._read(env, wanted), ({}, {}))
+        nothing: tuple[dict[Key, bytes], dict[Key, bytes]] = ({}, {})
+        found, late = self._guarded(lambda env: self._read(env, wanted), nothing)
         if late:
             self._guarded(lambda env: self._write(env, late), None)
         return {key: np.frombuffer(value, np.float32, offset=4) for key, value in (found | late).items()}

@@ -234,6 +234,48 @@ class Engine:
         decisions.say("keep", keep)
         return decisions.sample(sample, writer, dropped, seed)
 
+    def inspect(
+        self,
+        candidate: str | None = None,
+        queries: Path | None = None,
+        qrels: Path | None = None,
+        questions: int = 300,
+        out: Path | None = None,
+    ) -> dict[str, Any]:
+        """The space of the base beside that of a candidate (else of what is live, else of the last one judged), and where answers are lost.
+
+        Over the exam's questions of the last study, or labelled ones. The page is `out`, else in `reports`. Raises BadInput, NotEnough.
+        """
+        from selfstudy.evals.inside import write_inside
+        from selfstudy.recipes import inspection
+        from selfstudy.recipes.look import look
+
+        if (queries is None) != (qrels is None):
+            raise BadInput("Labelled questions are two files, and one was given.", "Give --queries and --qrels together.")
+        snapshot = self.store.snapshot()
+        sides = [("base", self.base), *self._other(candidate)]
+        if queries is not None and qrels is not None:
+            asked = inspection.labelled(snapshot, queries, qrels, questions)
+        else:
+            asked = inspection.held_out(self.home, snapshot, questions)
+        run = Run(self.home / "artifacts", self._reporter)
+        found = look(self.home, snapshot, run, sides, self._embedder, asked, queries is not None, self.settings.extract)
+        path = out if out is not None else make_folder(self.home / "reports") / f"inside-{sides[-1][1].fingerprint[:12]}.html"
+        write_inside(path, found)
+        return found.json() | {"page": str(path)}
+
+    def _other(self, candidate: str | None) -> list[tuple[str, System]]:
+        """What is looked at beside the base, and how it is called; none where nothing was trained."""
+        if candidate is not None:
+            judged = self.history_of.candidate(candidate)
+            if judged.system is None:
+                raise HomeError(f"The candidate {judged.key} is not kept here.", "Run `selfstudy adapt` again.")
+            return [("candidate", judged.system)]
+        if self.live.key is not None:
+            return [("live", self.live)]
+        trained = [event.system for event in self.history_of.events() if event.event == "judged" and event.system is not None]
+        return [("candidate", trained[-1])] if trained and trained[-1].fingerprint != self.base.fingerprint else []
+
     # What serves
 
     @cached_property
