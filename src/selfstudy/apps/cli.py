@@ -207,6 +207,24 @@ def evaluate(
     output.show_json(result) if json else output.show(tables.evaluation(result))
 
 
+@app.command(epilog="Example: selfstudy inspect --queries queries.jsonl --qrels qrels.tsv")
+def inspect(
+    context: typer.Context,
+    candidate: Annotated[
+        str | None, typer.Option(metavar="KEY", help="This trained model, as `history` shows it, beside the base.")
+    ] = None,
+    queries: Annotated[Path | None, typer.Option(help="Labelled questions instead of the last study's, as `evaluate` reads them.")] = None,
+    qrels: Annotated[Path | None, typer.Option(help="Their judgements.")] = None,
+    questions: Annotated[int, typer.Option(min=1, help="Look at so many questions at most.")] = 300,
+    out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the page here.")] = None,
+    json: Json = False,
+) -> None:
+    """Look inside: where answers are lost, what training moved, and a map of the space as one page."""
+    with context.obj.engine() as engine:
+        result = engine.inspect(candidate, queries=queries, qrels=qrels, questions=questions, out=out)
+    output.show_json(result) if json else output.show(tables.inside(result), f"\nPage: {result['page']}")
+
+
 @app.command(epilog="Example: selfstudy status --json")
 def status(context: typer.Context, json: Json = False) -> None:
     """What the home holds, what was set aside, and which model is live."""

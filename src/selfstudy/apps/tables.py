@@ -246,6 +246,34 @@ def _walk(tree: Mapping[str, Any], path: tuple[str, ...] = ()) -> Iterator[tuple
                 yield from _walk(value, (*path, name))
 
 
+def inside(found: Mapping[str, Any]) -> RenderableType:
+    """What `inspect` found: where questions fell with examples, the geometry, the neighbours."""
+    sides: Mapping[str, Any] = found["sides"]
+    parts: list[RenderableType] = [Text(plain(note)) for note in found["notes"]]
+    if found["questions"]:
+        table = _table(f"questions ({found['questions']})", *(f">{name}" for name in sides))
+        for place in next(iter(sides.values()))["lost"]:
+            table.add_row(place, *(str(side["lost"][place]) for side in sides.values()))
+        examples = _table("lost, for example", "where")
+        for some in list(sides.values())[-1]["examples"].values():
+            for one in some[:2]:
+                examples.add_row(plain(one["question"]), one["why"])
+        parts += [table, *([examples] if examples.row_count else [])]
+    numbers = _table("geometry", *(f">{name}" for name in sides))
+    for name in ("alignment", "uniformity", "apart", "anisotropy", "dimensions"):
+        values = [side["geometry"][name] for side in sides.values()]
+        if any(value is not None for value in values):
+            numbers.add_row(name, *("-" if value is None else f"{value:.3f}" for value in values))
+    for kind in next(iter(sides.values()))["geometry"]["cosines"]:
+        means = [side["geometry"]["cosines"][kind] for side in sides.values()]
+        numbers.add_row(f"cosine, {kind}", *(f"{one['mean']:.3f} ± {one['deviation']:.3f}" if one["n"] else "-" for one in means))
+    parts.append(numbers)
+    if (neighbours := found["neighbours"]) is not None:
+        parts.append(Text(f"Of its {neighbours['k']} nearest passages a passage keeps {neighbours['kept']:.0%} on average."))
+    parts.append(Text(f"Map of {found['map']['points']} passages: {found['map']['method']}."))
+    return Group(*_spaced(parts))
+
+
 def _set_aside(found: Iterable[Mapping[str, Any]]) -> list[RenderableType]:
     every = list(found)
     if not every:

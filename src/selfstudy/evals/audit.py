@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from html import escape
 
 from selfstudy.core.records import Record
-from selfstudy.evals.page import line, section, table, whole
+from selfstudy.evals.html import line, section, table, whole
 
 _MOST = 50
 

@@ -5,49 +5,22 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from html import escape
-from importlib import resources
 from typing import Any
 
 from selfstudy.core.records import Difference, Interval
 from selfstudy.evals import figures
 from selfstudy.evals.gate import Check, Verdict
+from selfstudy.evals.html import line, section, table, whole
 from selfstudy.evals.ranking import METRICS
 from selfstudy.evals.report_data import Asked, ReportData
 from selfstudy.evals.wording import chance, signed
 
 _MOST = 10
-_POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:"
 
 
 def page(data: ReportData) -> str:
     """The whole page. Its policy forbids the browser to load anything from elsewhere."""
-    from plotly.offline import get_plotlyjs
-
-    return whole(data.title, data.created, "\n".join(part for part in _sections(data) if part), get_plotlyjs())
-
-
-def whole(title: str, when: str, body: str, script: str = "") -> str:
-    """A page in the house's style around `body`, which is HTML; the title is text."""
-    style = resources.files("selfstudy.evals").joinpath("report.css").read_text("utf-8")
-    return f"""<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<meta http-equiv="Content-Security-Policy" content="{_POLICY}">
-<title>{escape(title)}</title>
-<style>{style}</style>
-{f"<script>{script}</script>" if script else ""}
-</head>
-<body>
-<main>
-<header><h1>{escape(title)}</h1>{line("when", when)}</header>
-{body}
-</main>
-</body>
-</html>
-"""
+    return whole(data.title, data.created, "\n".join(part for part in _sections(data) if part), plots=True)
 
 
 def _sections(data: ReportData) -> Iterable[str]:
@@ -74,16 +47,6 @@ def _sections(data: ReportData) -> Iterable[str]:
         yield section("Conditions", _checks(data.verdict.checks), "All of them must hold for a tuned model to go live.", "checks")
     if data.config or data.versions:
         yield section("How it was made", _table_of("Settings", data.config) + _table_of("Versions", data.versions), "", "made")
-
-
-def section(title: str, body: str, about: str = "", name: str = "") -> str:
-    """A card with a heading; `body` is HTML, all else text."""
-    return f'<section id="{name}"><h2>{escape(title)}</h2>{line("about", about)}{body}</section>'
-
-
-def line(kind: str, text: str) -> str:
-    """A paragraph of the class `kind`; nothing for an empty text."""
-    return f'<p class="{kind}">{escape(text)}</p>' if text else ""
 
 
 def _banner(verdict: Verdict) -> str:
@@ -204,10 +167,3 @@ def _table_of(title: str, values: dict[str, Any]) -> str:
     shown = {name: value if isinstance(value, str) else json.dumps(value, default=str) for name, value in values.items()}
     rows = [f'<tr><th scope="row">{escape(name)}</th><td class="text">{escape(text)}</td></tr>' for name, text in shown.items()]
     return f"<details><summary>{escape(title)} ({len(values)})</summary>{table([], rows, 'pairs')}</details>"
-
-
-def table(heads: Sequence[str], rows: Iterable[str], kind: str) -> str:
-    """A table of `rows`, which are HTML, under `heads`, which are text."""
-    head = "".join(f'<th scope="col">{escape(text)}</th>' for text in heads)
-    above = f"<thead><tr>{head}</tr></thead>" if heads else ""
-    return f'<div class="scroll"><table class="{kind}">{above}<tbody>{"".join(rows)}</tbody></table></div>'

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 
 from selfstudy.core.errors import BadInput, HomeError
 from selfstudy.core.ports import Vectors
-from selfstudy.core.records import Document, Passage, Place, Record, Scalar, Section
+from selfstudy.core.records import Document, Passage, Place, Record, Scalar, Section, digest
 from selfstudy.index import filters
 from selfstudy.index.analyze import body
 from selfstudy.index.state import State
@@ -215,6 +216,24 @@ class Snapshot:
         """The names that a filter may use."""
         names = {"id", "title", "source", *_HIDDEN}
         return frozenset(names.union(*(card.meta for card in self.documents.values()), *(card.facts for card in self.documents.values())))
+
+    @cached_property
+    def content(self) -> str:
+        """The same for equal passages, whichever home holds them."""
+        return digest("content", *self.ids)
+
+    @cached_property
+    def described(self) -> str:
+        """The same for equal documents, as filters see them, of equal passages."""
+        rows, documents = self._places
+        cards = (json.dumps(card.fields, sort_keys=True) for card in self.documents.values())
+        return digest(self.content, sha256(rows.tobytes() + documents.tobytes()).hexdigest(), *cards)
+
+    @cached_property
+    def shown(self) -> str:
+        """The same for equal passages, equal ones of which a search without a filter passes over."""
+        mask = self.mask(None)
+        return digest(self.content, "" if mask is None else sha256(mask.tobytes()).hexdigest())
 
     def _matching(self, node: filters.Node | None) -> Mask:
         asked = node is not None and not _HIDDEN.isdisjoint(filters.names(node))

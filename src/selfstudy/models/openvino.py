@@ -23,6 +23,7 @@ from selfstudy.core.errors import HomeError
 from selfstudy.core.files import sync_folder, write_json
 from selfstudy.core.ports import Progress, Vectors, silent
 from selfstudy.models.folder import ModelFolder
+from selfstudy.models.memory import ran_out
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -60,7 +61,10 @@ def _library() -> Any:
 
 
 class OpenVinoRuntime:
-    """Embeds with the converted model in `converted`. Safe to share between threads. Raises NotConvertible."""
+    """Embeds with the converted model in `converted`. Safe to share between threads. Raises NotConvertible.
+
+    Where memory runs out the batches become smaller, and stay so.
+    """
 
     name = "openvino"
 
@@ -87,6 +91,7 @@ class OpenVinoRuntime:
             raise NotConvertible(f"OpenVINO cannot compile it: {str(error).splitlines()[0]}") from error
         self._queue = openvino.AsyncInferQueue(compiled)
         self._lock = Lock()
+        self._tokens = _TOKENS
 
     def vectors(self, texts: Sequence[str], prompt: str, progress: Progress) -> Vectors:
         """(len(texts), dim) float32, rows of unit length."""
@@ -96,8 +101,17 @@ class OpenVinoRuntime:
             part = [prompt + text for text in texts[start : start + _CHUNK]]
             tokens = [encoding.ids for encoding in self._tokenizer.encode_batch(part)]
             with self._lock:
-                done = self._infer(tokens, out[start : start + len(part)], done, len(texts), progress)
+                done = self._inferred(tokens, out[start : start + len(part)], done, len(texts), progress)
         return out
+
+    def _inferred(self, tokens: Sequence[list[int]], out: Vectors, done: int, total: int, progress: Progress) -> int:
+        while True:
+            try:
+                return self._infer(tokens, out, done, total, progress)
+            except (RuntimeError, MemoryError) as error:
+                if not ran_out(error) or self._tokens == 1:
+                    raise
+            self._tokens = max(1, self._tokens // 4)
 
     def _infer(self, tokens: Sequence[list[int]], out: Vectors, done: int, total: int, progress: Progress) -> int:
         def keep(request: Any, rows: list[int]) -> None:
@@ -105,7 +119,7 @@ class OpenVinoRuntime:
 
         self._queue.set_callback(keep)
         try:
-            for rows in batches([len(ids) for ids in tokens]):
+            for rows in batches([len(ids) for ids in tokens], self._tokens):
                 ids, mask = self._padded([tokens[row] for row in rows])
                 self._queue.start_async({0: ids, 1: mask}, rows)
                 done += len(rows)

@@ -24,6 +24,7 @@ from selfstudy.index.snapshot import Snapshot
 from selfstudy.models.openai_embedder import TEXTS_A_CALL
 from selfstudy.recipes import candidate as c
 from selfstudy.recipes.adapted import adapted
+from selfstudy.recipes.caches import vectors_of
 from selfstudy.recipes.calibrate import calibration
 from selfstudy.recipes.decisions import Decisions
 from selfstudy.recipes.evaluate import own_ranks
@@ -259,7 +260,7 @@ class Study:
     def _folder(self, folder: Path) -> Embedder:
         from selfstudy.models.sentence import SentenceEmbedder
 
-        return SentenceEmbedder(folder)
+        return Remembering(SentenceEmbedder(folder), vectors_of(self.home, self.settings.cache))
 
     def _of(self, body: Artifact | None) -> Lazy:
         """The embedder of an artifact that holds a `model/`, or the base."""

@@ -14,9 +14,10 @@ from selfstudy.core import config
 from selfstudy.core.errors import BadInput, HomeError
 from selfstudy.core.files import Lock, make_folder, read_json, write_atomic, write_json
 from selfstudy.core.plugs import LLMS, resolve
-from selfstudy.core.ports import LLM
+from selfstudy.core.ports import LLM, Retriever
 from selfstudy.core.records import Answer, Hit
 from selfstudy.core.run import Planned, Quiet, Reporter, Run, Stop
+from selfstudy.index.cached import Cached, Rankings
 from selfstudy.index.fold import fold
 from selfstudy.index.snapshot import ANY, Snapshot
 from selfstudy.index.store import Store
@@ -24,6 +25,7 @@ from selfstudy.models.api import Meter
 from selfstudy.models.hf import HF
 from selfstudy.recipes import evaluate, ingest
 from selfstudy.recipes.adapt import Study
+from selfstudy.recipes.caches import rankings_of, vectors_of
 from selfstudy.recipes.decisions import Decisions
 from selfstudy.recipes.embedding import embed_missing
 from selfstudy.recipes.generator import GeneratorStudy, checked, folder_of
@@ -106,7 +108,7 @@ class Engine:
         if by not in WAYS:
             raise BadInput(f"by is {by!r}; it is one of {', '.join(WAYS)}.", "Use hybrid if in doubt.")
         snapshot, where = self.store.snapshot(), _with_superseded(where) if superseded else where
-        found = self._retrievers(snapshot)[by].search([question], k + 20 if isinstance(k, int) and k > 0 else k, where)[0]
+        found = self._serving(snapshot, by).search([question], k + 20 if isinstance(k, int) and k > 0 else k, where)[0]
         return [replace(hit, superseded_by=_superseded_by(snapshot, hit)) for hit in fold(found, k)]
 
     def ask(self, question: str, where: str | None = None, superseded: bool = False) -> Answer:
@@ -117,7 +119,7 @@ class Engine:
 
         snapshot, live = self.store.snapshot(), self.live
         where = _with_superseded(where) if superseded else where
-        retriever = self._retrievers(snapshot)["hybrid"]
+        retriever = self._serving(snapshot, "hybrid")
         llm = self._generator(live.generator) if live.generator else self.llm
         # A generator of one's own is not judged by an API that may be set as well: its passages stay here.
         critic = Judging(llm) if llm is not None and not live.generator and self.settings.judged else None
@@ -261,6 +263,48 @@ class Engine:
         decisions.say("keep", keep)
         return decisions.sample(sample, writer, dropped, seed)
 
+    def inspect(
+        self,
+        candidate: str | None = None,
+        queries: Path | None = None,
+        qrels: Path | None = None,
+        questions: int = 300,
+        out: Path | None = None,
+    ) -> dict[str, Any]:
+        """The space of the base beside that of a candidate (else of what is live, else of the last one judged), and where answers are lost.
+
+        Over the exam's questions of the last study, or labelled ones. The page is `out`, else in `reports`. Raises BadInput, NotEnough.
+        """
+        from selfstudy.evals.inside import write_inside
+        from selfstudy.recipes import inspection
+        from selfstudy.recipes.look import look
+
+        if (queries is None) != (qrels is None):
+            raise BadInput("Labelled questions are two files, and one was given.", "Give --queries and --qrels together.")
+        snapshot = self.store.snapshot()
+        sides = [("base", self.base), *self._other(candidate)]
+        if queries is not None and qrels is not None:
+            asked = inspection.labelled(snapshot, queries, qrels, questions)
+        else:
+            asked = inspection.held_out(self.home, snapshot, questions)
+        run = Run(self.home / "artifacts", self._reporter)
+        found = look(self.home, snapshot, run, sides, self._embedder, asked, queries is not None, self.settings.extract)
+        path = out if out is not None else make_folder(self.home / "reports") / f"inside-{sides[-1][1].fingerprint[:12]}.html"
+        write_inside(path, found)
+        return found.json() | {"page": str(path)}
+
+    def _other(self, candidate: str | None) -> list[tuple[str, System]]:
+        """What is looked at beside the base, and how it is called; none where nothing was trained."""
+        if candidate is not None:
+            judged = self.history_of.candidate(candidate)
+            if judged.system is None:
+                raise HomeError(f"The candidate {judged.key} is not kept here.", "Run `selfstudy adapt` again.")
+            return [("candidate", judged.system)]
+        if self.live.key is not None:
+            return [("live", self.live)]
+        trained = [event.system for event in self.history_of.events() if event.event == "judged" and event.system is not None]
+        return [("candidate", trained[-1])] if trained and trained[-1].fingerprint != self.base.fingerprint else []
+
     # What serves
 
     @cached_property
@@ -379,6 +423,17 @@ class Engine:
         """Every setting, its value, and where that came from."""
         return config.describe(self.settings, self._origins)
 
+    def _serving(self, snapshot: Snapshot, by: str) -> Retriever:
+        """What searches for a user: the live system's retriever of that name, whose rankings are kept."""
+        live = self.live
+        found: Retriever = self._retrievers(snapshot, live)[by]
+        rankings = self._rankings
+        return found if rankings is None else Cached(found, snapshot, f"{by} {live.fingerprint} {live.weight!r}", rankings)
+
+    @cached_property
+    def _rankings(self) -> Rankings | None:
+        return rankings_of(self.settings.cache)
+
     def _retrievers(self, snapshot: Snapshot, system: System | None = None) -> dict[str, Any]:
         system = system or self.live
         return retrievers(snapshot, self._embedder(system.embedder), system.weight)
@@ -391,7 +446,10 @@ class Engine:
 
     def _embedder(self, name: str) -> Remembering:
         if name not in self._loaded:
-            self._loaded[name] = Remembering(load_embedder(name, self.home, self.settings.api, self.meter))
+            embedder = load_embedder(name, self.home, self.settings.api, self.meter)
+            # What was paid for has a place of its own, where nothing is ever thrown away.
+            kept = None if getattr(embedder, "paid", False) else vectors_of(self.home, self.settings.cache)
+            self._loaded[name] = Remembering(embedder, kept)
         return self._loaded[name]
 
 

@@ -17,6 +17,7 @@ from selfstudy.corpus.redact import Kind
 from selfstudy.corpus.versions import Versions
 from selfstudy.evals.gate import Gate
 from selfstudy.models.api import Api, Budget
+from selfstudy.recipes.caches import Cache
 from selfstudy.recipes.generator import Tuning
 from selfstudy.synth.modelled import Modelled
 from selfstudy.synth.negatives import Negatives
@@ -71,3 +72,4 @@ class Settings(BaseModel):
     api: Api = Field(default_factory=Api)
     budget: Budget = Field(default_factory=Budget)
     abstain: Abstain = Field(default_factory=Abstain)
+    cache: Cache = Field(default_factory=Cache)
