@@ -207,15 +207,14 @@ class Snapshot:
         if found is None:
             if len(self._masks) >= _MASKS:
                 self._masks.clear()
-            node = filters.parse(where, self.fields) if where is not None else None
+            node = filters.parse(where, self.fields | _HIDDEN) if where is not None else None
             found = self._masks[where] = self._matching(node)
         return found
 
     @cached_property
     def fields(self) -> frozenset[str]:
         """The names that a filter may use."""
-        names = {"id", "title", "source", *_HIDDEN}
-        return frozenset(names.union(*(card.meta for card in self.documents.values()), *(card.facts for card in self.documents.values())))
+        return frozenset({"id", "title", "source"}.union(*(card.fields for card in self.documents.values())))
 
     @cached_property
     def content(self) -> str:
