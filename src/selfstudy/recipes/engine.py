@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -17,6 +18,7 @@ from selfstudy.core.plugs import LLMS, resolve
 from selfstudy.core.ports import LLM
 from selfstudy.core.records import Answer, Hit
 from selfstudy.core.run import Planned, Quiet, Reporter, Run, Stop
+from selfstudy.corpus.set_aside import SetAside
 from selfstudy.index.fold import fold
 from selfstudy.index.snapshot import Snapshot
 from selfstudy.index.store import Store
@@ -28,7 +30,9 @@ from selfstudy.recipes.decisions import Decisions
 from selfstudy.recipes.generator import GeneratorStudy, checked, folder_of
 from selfstudy.recipes.history import Event, History
 from selfstudy.recipes.ingest import Added
+from selfstudy.recipes.ledger import Ledger
 from selfstudy.recipes.outcome import Outcome
+from selfstudy.recipes.serving import Opening, Serving
 from selfstudy.recipes.settings import Settings
 from selfstudy.recipes.system import Remembering, System, load_embedder, retrievers
 
@@ -46,7 +50,9 @@ class Engine:
     print(engine.ask("How long is the warranty?").text)
     """
 
-    def __init__(self, home: Path, store: Store, settings: Settings, origins: dict[str, str], reporter: Reporter) -> None:
+    def __init__(
+        self, home: Path, store: Store, settings: Settings, origins: dict[str, str], reporter: Reporter, eager: bool = False
+    ) -> None:
         self.home = home
         self.store = store
         self.settings = settings
@@ -56,14 +62,21 @@ class Engine:
         self._loaded: dict[str, Remembering] = {}
         self._generators: dict[str, HF] = {}
         self._read: tuple[int, float] | None = None
+        self._loading = threading.RLock()
+        self._opening = Opening(store, self._live_of, self._embedder, eager)
 
     @classmethod
-    def open(cls, home: Path, *, create: bool = False, sets: Sequence[str] = (), reporter: Reporter | None = None) -> Self:
-        """The engine over the folder `home`, made where `create` is set; `sets` are `a.b=c`. Raises BadConfig, HomeError."""
+    def open(
+        cls, home: Path, *, create: bool = False, sets: Sequence[str] = (), reporter: Reporter | None = None, eager: bool = False
+    ) -> Self:
+        """The engine over the folder `home`, made where `create` is set; `sets` are `a.b=c`. Raises BadConfig, HomeError.
+
+        `eager` is for a service: everything is loaded before it serves, and many threads may ask at once.
+        """
         if home.exists() and not home.is_dir():
             raise HomeError(f"{home} is a file; a home is a folder.", "Give another --home, or move the file away.")
         settings, origins = config.load(Settings, home / "config.toml", sets)
-        return cls(home, Store.open(home, create), settings, origins, reporter or Quiet())
+        return cls(home, Store.open(home, create), settings, origins, reporter or Quiet(), eager)
 
     # Documents
 
@@ -75,29 +88,42 @@ class Engine:
         """Take documents out of the index. Raises BadInput for an id that is not there."""
         return ingest.remove(self.store, documents)
 
+    def set_aside(self) -> list[SetAside]:
+        """What could not be read, and why."""
+        return ingest.Readings(self.home).set_aside()
+
     # Questions
 
-    def search(self, question: str, k: int = 10, by: str = "hybrid", where: str | None = None) -> list[Hit]:
+    def serving(self) -> Serving:
+        """What answers now: the index and the live system, together and unchanging."""
+        return self._opening.now()
+
+    def search(self, question: str, k: int = 10, by: str = "hybrid", where: str | None = None, serving: Serving | None = None) -> list[Hit]:
         """The best `k` passages; near duplicates fold into the best of them. Raises BadInput."""
         if by not in WAYS:
             raise BadInput(f"by is {by!r}; it is one of {', '.join(WAYS)}.", "Use hybrid if in doubt.")
-        found = self._retrievers(self.store.snapshot())[by].search([question], k + 20 if isinstance(k, int) and k > 0 else k, where)[0]
-        return fold(found, k)
+        ways = (serving or self.serving()).retrievers
+        return fold(ways[by].search([question], k + 20 if isinstance(k, int) and k > 0 else k, where)[0], k)
 
-    def ask(self, question: str, where: str | None = None) -> Answer:
+    def ask(self, question: str, where: str | None = None, serving: Serving | None = None) -> Answer:
         """An answer with citations, or that the documents do not hold one. Raises BadInput."""
         from selfstudy.answer.ask import answer
         from selfstudy.answer.judged import Judging
         from selfstudy.recipes.calibrate import calibration_of
 
-        snapshot, live = self.store.snapshot(), self.live
-        retriever = self._retrievers(snapshot)["hybrid"]
-        llm = self._generator(live.generator) if live.generator else self.llm
+        now = serving or self.serving()
+        llm = self._generator(now.live.generator) if now.live.generator else self.llm
         # A generator of one's own is not judged by an API that may be set as well: its passages stay here.
-        critic = Judging(llm) if llm is not None and not live.generator and self.settings.judged else None
-        embedder, cfg = self._embedder(live.embedder), self.settings.extract
-        found = answer(question, retriever, embedder, calibration_of(live), where, cfg, llm, critic)
-        return replace(found, citations=tuple(self._named(snapshot, citation) for citation in found.citations))
+        critic = Judging(llm) if llm is not None and not now.live.generator and self.settings.judged else None
+        found = answer(
+            question, now.retrievers["hybrid"], now.embedder, calibration_of(now.live), where, self.settings.extract, llm, critic
+        )
+        return replace(found, citations=tuple(self._named(now.snapshot, citation) for citation in found.citations))
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        """Who asked what through a service, and how people judged the answers."""
+        return Ledger(self.home)
 
     def _named(self, snapshot: Snapshot, citation: Any) -> Any:
         card = snapshot.documents.get(citation.document)
@@ -251,8 +277,10 @@ class Engine:
     @property
     def base(self) -> System:
         """The system before anything was learned."""
+        return self._base_of(self.store.snapshot())
+
+    def _base_of(self, snapshot: Snapshot) -> System:
         embedder = self._embedder(self.settings.embedder)
-        snapshot = self.store.snapshot()
         if self._read is None or self._read[0] != snapshot.version:
             self._read = (snapshot.version, known_share(snapshot, embedder))
         weight = self.settings.weight if self._read[1] >= _READS else 0.0
@@ -261,12 +289,16 @@ class Engine:
     @property
     def live(self) -> System:
         """The system that answers now."""
-        said = self.store.state.live
+        return self._live_of(self.store.snapshot())
+
+    def _live_of(self, snapshot: Snapshot) -> System:
+        """The system that the pointer named when this was the index."""
+        said = snapshot.state.live
         if said is None:
-            return self.base
+            return self._base_of(snapshot)
         system = System.load(said)
         if system.key is None:  # the base with its calibration, which holds only for the embedder and share that it was made with
-            base = self.base
+            base = self._base_of(snapshot)
             return system if replace(system, abstention=None) == base else base
         return system
 
@@ -342,7 +374,7 @@ class Engine:
             "documents": len(snapshot.documents),
             "passages": len(snapshot),
             "near_duplicates": sum(passage.near is not None for passage in snapshot.passages),
-            "set_aside": [one.json() for one in ingest.Readings(self.home).set_aside()],
+            "set_aside": [one.json() for one in self.set_aside()],
             "live": live.json(),
             "index_version": snapshot.version,
             "missing_vectors": len(snapshot.missing(live.fingerprint)),
@@ -358,11 +390,13 @@ class Engine:
 
     def _generator(self, name: str) -> HF:
         """A generator that was tuned here, loaded once."""
-        if name not in self._generators:
-            self._generators[name] = HF(folder_of(name, self.home / "artifacts"))
-        return self._generators[name]
+        with self._loading:
+            if name not in self._generators:
+                self._generators[name] = HF(folder_of(name, self.home / "artifacts"))
+            return self._generators[name]
 
     def _embedder(self, name: str) -> Remembering:
-        if name not in self._loaded:
-            self._loaded[name] = Remembering(load_embedder(name, self.home, self.settings.api, self.meter))
-        return self._loaded[name]
+        with self._loading:
+            if name not in self._loaded:
+                self._loaded[name] = Remembering(load_embedder(name, self.home, self.settings.api, self.meter))
+            return self._loaded[name]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,8 @@ from selfstudy.index.snapshot import Snapshot
 from selfstudy.recipes.adapted import load_adapted
 
 ARTIFACT = "artifact:"
+REMEMBERED = 20_000
+"""Questions whose vectors are kept in memory; the oldest go first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +70,7 @@ class Remembering:
     def __init__(self, embedder: Embedder) -> None:
         self._embedder = embedder
         self._seen: dict[str, Vectors] = {}
+        self._guard = threading.Lock()
 
     @property
     def name(self) -> str:
@@ -98,7 +102,15 @@ class Remembering:
 
         if role != "query":
             return self._embedder.embed(texts, role, progress)
-        new = list(dict.fromkeys(text for text in texts if text not in self._seen))
+        seen = {text: vector for text in texts if (vector := self._seen.get(text)) is not None}
+        new = list(dict.fromkeys(text for text in texts if text not in seen))
         if new:
-            self._seen.update(zip(new, self._embedder.embed(new, "query", progress), strict=True))
-        return np.stack([self._seen[text] for text in texts]) if len(texts) else np.empty((0, self.dim), np.float32)
+            seen.update(zip(new, self._embedder.embed(new, "query", progress), strict=True))
+            self._keep({text: seen[text] for text in new})
+        return np.stack([seen[text] for text in texts]) if len(texts) else np.empty((0, self.dim), np.float32)
+
+    def _keep(self, vectors: dict[str, Vectors]) -> None:
+        with self._guard:
+            self._seen.update(vectors)
+            for text in list(self._seen)[: max(0, len(self._seen) - REMEMBERED)]:
+                del self._seen[text]
