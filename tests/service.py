@@ -53,7 +53,7 @@ class Server:
         return f"http://127.0.0.1:{self.port}"
 
     def call(self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None, key: str = "") -> Reply:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=180)
         try:
             given = {**(headers or {}), **({"Authorization": f"Bearer {key}"} if key else {})}
             if body is not None and not isinstance(body, bytes):
@@ -81,7 +81,7 @@ class Server:
 def serving(home: Path, **settings: Any) -> Iterator[Server]:
     """Serve `home` until the block ends."""
     home.mkdir(parents=True, exist_ok=True)
-    settings = {"sets": ("embedder=fake:64",), "seconds": 30.0} | settings
+    settings = {"sets": ("embedder=fake:64",), "seconds": 150.0} | settings
     app = make(Serve(home=home, **settings))
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
@@ -91,7 +91,7 @@ def serving(home: Path, **settings: Any) -> Iterator[Server]:
         thread.start()
         try:
             found = Server(home, listening.getsockname()[1], app)
-            until = time.monotonic() + 120
+            until = time.monotonic() + 300
             while not (server.started and app.state.service.ready):
                 assert time.monotonic() < until, "the server does not start"
                 assert thread.is_alive(), "the server ended"

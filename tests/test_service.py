@@ -236,7 +236,7 @@ def test_keys_have_scopes(path: None, tmp_path: Path) -> None:
             assert server.call(method, door, key=writes).status == 403, door
         asked = server.get("/ledger", administers).json
         assert [(one["user"], one["question"]) for one in asked] == [("ask", "alpha valve")]
-        with socket.create_connection(("127.0.0.1", server.port), timeout=60) as stranger:
+        with socket.create_connection(("127.0.0.1", server.port), timeout=150) as stranger:
             stranger.sendall(b"POST /documents HTTP/1.1\r\nHost: localhost\r\nContent-Length: 40000000\r\n\r\n")
             assert stranger.recv(100).startswith(b"HTTP/1.1 401"), "before a byte of the body is read"
         kept = (server.home / "keys.json").read_text()
@@ -308,7 +308,7 @@ def test_a_full_queue_refuses_and_says_when_to_come_again(path: None, tmp_path: 
         truly = Engine.search
 
         def slow(*args: Any, **kwargs: Any) -> Any:
-            assert free.wait(60)
+            assert free.wait(150)
             return truly(*args, **kwargs)
 
         monkeypatch.setattr(Engine, "search", slow)
@@ -316,14 +316,14 @@ def test_a_full_queue_refuses_and_says_when_to_come_again(path: None, tmp_path: 
         threads = [threading.Thread(target=lambda: replies.append(server.post("/search", {"question": "tea"}))) for _ in range(5)]
         for thread in threads:
             thread.start()
-        until = time.monotonic() + 60
+        until = time.monotonic() + 150
         while len(replies) < 3 and time.monotonic() < until:
             time.sleep(0.02)
         assert [(reply.status, reply.headers.get("retry-after")) for reply in replies] == [(429, "1")] * 3
         assert server.get("/healthz").status == 200
         free.set()
         for thread in threads:
-            thread.join(60)
+            thread.join(150)
         assert sorted(reply.status for reply in replies) == [200, 200, 429, 429, 429]
         assert server.app.state.service.asking.pending == 0
 
@@ -332,7 +332,7 @@ def test_what_takes_too_long_is_given_up(path: None, tmp_path: Path, monkeypatch
     with serving(tmp_path / "home", seconds=3.0) as server:
         filled(server)
         free = threading.Event()
-        monkeypatch.setattr(Engine, "search", lambda *_, **__: free.wait(60) and [])
+        monkeypatch.setattr(Engine, "search", lambda *_, **__: free.wait(150) and [])
         reply = server.post("/search", {"question": "tea"})
         free.set()
         assert (reply.status, reply.json["error"]["kind"]) == (504, "TooSlow")
@@ -360,10 +360,10 @@ def test_what_is_asked_and_keys_are_not_in_the_log(server: Server, caplog: pytes
 def test_bodies_that_are_too_large_or_stop_coming(server: Server) -> None:
     assert server.call("POST", "/ask", b"x" * 30_000, {"Content-Type": "application/json"}).status == 413
     assert server.upload("big.md", b"x" * 300_000).status == 413
-    with socket.create_connection(("127.0.0.1", server.port), timeout=60) as half:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=150) as half:
         half.sendall(b'POST /ask HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 90\r\n\r\n{"que')
         assert half.recv(100).startswith(b"HTTP/1.1 408")
-    with socket.create_connection(("127.0.0.1", server.port), timeout=60) as closed:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=150) as closed:
         closed.sendall(b'POST /ask HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 90\r\n\r\n{"que')
         closed.shutdown(socket.SHUT_WR)
     assert server.get("/healthz").status == 200
@@ -402,12 +402,12 @@ def test_promote_while_people_ask(path: None, tmp_path: Path) -> None:
                 writer.set_live(system.json() if system else None)
                 writer.commit()
             seen = len(replies)
-            until = time.monotonic() + 60
+            until = time.monotonic() + 150
             while len(replies) < seen + 5 and time.monotonic() < until:
                 time.sleep(0.02)
         stop.set()
         for thread in threads:
-            thread.join(60)
+            thread.join(150)
         assert {reply.status for reply in replies} == {200}
         scores: dict[bool, set[Any]] = {}
         for reply in replies:

@@ -35,7 +35,6 @@ class Service:
         self.metrics = Metrics()
         self.asking = Pool("ask", settings.threads, settings.queue)
         self.changing = Pool("change", 1, _WRITES)
-        self.metrics.waiting.set_function(lambda: self.asking.pending)
         self.ready = False
         self.jobs: dict[Path, Job] = {}
         self._engines: OrderedDict[Path, Engine] = OrderedDict()
@@ -86,7 +85,8 @@ class Caller:
 
     async def ask(self, function: Callable[[Engine], T]) -> T:
         """`function` of the caller's Engine, in the pool for questions. Raises Full, TooSlow."""
-        return await self.service.asking.run(self.service.settings.seconds, lambda: function(self.service.engine(self.tenant)))
+        with self.service.metrics.waiting.track_inprogress():
+            return await self.service.asking.run(self.service.settings.seconds, lambda: function(self.service.engine(self.tenant)))
 
     async def change(self, function: Callable[[Engine], T]) -> T:
         """`function` of the caller's Engine, one at a time; where another process writes, it waits for it as long as allowed."""

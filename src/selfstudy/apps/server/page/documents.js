@@ -28,7 +28,7 @@ export async function list(offset = 0) {
   const found = await get(`documents?${new URLSearchParams({ contains, offset, limit: PAGE })}`);
   if (contains !== by("contains").value) return;  // typed on since
   const rows = found.documents.map(one => part("li", { class: "row" },
-    part("span", { class: "grow" }, part("strong", {}, one.title || one.id), part("span", { class: "soft" }, ` ${one.id}`)),
+    part("span", { class: "grow" }, part("strong", {}, one.title || one.id), one.title ? part("span", { class: "soft" }, ` ${one.id}`) : null),
     part("button", { type: "button", class: "quiet", "data-remove": one.id, "aria-label": `${say("remove")} ${one.id}` }, say("remove"))));
   if (offset) by("listed").append(...rows);
   else fill(by("listed"), ...rows);
