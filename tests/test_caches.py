@@ -22,6 +22,7 @@ from selfstudy.core.ports import Progress, Role, Vectors, silent
 from selfstudy.index.cached import Cached, InMemory
 from selfstudy.index.lexical import Lexical
 from selfstudy.models.kept import KeptVectors
+from selfstudy.recipes import serving
 from selfstudy.recipes.caches import Cache, rankings_of
 from selfstudy.recipes.engine import Engine
 from selfstudy.recipes.system import Remembering, System
@@ -197,10 +198,10 @@ def engine(home: Path) -> Engine:
     return Engine.open(home.absolute())
 
 
-def watched(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+def watched(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The questions that the engine's retrievers are truly asked from now on."""
     asked: list[str] = []
-    truly = engine._retrievers
+    truly = serving.retrievers
 
     def watching(*given: Any) -> dict[str, Any]:
         found: dict[str, Any] = {}
@@ -209,13 +210,13 @@ def watched(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> list[str]:
             found[name].questions = asked
         return found
 
-    monkeypatch.setattr(engine, "_retrievers", watching)
+    monkeypatch.setattr(serving, "retrievers", watching)
     return asked
 
 
 def test_a_question_is_searched_once(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     expected = Engine.open(engine.home, sets=["cache.rankings=0"]).search("green tea")
-    asked = watched(engine, monkeypatch)
+    asked = watched(monkeypatch)
     assert engine.search("green tea") == expected
     assert engine.search("green tea") == expected
     assert asked == ["green tea"]

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from selfstudy import __version__
-from selfstudy.apps import output, tables
+from selfstudy.apps import output, serving, tables
 from selfstudy.apps.progress import watching
 from selfstudy.core.errors import BadConfig, BadInput, SelfstudyError, Stopped
 
@@ -32,6 +32,7 @@ app = typer.Typer(
 )
 config_app = typer.Typer(help="What the settings are and where each came from.", rich_markup_mode=None)
 app.add_typer(config_app, name="config")
+app.add_typer(serving.keys_app, name="keys")
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
 Superseded = Annotated[bool, typer.Option("--superseded", help="Outdated versions of documents too, which are left out otherwise.")]
@@ -260,6 +261,9 @@ def rollback(context: typer.Context, json: Json = False) -> None:
     with context.obj.engine() as engine:
         result = engine.rollback()
     output.show_json(result) if json else output.show(tables.history([result]))
+
+
+app.command(epilog="Example: selfstudy serve --port 8321")(serving.serve)
 
 
 @config_app.command("show", epilog="Example: selfstudy config show")

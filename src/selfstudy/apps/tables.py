@@ -175,6 +175,14 @@ def settings(rows: Sequence[Mapping[str, Any]]) -> RenderableType:
     return table
 
 
+def keys(rows: Sequence[Mapping[str, Any]]) -> RenderableType:
+    """Each key with what it may do."""
+    table = _table("key", "scope", "tenant", "made")
+    for row in rows:
+        table.add_row(row["name"], row["scope"], row["tenant"], row["made"])
+    return table
+
+
 def outcome(result: Mapping[str, Any]) -> RenderableType:
     """What `adapt` did: the questions, the measurements before and after, the verdict, the report."""
     parts: list[RenderableType] = []

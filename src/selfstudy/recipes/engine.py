@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -14,16 +15,15 @@ from selfstudy.core import config
 from selfstudy.core.errors import BadInput, HomeError
 from selfstudy.core.files import Lock, make_folder, read_json, write_atomic, write_json
 from selfstudy.core.plugs import LLMS, resolve
-from selfstudy.core.ports import LLM, Retriever
+from selfstudy.core.ports import LLM
 from selfstudy.core.records import Answer, Hit
 from selfstudy.core.run import Planned, Quiet, Reporter, Run, Stop
-from selfstudy.index.cached import Cached, Rankings
-from selfstudy.index.fold import fold
-from selfstudy.index.snapshot import ANY, Snapshot
+from selfstudy.corpus.set_aside import SetAside
+from selfstudy.index.snapshot import Snapshot
 from selfstudy.index.store import Store
 from selfstudy.models.api import Meter
 from selfstudy.models.hf import HF
-from selfstudy.recipes import evaluate, ingest
+from selfstudy.recipes import asking, evaluate, ingest
 from selfstudy.recipes.adapt import Study
 from selfstudy.recipes.caches import rankings_of, vectors_of
 from selfstudy.recipes.decisions import Decisions
@@ -31,16 +31,16 @@ from selfstudy.recipes.embedding import embed_missing
 from selfstudy.recipes.generator import GeneratorStudy, checked, folder_of
 from selfstudy.recipes.history import Event, History
 from selfstudy.recipes.ingest import Added
+from selfstudy.recipes.ledger import Ledger
 from selfstudy.recipes.outcome import Outcome
 from selfstudy.recipes.rulings import Rulings
+from selfstudy.recipes.serving import Opening, Serving
 from selfstudy.recipes.settings import Settings
 from selfstudy.recipes.settle import READS, settle
 from selfstudy.recipes.system import Remembering, System, known_share, load_embedder, retrievers
 
 if TYPE_CHECKING:
     from selfstudy.evals.audit import Audit
-
-WAYS = ("lexical", "dense", "hybrid")
 
 
 class Engine:
@@ -52,7 +52,9 @@ class Engine:
     print(engine.ask("How long is the warranty?").text)
     """
 
-    def __init__(self, home: Path, store: Store, settings: Settings, origins: dict[str, str], reporter: Reporter) -> None:
+    def __init__(
+        self, home: Path, store: Store, settings: Settings, origins: dict[str, str], reporter: Reporter, eager: bool = False
+    ) -> None:
         self.home = home
         self.store = store
         self.settings = settings
@@ -62,14 +64,21 @@ class Engine:
         self._loaded: dict[str, Remembering] = {}
         self._generators: dict[str, HF] = {}
         self._read: tuple[int, float] | None = None
+        self._loading = threading.RLock()
+        self._opening = Opening(store, self._live_of, self._embedder, rankings_of(settings.cache), eager)
 
     @classmethod
-    def open(cls, home: Path, *, create: bool = False, sets: Sequence[str] = (), reporter: Reporter | None = None) -> Self:
-        """The engine over the folder `home`, made where `create` is set; `sets` are `a.b=c`. Raises BadConfig, HomeError."""
+    def open(
+        cls, home: Path, *, create: bool = False, sets: Sequence[str] = (), reporter: Reporter | None = None, eager: bool = False
+    ) -> Self:
+        """The engine over the folder `home`, made where `create` is set; `sets` are `a.b=c`. Raises BadConfig, HomeError.
+
+        `eager` is for a service: everything is loaded before it serves, and many threads may ask at once.
+        """
         if home.exists() and not home.is_dir():
             raise HomeError(f"{home} is a file; a home is a folder.", "Give another --home, or move the file away.")
         settings, origins = config.load(Settings, home / "config.toml", sets)
-        return cls(home, Store.open(home, create), settings, origins, reporter or Quiet())
+        return cls(home, Store.open(home, create), settings, origins, reporter or Quiet(), eager)
 
     # Documents
 
@@ -101,38 +110,39 @@ class Engine:
         critic = Judging(self.llm) if judge and self.llm is not None else None
         return audit(self.home, self.store.snapshot(), self.settings, embedder, ingest.Readings(self.home).set_aside(), critic)
 
+    def set_aside(self) -> list[SetAside]:
+        """What could not be read, and why."""
+        return ingest.Readings(self.home).set_aside()
+
     # Questions
 
-    def search(self, question: str, k: int = 10, by: str = "hybrid", where: str | None = None, superseded: bool = False) -> list[Hit]:
+    def serving(self) -> Serving:
+        """What answers now: the index and the live system, together and unchanging; `search` and `ask` take it."""
+        return self._opening.now()
+
+    def search(
+        self,
+        question: str,
+        k: int = 10,
+        by: str = "hybrid",
+        where: str | None = None,
+        superseded: bool = False,
+        *,
+        serving: Serving | None = None,
+    ) -> list[Hit]:
         """The best `k` passages; near duplicates fold into the best of them. `superseded`: of outdated versions too. Raises BadInput."""
-        if by not in WAYS:
-            raise BadInput(f"by is {by!r}; it is one of {', '.join(WAYS)}.", "Use hybrid if in doubt.")
-        snapshot, where = self.store.snapshot(), _with_superseded(where) if superseded else where
-        found = self._serving(snapshot, by).search([question], k + 20 if isinstance(k, int) and k > 0 else k, where)[0]
-        return [replace(hit, superseded_by=_superseded_by(snapshot, hit)) for hit in fold(found, k)]
+        return asking.search(serving or self.serving(), question, k, by, where, superseded)
 
-    def ask(self, question: str, where: str | None = None, superseded: bool = False) -> Answer:
+    def ask(self, question: str, where: str | None = None, superseded: bool = False, *, serving: Serving | None = None) -> Answer:
         """An answer with citations, or that the documents do not hold one; with `superseded`, outdated versions too. Raises BadInput."""
-        from selfstudy.answer.ask import answer
-        from selfstudy.answer.judged import Judging
-        from selfstudy.recipes.calibrate import calibration_of
+        now = serving or self.serving()
+        tuned = self._generator(now.live.generator) if now.live.generator else None
+        return asking.ask(now, self.settings, tuned or self.llm, question, where, superseded)
 
-        snapshot, live = self.store.snapshot(), self.live
-        where = _with_superseded(where) if superseded else where
-        retriever = self._serving(snapshot, "hybrid")
-        llm = self._generator(live.generator) if live.generator else self.llm
-        # A generator of one's own is not judged by an API that may be set as well: its passages stay here.
-        critic = Judging(llm) if llm is not None and not live.generator and self.settings.judged else None
-        embedder, cfg = self._embedder(live.embedder), self.settings.extract
-        found = answer(question, retriever, embedder, calibration_of(live), where, cfg, llm, critic)
-        hits = tuple(replace(hit, superseded_by=_superseded_by(snapshot, hit)) for hit in found.hits)
-        return replace(found, citations=tuple(self._named(snapshot, citation) for citation in found.citations), hits=hits)
-
-    def _named(self, snapshot: Snapshot, citation: Any) -> Any:
-        card = snapshot.documents.get(citation.document)
-        if card is None:
-            return citation
-        return replace(citation, title=card.title or citation.title, source=card.source, superseded_by=card.superseded_by)
+    @cached_property
+    def ledger(self) -> Ledger:
+        """Who asked what through a service, and how people judged the answers."""
+        return Ledger(self.home)
 
     # Study
 
@@ -324,8 +334,10 @@ class Engine:
     @property
     def base(self) -> System:
         """The system before anything was learned."""
+        return self._base_of(self.store.snapshot())
+
+    def _base_of(self, snapshot: Snapshot) -> System:
         embedder = self._embedder(self.settings.embedder)
-        snapshot = self.store.snapshot()
         if self._read is None or self._read[0] != snapshot.version:
             self._read = (snapshot.version, known_share(snapshot, embedder))
         weight = self.settings.weight if self._read[1] >= READS else 0.0
@@ -334,12 +346,16 @@ class Engine:
     @property
     def live(self) -> System:
         """The system that answers now."""
-        said = self.store.state.live
+        return self._live_of(self.store.snapshot())
+
+    def _live_of(self, snapshot: Snapshot) -> System:
+        """The system that the pointer named when this was the index."""
+        said = snapshot.state.live
         if said is None:
-            return self.base
+            return self._base_of(snapshot)
         system = System.load(said)
         if system.key is None:  # the base with its calibration, which holds only for the embedder and share that it was made with
-            base = self.base
+            base = self._base_of(snapshot)
             return system if replace(system, abstention=None) == base else base
         return system
 
@@ -413,7 +429,7 @@ class Engine:
             "documents": len(snapshot.documents),
             "passages": len(snapshot),
             "near_duplicates": sum(passage.near is not None for passage in snapshot.passages),
-            "set_aside": [one.json() for one in ingest.Readings(self.home).set_aside()],
+            "set_aside": [one.json() for one in self.set_aside()],
             "live": live.json(),
             "index_version": snapshot.version,
             "missing_vectors": len(snapshot.missing(live.fingerprint)),
@@ -423,41 +439,22 @@ class Engine:
         """Every setting, its value, and where that came from."""
         return config.describe(self.settings, self._origins)
 
-    def _serving(self, snapshot: Snapshot, by: str) -> Retriever:
-        """What searches for a user: the live system's retriever of that name, whose rankings are kept."""
-        live = self.live
-        found: Retriever = self._retrievers(snapshot, live)[by]
-        rankings = self._rankings
-        return found if rankings is None else Cached(found, snapshot, f"{by} {live.fingerprint} {live.weight!r}", rankings)
-
-    @cached_property
-    def _rankings(self) -> Rankings | None:
-        return rankings_of(self.settings.cache)
-
     def _retrievers(self, snapshot: Snapshot, system: System | None = None) -> dict[str, Any]:
         system = system or self.live
         return retrievers(snapshot, self._embedder(system.embedder), system.weight)
 
     def _generator(self, name: str) -> HF:
         """A generator that was tuned here, loaded once."""
-        if name not in self._generators:
-            self._generators[name] = HF(folder_of(name, self.home / "artifacts"))
-        return self._generators[name]
+        with self._loading:
+            if name not in self._generators:
+                self._generators[name] = HF(folder_of(name, self.home / "artifacts"))
+            return self._generators[name]
 
     def _embedder(self, name: str) -> Remembering:
-        if name not in self._loaded:
-            embedder = load_embedder(name, self.home, self.settings.api, self.meter)
-            # What was paid for has a place of its own, where nothing is ever thrown away.
-            kept = None if getattr(embedder, "paid", False) else vectors_of(self.home, self.settings.cache)
-            self._loaded[name] = Remembering(embedder, kept)
-        return self._loaded[name]
-
-
-def _with_superseded(where: str | None) -> str:
-    """The filter `where`, outdated versions let through."""
-    return ANY if where is None else f"({where}) and {ANY}"
-
-
-def _superseded_by(snapshot: Snapshot, hit: Hit) -> str | None:
-    """What took the place of the hit's document; a passage that stands in a current one too has that first among its places."""
-    return snapshot.documents[hit.passage.places[0].document].superseded_by
+        with self._loading:
+            if name not in self._loaded:
+                embedder = load_embedder(name, self.home, self.settings.api, self.meter)
+                # What was paid for has a place of its own, where nothing is ever thrown away.
+                kept = None if getattr(embedder, "paid", False) else vectors_of(self.home, self.settings.cache)
+                self._loaded[name] = Remembering(embedder, kept)
+            return self._loaded[name]

@@ -1,0 +1,56 @@
+"""Search and answers over what serves at one moment; what is found says which documents another one took the place of."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from selfstudy.core.errors import BadInput
+from selfstudy.core.ports import LLM
+from selfstudy.core.records import Answer, Citation, Hit
+from selfstudy.index.fold import fold
+from selfstudy.index.snapshot import ANY, Snapshot
+from selfstudy.recipes.serving import Serving
+from selfstudy.recipes.settings import Settings
+
+WAYS = ("lexical", "dense", "hybrid")
+
+
+def search(now: Serving, question: str, k: int, by: str, where: str | None, superseded: bool) -> list[Hit]:
+    """As `Engine.search`."""
+    if by not in WAYS:
+        raise BadInput(f"by is {by!r}; it is one of {', '.join(WAYS)}.", "Use hybrid if in doubt.")
+    found = now.retrievers[by].search([question], k + 20 if isinstance(k, int) and k > 0 else k, _let_through(where, superseded))[0]
+    return [_dated(now.snapshot, hit) for hit in fold(found, k)]
+
+
+def ask(now: Serving, settings: Settings, llm: LLM | None, question: str, where: str | None, superseded: bool) -> Answer:
+    """As `Engine.ask`; `llm` is the generator that was tuned here, where one serves, else that of the settings."""
+    from selfstudy.answer.ask import answer
+    from selfstudy.answer.judged import Judging
+    from selfstudy.recipes.calibrate import calibration_of
+
+    retriever, where = now.retrievers["hybrid"], _let_through(where, superseded)
+    # A generator of one's own is not judged by an API that may be set as well: its passages stay here.
+    critic = Judging(llm) if llm is not None and not now.live.generator and settings.judged else None
+    found = answer(question, retriever, now.embedder, calibration_of(now.live), where, settings.extract, llm, critic)
+    citations = tuple(_named(now.snapshot, citation) for citation in found.citations)
+    return replace(found, citations=citations, hits=tuple(_dated(now.snapshot, hit) for hit in found.hits))
+
+
+def _let_through(where: str | None, superseded: bool) -> str | None:
+    """The filter `where`, which with `superseded` lets outdated versions through."""
+    if not superseded:
+        return where
+    return ANY if where is None else f"({where}) and {ANY}"
+
+
+def _dated(snapshot: Snapshot, hit: Hit) -> Hit:
+    """What took the place of the hit's document; a passage that stands in a current one too has that first among its places."""
+    return replace(hit, superseded_by=snapshot.documents[hit.passage.places[0].document].superseded_by)
+
+
+def _named(snapshot: Snapshot, citation: Citation) -> Citation:
+    card = snapshot.documents.get(citation.document)
+    if card is None:
+        return citation
+    return replace(citation, title=card.title or citation.title, source=card.source, superseded_by=card.superseded_by)
