@@ -15,7 +15,7 @@ from selfstudy.core.errors import BadInput, HomeError
 from selfstudy.core.files import Lock, make_folder, read_json, write_atomic, write_json
 from selfstudy.core.plugs import LLMS, resolve
 from selfstudy.core.ports import LLM
-from selfstudy.core.records import Answer, Hit
+from selfstudy.core.records import Answer, Hit, Message
 from selfstudy.core.run import Planned, Quiet, Reporter, Run, Stop
 from selfstudy.index.fold import fold
 from selfstudy.index.snapshot import Snapshot
@@ -29,6 +29,7 @@ from selfstudy.recipes.generator import GeneratorStudy, checked, folder_of
 from selfstudy.recipes.history import Event, History
 from selfstudy.recipes.ingest import Added
 from selfstudy.recipes.outcome import Outcome
+from selfstudy.recipes.reflected import Mode, reflected
 from selfstudy.recipes.settings import Settings
 from selfstudy.recipes.system import Remembering, System, load_embedder, retrievers
 
@@ -84,19 +85,40 @@ class Engine:
         found = self._retrievers(self.store.snapshot())[by].search([question], k + 20 if isinstance(k, int) and k > 0 else k, where)[0]
         return fold(found, k)
 
-    def ask(self, question: str, where: str | None = None) -> Answer:
-        """An answer with citations, or that the documents do not hold one. Raises BadInput."""
+    def ask(
+        self,
+        question: str,
+        where: str | None = None,
+        *,
+        mode: Mode | None = None,
+        choices: Sequence[str] = (),
+        conversation: Sequence[Message] = (),
+    ) -> Answer:
+        """An answer with citations, or that the documents do not hold one; the settings' `reflect.mode` unless one is given.
+
+        With `conversation`, the turns before, a model first rewrites the question so that it stands alone. Raises BadInput.
+        """
         from selfstudy.answer.ask import answer
         from selfstudy.answer.judged import Judging
+        from selfstudy.answer.standalone import standalone
         from selfstudy.recipes.calibrate import calibration_of
 
         snapshot, live = self.store.snapshot(), self.live
         retriever = self._retrievers(snapshot)["hybrid"]
         llm = self._generator(live.generator) if live.generator else self.llm
-        # A generator of one's own is not judged by an API that may be set as well: its passages stay here.
-        critic = Judging(llm) if llm is not None and not live.generator and self.settings.judged else None
-        embedder, cfg = self._embedder(live.embedder), self.settings.extract
-        found = answer(question, retriever, embedder, calibration_of(live), where, cfg, llm, critic)
+        cfg = self.settings.reflect.model_copy(update={"mode": mode} if mode is not None else {})
+        if llm is None and (cfg.mode != "plain" or conversation or choices):
+            asked = "a conversation" if conversation else "a choice" if choices else f"--mode {cfg.mode}"
+            raise BadInput(f"There is no model for {asked}.", "Name one: --set llm=openai:<model>, or hf:<name or folder>.")
+        if llm is not None and conversation:
+            question = standalone(llm, conversation, question)
+        if llm is not None and (cfg.mode != "plain" or choices):
+            found = reflected(question, retriever, llm, cfg, where, choices)
+        else:
+            # A generator of one's own is not judged by an API that may be set as well: its passages stay here.
+            critic = Judging(llm) if llm is not None and not live.generator and self.settings.judged else None
+            embedder = self._embedder(live.embedder)
+            found = answer(question, retriever, embedder, calibration_of(live), where, self.settings.extract, llm, critic)
         return replace(found, citations=tuple(self._named(snapshot, citation) for citation in found.citations))
 
     def _named(self, snapshot: Snapshot, citation: Any) -> Any:
