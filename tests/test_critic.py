@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,16 +14,20 @@ from pydantic import SecretStr
 from tiny import causal
 
 from selfstudy.answer.critics import Instructed
+from selfstudy.answer.reflective import Reflect
+from selfstudy.answer.speaking import Tuned
 from selfstudy.core.artifacts import manifest, read_records, write_records
 from selfstudy.core.critique import LABELS, TASKS, asked, instruction
 from selfstudy.core.errors import Stopped
 from selfstudy.core.ports import Judge
-from selfstudy.core.records import Artifact, Conversation, Passage, passage_id
-from selfstudy.core.run import Run
+from selfstudy.core.records import Artifact, Conversation, Hit, Passage, passage_id
+from selfstudy.core.run import Lazy, Run
 from selfstudy.models.api import Api, Endpoint
 from selfstudy.models.decoder import HFDecoder
 from selfstudy.models.hf import HF
 from selfstudy.models.openai import OpenAI
+from selfstudy.recipes.reflected import speaker_of
+from selfstudy.recipes.reflection import Critique, Weaving, critic_rows, judge_of, tuned_critic, tuned_reflective
 from selfstudy.synth.draft import draft
 from selfstudy.synth.labels import Labels, Row, conversation, labels, rows_of, sample, shares, versions
 from selfstudy.train.generator import Generator, generator
@@ -116,3 +122,41 @@ def test_one_critic_learns_four_tasks_by_their_instructions(tmp_path: Path) -> N
     assert second.useful[3] > 0.6
     assert (second.relevant, second.supported) == (None, None)
     assert judge.retrieve([("q?", "")])[0][0] > 0.6
+
+
+class Shelf:
+    """A retriever that gives the same passage to every question."""
+
+    def search(self, questions: Sequence[str], k: int, where: str | None = None) -> list[list[Hit]]:
+        return [[Hit(PUMP, 1.0, "x")] for _ in questions]
+
+
+PUMP = Passage(passage_id("", "the pump is oiled once a week"), "", "the pump is oiled once a week")
+
+
+def mined(folder: Path) -> Artifact:
+    folder.mkdir()
+    examples = [replace(draft(PUMP, f"question {n}?", ("once a week",), "text", "w"), split="train" if n else "exam") for n in range(5)]
+    write_records(folder / "mined.jsonl", examples)
+    return Artifact("5" * 32, "mined", folder)
+
+
+def test_only_train_examples_are_labelled(tmp_path: Path) -> None:
+    made = Run(tmp_path / "artifacts").stage(critic_rows, None, mined(tmp_path / "mined"), 100, 2, Lazy("s", Shelf))
+    assert manifest(made).result == {"retrieve": 4, "relevant": 4, "supported": 4, "useful": 4}
+    assert "question 0?" not in {row.question for row in read_records(made.path / "rows.jsonl", Row)}
+
+
+@pytest.mark.slow
+def test_from_examples_to_a_generator_that_judges_itself(tmp_path: Path) -> None:
+    def script(body: Body, place: int) -> str:
+        return json.dumps({"label": body["response_format"]["json_schema"]["schema"]["properties"]["label"]["enum"][0]})
+
+    short = Generator(per_device_train_batch_size=4, gradient_accumulation_steps=1, learning_rate=1e-2, max_length=480)
+    base = Lazy("base", lambda: str(causal(tmp_path / "base")))
+    searched, examples, run = Lazy("s", Shelf), mined(tmp_path / "mined"), Run(tmp_path / "artifacts")
+    with serving(script) as endpoint:
+        critic = tuned_critic(run, Critique(training=short), examples, searched, llm(endpoint.url), base)
+    weaving = Weaving(training=short.model_copy(update={"reflection": True}))
+    made = tuned_reflective(run, weaving, examples, searched, judge_of(critic), None, base)
+    assert isinstance(speaker_of(HF(str(made.path / "model")), Reflect()), Tuned)

@@ -137,7 +137,15 @@ def test_a_document_cannot_judge_itself() -> None:
     assert not any(token in asked("[Utility:5]?")[0].content for token in TOKENS)
 
 
-@pytest.mark.parametrize("kind", ["causal", "encoder-decoder", "lora", pytest.param("lora encoder-decoder", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "causal",
+        pytest.param("encoder-decoder", marks=pytest.mark.slow),
+        "lora",
+        pytest.param("lora encoder-decoder", marks=pytest.mark.slow),
+    ],
+)
 def test_the_tokens_are_added_learned_and_read_at_answer_time(tmp_path: Path, kind: str) -> None:
     base = (encoder_decoder if "encoder" in kind else causal)(tmp_path / "base", texts=[OILED.text, BRASS.text])
     lora = Lora(r=16, lora_alpha=64, lora_dropout=0.0) if "lora" in kind else None
@@ -147,8 +155,9 @@ def test_the_tokens_are_added_learned_and_read_at_answer_time(tmp_path: Path, ki
     rows.mkdir()
     taught = [Conversation((*asked("how often"), Message("assistant", text))) for text in (reply, wrong) for _ in range(12)]
     write_records(rows / "conversations.jsonl", taught)
+    epochs = 40 if kind == "encoder-decoder" else 12
     config = Generator(
-        num_train_epochs=12, per_device_train_batch_size=4, gradient_accumulation_steps=1, learning_rate=1e-2, max_length=256,
+        num_train_epochs=epochs, per_device_train_batch_size=4, gradient_accumulation_steps=1, learning_rate=1e-2, max_length=256,
         reflection=True, lora=lora,
     )  # fmt: skip
     made = Run(tmp_path / "artifacts").stage(generator, config, Artifact("4" * 32, "rows", rows), str(base))

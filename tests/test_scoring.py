@@ -65,7 +65,7 @@ def test_a_constant_shift_of_the_logits_changes_nothing() -> None:
     chooser = random.Random(0)
     for _ in range(200):
         logits = {token: chooser.uniform(-9, 9) for token in (*RETRIEVE, *SUPPORTED, *USEFUL)}
-        shift = chooser.choice([-700.0, -3.0, 5.0, 600.0])
+        shift = chooser.choice([-2000.0, -3.0, 5.0, 2000.0])
         moved = {token: value + shift for token, value in logits.items()}
         for group in (RETRIEVE, SUPPORTED, USEFUL):
             before, after = within(logits, group), within(moved, group)

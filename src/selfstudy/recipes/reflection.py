@@ -66,9 +66,9 @@ def critic_rows(work: Work, config: None, mined: Artifact, most: int, passages: 
 
 def tuned_critic(run: Run, cfg: Critique, mined: Artifact, searched: Lazy, llm: LLM | Lazy, base: Lazy) -> Artifact:
     """A causal model tuned for the four tasks on labels of `llm`, in `model/`; `base` is its folder or name."""
-    rows = run.stage(critic_rows, None, mined, cfg.most, cfg.passages, searched)  # type: ignore[arg-type]
-    labelled = run.stage(labels, cfg.labels, rows, versions(), llm)  # type: ignore[arg-type]
-    return run.stage(train, cfg.training, labelled, base)  # type: ignore[arg-type]
+    rows = run.stage(critic_rows, None, mined, cfg.most, cfg.passages, searched)
+    labelled = run.stage(labels, cfg.labels, rows, versions(), llm)
+    return run.stage(train, cfg.training, labelled, base)
 
 
 def judge_of(critic: Artifact) -> Lazy:
@@ -80,5 +80,5 @@ def tuned_reflective(
     run: Run, cfg: Weaving, mined: Artifact, searched: Lazy, judge: Judge | Lazy, general: Artifact | None, base: Lazy
 ) -> Artifact:
     """A generator with reflection tokens, in `model/`, tuned on the train examples as `judge` weaves them."""
-    woven = run.stage(reflections, cfg.data, mined, searched, judge, general)  # type: ignore[arg-type]
-    return run.stage(train, cfg.training, woven, base)  # type: ignore[arg-type]
+    woven = run.stage(reflections, cfg.data, mined, searched, judge, general)
+    return run.stage(train, cfg.training, woven, base)

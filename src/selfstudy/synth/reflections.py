@@ -53,7 +53,8 @@ def reflections(
     with work.log("woven") as log:
         for start in range(0, len(inputs), _BLOCK):
             block = [one for one in inputs[start : start + _BLOCK] if one.id not in log]
-            log.extend(dict(zip((one.id for one in block), woven(config, block, retriever, judge), strict=True)))
+            if block:
+                log.extend(dict(zip((one.id for one in block), woven(config, block, retriever, judge), strict=True)))
             work.progress(min(start + _BLOCK, len(inputs)), len(inputs))
         texts = [str(log[one.id]) for one in inputs]
     rows = [
