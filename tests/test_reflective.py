@@ -160,7 +160,10 @@ def test_passages_that_contradict_each_other_are_both_cited() -> None:
     assert [one.quote for one in found.citations] == [WEEKLY, YEARLY]
     assert found.tree is not None
     assert "the passages disagree" in found.tree.notes
-    assert "otherwise" not in reflect("What?", Shelf(WEEKLY, BRASS), Script(once), Reflect(mode="always")).text
+    for other in (BRASS, "The pump in the cellar is oiled every 6 weeks by Bob."):
+        assert "otherwise" not in reflect("What?", Shelf(WEEKLY, other), Script(once), Reflect(mode="always")).text
+    denied = reflect("What?", Shelf(WEEKLY, "The pump is never oiled by hand."), Script(once), Reflect(mode="always"))
+    assert denied.text.endswith("But another passage says otherwise: The pump is never oiled by hand. [2]")
 
 
 def test_without_passages_nothing_is_made_up() -> None:
