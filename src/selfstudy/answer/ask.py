@@ -45,9 +45,14 @@ def answer(
     if not abstains(features, calibration)[0]:
         said = extract(found[0], cfg) if llm is None else _written(llm, question, found[0].hits[: cfg.passages], critic)
     if said is None:
-        return Answer(question, NOT_FOUND_CHINESE if is_cjk_text(question) else NOT_FOUND, (), hits, sure, True)
+        return Answer(question, not_found(question), (), hits, sure, True)
     text, citations = said
     return Answer(question, text, citations, hits, sure, False)
+
+
+def not_found(question: str) -> str:
+    """An abstention in the language of the question."""
+    return NOT_FOUND_CHINESE if is_cjk_text(question) else NOT_FOUND
 
 
 def _written(llm: LLM, question: str, hits: Sequence[Hit], critic: Critic | None) -> tuple[str, tuple[Citation, ...]] | None:

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from json import loads
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -21,6 +22,7 @@ from selfstudy.apps.progress import watching
 from selfstudy.core.errors import BadConfig, BadInput, SelfstudyError, Stopped
 
 if TYPE_CHECKING:
+    from selfstudy.core.records import Message
     from selfstudy.recipes.engine import Engine
 
 app = typer.Typer(
@@ -136,12 +138,44 @@ def ask(
     question: Annotated[str, typer.Argument(help="A question.")],
     where: Where = None,
     superseded: Superseded = False,
+    mode: Annotated[
+        Literal["plain", "reflective", "always", "never"] | None,
+        typer.Option(help="reflective: sentence by sentence, each judged beside its passage, searching where needed; always; never."),
+    ] = None,
+    explain: Annotated[bool, typer.Option("--explain", help="Show all that was considered, and why this was chosen.")] = False,
+    choice: Annotated[list[str] | None, typer.Option(help="A possible answer; give each of them.")] = None,
+    conversation: Annotated[
+        Path | None, typer.Option(metavar="FILE", help='The turns before, JSON lines of {"role": "user", "content": "..."}.')
+    ] = None,
     json: Json = False,
 ) -> None:
     """Answer with citations to exact spans, or say that the documents do not hold the answer."""
+    turns = read_turns(conversation) if conversation is not None else []
     with context.obj.engine() as engine:
-        answer = engine.ask(question, where=where, superseded=superseded)
-    output.show_json(answer.json()) if json else output.show(tables.answer(answer))
+        answer = engine.ask(question, where=where, superseded=superseded, mode=mode, choices=choice or (), conversation=turns)
+    if json:
+        output.show_json(answer.json())
+    else:
+        output.show(*([tables.considered(answer, question)] if explain else []), tables.answer(answer))
+
+
+def read_turns(path: Path) -> list[Message]:
+    """The turns of a conversation, a JSON line each. Raises BadInput with the line of a fault."""
+    from selfstudy.core.records import Message
+
+    turns = []
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadInput(f"{path} cannot be read as a conversation.", "Give a file of JSON lines.") from error
+    for number, line in enumerate(lines, 1):
+        if line.strip():
+            try:
+                turns.append(Message.load(loads(line)))
+            except ValueError as error:
+                shape = '{"role": "user", "content": "..."}'
+                raise BadInput(f"{path}, line {number} is no turn of a conversation.", f"It should be {shape}.") from error
+    return turns
 
 
 @app.command(epilog="Example: selfstudy adapt --group section --set training.minutes=8")

@@ -53,6 +53,41 @@ def answer(given: Answer) -> RenderableType:
     return Group(*parts)
 
 
+def considered(given: Answer, asked: str) -> RenderableType:
+    """The tree of an answer: at each step whether to search, and every candidate with what its score was made of; chosen ones have a *."""
+    parts: list[RenderableType] = []
+    if given.question != asked:
+        parts += [Text(f"Asked as: {plain(given.question)}"), Text()]
+    tree = given.tree
+    if tree is None:
+        return Group(*parts, Text("One answer over one search; --mode reflective weighs it sentence by sentence."), Text())
+    for number, step in enumerate(tree.steps, 1):
+        after = "the beginning" if step.parent is None else f"candidate {step.parent}"
+        needed = "" if step.retrieve is None else f"; a search is needed with probability {step.retrieve:.2f} (above {tree.threshold:g})"
+        searched = f"; searched: {plain(step.searched)}" if step.searched else "; no search"
+        parts.append(Text(f"Step {number}, after {after}{needed}{searched}", style="bold"))
+        table = _table(">", ">score", ">logprob", ">relevant", "fully/partly/no", "useful 1-5", "passage", "sentence")
+        for one in step.candidates:
+            support = "" if one.supported is None else f"{one.supported.fully:.2f}/{one.supported.partly:.2f}/{one.supported.no:.2f}"
+            useful = "" if one.useful is None else " ".join(f"{share:.2f}" for share in one.useful)
+            said = plain(one.text) + (f"  [not said: {one.left_out}]" if one.left_out else "")
+            table.add_row(
+                f"{'*' if one.id in tree.chosen else ''}{one.id}", f"{one.score:.3f}", _shown(one.logprob), _shown(one.relevant), support,
+                useful, (one.passage or "")[:8], Text(said),
+            )  # fmt: skip
+        parts += [table, Text()]
+    weights = ", ".join(f"{name} {weight:g}" for name, weight in tree.weights.items())
+    parts.append(
+        Text(f"Score: e^logprob + the weighted judgements ({weights}); a path counts their sum; {tree.beam} paths are kept.", style="dim")
+    )
+    parts += [Text(f"Note: {plain(note)}") for note in tree.notes]
+    return Group(*parts, Text())
+
+
+def _shown(value: float | None) -> str:
+    return "" if value is None else f"{value:.2f}"
+
+
 def added(result: Mapping[str, Any]) -> RenderableType:
     """What `add` and `remove` did: counts, and what was set aside."""
     names = {

@@ -145,10 +145,83 @@ class Citation(Record):
 
 
 @dataclass(frozen=True, slots=True)
+class Support(Record):
+    """How far a passage supports a sentence: three probabilities that sum to 1."""
+
+    fully: float
+    partly: float
+    no: float
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict(Record):
+    """What a judge makes of a sentence beside a passage: probabilities, each group summing to 1; None where the judge cannot tell.
+
+    `relevant` is that of the passage to the question, `useful` those of the marks 1 to 5 for the sentence as an answer.
+    """
+
+    relevant: float | None = None
+    supported: Support | None = None
+    useful: tuple[float, float, float, float, float] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate(Record):
+    """A segment that could be said next. `score` follows from the fields before it; where `left_out` gives a reason it cannot be chosen.
+
+    `logprob` is the mean of its tokens' log-probabilities, None where the model does not tell; `passage` the id of the one that it was
+    written from. With `done` the model ended its answer.
+    """
+
+    id: int
+    text: str
+    passage: str | None
+    logprob: float | None
+    relevant: float | None
+    supported: Support | None
+    useful: tuple[float, float, float, float, float] | None
+    score: float
+    left_out: str = ""
+    done: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Step(Record):
+    """How the answer that ends with the candidate `parent` (None: nothing is said yet) could go on.
+
+    `retrieve` is the probability that a search is needed, None where nobody was asked; `searched` the words that were searched with, ""
+    where nothing was searched.
+    """
+
+    parent: int | None
+    retrieve: float | None
+    searched: str
+    candidates: tuple[Candidate, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Tree(Record):
+    """All that was considered for an answer, and what the choice followed from: `chosen` is the path of the largest sum of scores.
+
+    `question` is what was asked once it stands alone. `notes` say what else happened.
+    """
+
+    mode: str
+    question: str
+    weights: dict[str, float]
+    threshold: float
+    beam: int
+    steps: tuple[Step, ...]
+    chosen: tuple[int, ...]
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Answer(Record):
     """An answer whose text carries [1][2] marks, one for each citation; or an abstention with an empty list of citations.
 
-    `confidence` is the estimated probability that the documents hold the answer and that it was found.
+    `confidence` is the estimated probability that the documents hold the answer and that it was found. `tree` is there where the answer
+    was chosen sentence by sentence.
     """
 
     question: str
@@ -157,6 +230,7 @@ class Answer(Record):
     hits: tuple[Hit, ...]
     confidence: float
     abstained: bool
+    tree: Tree | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from selfstudy.core.errors import BadInput
 from selfstudy.core.ports import LLM
-from selfstudy.core.records import Answer, Citation, Hit
+from selfstudy.core.records import Answer, Citation, Hit, Message
 from selfstudy.index.fold import fold
 from selfstudy.index.snapshot import ANY, Snapshot
+from selfstudy.recipes.reflected import Mode, reflected
 from selfstudy.recipes.serving import Serving
 from selfstudy.recipes.settings import Settings
 
@@ -23,16 +25,36 @@ def search(now: Serving, question: str, k: int, by: str, where: str | None, supe
     return [_dated(now.snapshot, hit) for hit in fold(found, k)]
 
 
-def ask(now: Serving, settings: Settings, llm: LLM | None, question: str, where: str | None, superseded: bool) -> Answer:
+def ask(
+    now: Serving,
+    settings: Settings,
+    llm: LLM | None,
+    question: str,
+    where: str | None,
+    superseded: bool,
+    mode: Mode | None = None,
+    choices: Sequence[str] = (),
+    conversation: Sequence[Message] = (),
+) -> Answer:
     """As `Engine.ask`; `llm` is the generator that was tuned here, where one serves, else that of the settings."""
     from selfstudy.answer.ask import answer
     from selfstudy.answer.judged import Judging
+    from selfstudy.answer.standalone import standalone
     from selfstudy.recipes.calibrate import calibration_of
 
     retriever, where = now.retrievers["hybrid"], _let_through(where, superseded)
-    # A generator of one's own is not judged by an API that may be set as well: its passages stay here.
-    critic = Judging(llm) if llm is not None and not now.live.generator and settings.judged else None
-    found = answer(question, retriever, now.embedder, calibration_of(now.live), where, settings.extract, llm, critic)
+    cfg = settings.reflect.model_copy(update={"mode": mode} if mode is not None else {})
+    if llm is None and (cfg.mode != "plain" or conversation or choices):
+        asked = "a conversation" if conversation else "a choice" if choices else f"--mode {cfg.mode}"
+        raise BadInput(f"There is no model for {asked}.", "Name one: --set llm=openai:<model>, or hf:<name or folder>.")
+    if llm is not None and conversation:
+        question = standalone(llm, conversation, question)
+    if llm is not None and (cfg.mode != "plain" or choices):
+        found = reflected(question, retriever, llm, cfg, where, choices)
+    else:
+        # A generator of one's own is not judged by an API that may be set as well: its passages stay here.
+        critic = Judging(llm) if llm is not None and not now.live.generator and settings.judged else None
+        found = answer(question, retriever, now.embedder, calibration_of(now.live), where, settings.extract, llm, critic)
     citations = tuple(_named(now.snapshot, citation) for citation in found.citations)
     return replace(found, citations=citations, hits=tuple(_dated(now.snapshot, hit) for hit in found.hits))
 

@@ -16,7 +16,7 @@ from selfstudy.core.errors import BadInput, HomeError
 from selfstudy.core.files import Lock, make_folder, read_json, write_atomic, write_json
 from selfstudy.core.plugs import LLMS, resolve
 from selfstudy.core.ports import LLM
-from selfstudy.core.records import Answer, Hit
+from selfstudy.core.records import Answer, Hit, Message
 from selfstudy.core.run import Planned, Quiet, Reporter, Run, Stop
 from selfstudy.corpus.set_aside import SetAside
 from selfstudy.index.snapshot import Snapshot
@@ -33,6 +33,7 @@ from selfstudy.recipes.history import Event, History
 from selfstudy.recipes.ingest import Added
 from selfstudy.recipes.ledger import Ledger
 from selfstudy.recipes.outcome import Outcome
+from selfstudy.recipes.reflected import Mode
 from selfstudy.recipes.rulings import Rulings
 from selfstudy.recipes.serving import Opening, Serving
 from selfstudy.recipes.settings import Settings
@@ -133,11 +134,25 @@ class Engine:
         """The best `k` passages; near duplicates fold into the best of them. `superseded`: of outdated versions too. Raises BadInput."""
         return asking.search(serving or self.serving(), question, k, by, where, superseded)
 
-    def ask(self, question: str, where: str | None = None, superseded: bool = False, *, serving: Serving | None = None) -> Answer:
-        """An answer with citations, or that the documents do not hold one; with `superseded`, outdated versions too. Raises BadInput."""
+    def ask(
+        self,
+        question: str,
+        where: str | None = None,
+        superseded: bool = False,
+        *,
+        mode: Mode | None = None,
+        choices: Sequence[str] = (),
+        conversation: Sequence[Message] = (),
+        serving: Serving | None = None,
+    ) -> Answer:
+        """An answer with citations, or that the documents do not hold one; with `superseded`, outdated versions too.
+
+        In the settings' `reflect.mode` unless one is given. With `conversation`, the turns before, a model first rewrites the question so
+        that it stands alone. Raises BadInput.
+        """
         now = serving or self.serving()
-        tuned = self._generator(now.live.generator) if now.live.generator else None
-        return asking.ask(now, self.settings, tuned or self.llm, question, where, superseded)
+        llm = self._generator(now.live.generator) if now.live.generator else self.llm
+        return asking.ask(now, self.settings, llm, question, where, superseded, mode, choices, conversation)
 
     @cached_property
     def ledger(self) -> Ledger:

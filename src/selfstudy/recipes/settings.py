@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from selfstudy.answer.abstention import Abstain
 from selfstudy.answer.reading import Extract
+from selfstudy.answer.reflective import Reflect
 from selfstudy.corpus.boilerplate import Boilerplate
 from selfstudy.corpus.chunk import Chunk
 from selfstudy.corpus.contradictions import Contradictions
@@ -69,6 +70,7 @@ class Settings(BaseModel):
     own: Own = Field(default_factory=Own)
     extract: Extract = Field(default_factory=Extract)
     judged: bool = Field(True, description="whether what `llm` answers is judged by it once more, sentence by sentence, before it is shown")
+    reflect: Reflect = Field(default_factory=Reflect)
     api: Api = Field(default_factory=Api)
     budget: Budget = Field(default_factory=Budget)
     abstain: Abstain = Field(default_factory=Abstain)
