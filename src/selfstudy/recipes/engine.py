@@ -27,18 +27,18 @@ from selfstudy.recipes import asking, evaluate, ingest
 from selfstudy.recipes.adapt import Study
 from selfstudy.recipes.caches import rankings_of, vectors_of
 from selfstudy.recipes.decisions import Decisions
-from selfstudy.recipes.embedding import embed_missing
 from selfstudy.recipes.generator import GeneratorStudy, checked, folder_of
 from selfstudy.recipes.history import Event, History
 from selfstudy.recipes.ingest import Added
 from selfstudy.recipes.ledger import Ledger
 from selfstudy.recipes.outcome import Outcome
+from selfstudy.recipes.pointer import Pointer
 from selfstudy.recipes.reflected import Mode
 from selfstudy.recipes.rulings import Rulings
 from selfstudy.recipes.serving import Opening, Serving
 from selfstudy.recipes.settings import Settings
-from selfstudy.recipes.settle import READS, settle
-from selfstudy.recipes.system import Remembering, System, known_share, load_embedder, retrievers
+from selfstudy.recipes.settle import settle
+from selfstudy.recipes.system import Remembering, System, load_embedder, retrievers
 
 if TYPE_CHECKING:
     from selfstudy.evals.audit import Audit
@@ -64,9 +64,9 @@ class Engine:
         self.meter = Meter(settings.budget, settings.api.prices)
         self._loaded: dict[str, Remembering] = {}
         self._generators: dict[str, HF] = {}
-        self._read: tuple[int, float] | None = None
         self._loading = threading.RLock()
-        self._opening = Opening(store, self._live_of, self._embedder, rankings_of(settings.cache), eager)
+        self._pointer = Pointer(home, store, settings, self._embedder, reporter)
+        self._opening = Opening(store, self._pointer.live, self._embedder, rankings_of(settings.cache), eager)
 
     @classmethod
     def open(
@@ -189,8 +189,8 @@ class Engine:
     def _adapt_search(self, began: float) -> Outcome:
         study = self._study(planning=False)
         study.check()
-        self._fill(self.base, "embed")
-        self._fill(self.live, "embed")
+        self._pointer.fill(self.base, "embed")
+        self._pointer.fill(self.live, "embed")
         self._study(planning=False).check_questions()
         for share in (1.0, *self.settings.average.nearer):
             study = self._study(planning=False, share=share)
@@ -200,7 +200,7 @@ class Engine:
                 break
         if not self._promoted(judged) and self.live.key is None and self.live.abstention is None:
             calibrated = replace(self.base, abstention=read_json(study.base_calibrated.path / "calibration.json"))
-            self._serve("calibrated", calibrated, "the base goes on serving, and has learned when to abstain")
+            self._pointer.serve("calibrated", calibrated, "the base goes on serving, and has learned when to abstain")
         system = judged.system
         if judged.promote and system is not None and (system.embedder, system.weight) != (self.live.embedder, self.live.weight):
             told = f"Nothing changed since {judged.key} was judged and promoted, and something else was chosen after that."
@@ -211,7 +211,7 @@ class Engine:
         """Let a candidate serve whose judgement says so, if nothing was decided since: a kill may have come between the two."""
         later = [event for event in self.history_of.events() if event.number > judged.number and event.event != "judged"]
         if judged.promote and not later and judged.system is not None:
-            self._serve("promoted", judged.system, judged.reason)
+            self._pointer.serve("promoted", judged.system, judged.reason)
             return True
         return False
 
@@ -254,7 +254,7 @@ class Engine:
 
         `set_aside` lists the ids of questions without words, where there are any.
         """
-        self._fill(self.base, "embed")
+        self._pointer.fill(self.base, "embed")
         snapshot = self.store.snapshot()
         questions = evaluate.labelled(snapshot, queries, qrels, scope)
         base = evaluate.measure(self._retrievers(snapshot, self.base), questions, scope)
@@ -302,12 +302,12 @@ class Engine:
         """
         from selfstudy.evals.inside import write_inside
         from selfstudy.recipes import inspection
-        from selfstudy.recipes.look import look
+        from selfstudy.recipes.look import look, sides_of
 
         if (queries is None) != (qrels is None):
             raise BadInput("Labelled questions are two files, and one was given.", "Give --queries and --qrels together.")
         snapshot = self.store.snapshot()
-        sides = [("base", self.base), *self._other(candidate)]
+        sides = sides_of(self.base, self.live, self.history_of, candidate)
         if queries is not None and qrels is not None:
             asked = inspection.labelled(snapshot, queries, qrels, questions)
         else:
@@ -317,18 +317,6 @@ class Engine:
         path = out if out is not None else make_folder(self.home / "reports") / f"inside-{sides[-1][1].fingerprint[:12]}.html"
         write_inside(path, found)
         return found.json() | {"page": str(path)}
-
-    def _other(self, candidate: str | None) -> list[tuple[str, System]]:
-        """What is looked at beside the base, and how it is called; none where nothing was trained."""
-        if candidate is not None:
-            judged = self.history_of.candidate(candidate)
-            if judged.system is None:
-                raise HomeError(f"The candidate {judged.key} is not kept here.", "Run `selfstudy adapt` again.")
-            return [("candidate", judged.system)]
-        if self.live.key is not None:
-            return [("live", self.live)]
-        trained = [event.system for event in self.history_of.events() if event.event == "judged" and event.system is not None]
-        return [("candidate", trained[-1])] if trained and trained[-1].fingerprint != self.base.fingerprint else []
 
     # What serves
 
@@ -349,30 +337,12 @@ class Engine:
     @property
     def base(self) -> System:
         """The system before anything was learned."""
-        return self._base_of(self.store.snapshot())
-
-    def _base_of(self, snapshot: Snapshot) -> System:
-        embedder = self._embedder(self.settings.embedder)
-        if self._read is None or self._read[0] != snapshot.version:
-            self._read = (snapshot.version, known_share(snapshot, embedder))
-        weight = self.settings.weight if self._read[1] >= READS else 0.0
-        return System(self.settings.embedder, embedder.fingerprint, weight)
+        return self._pointer.base()
 
     @property
     def live(self) -> System:
         """The system that answers now."""
-        return self._live_of(self.store.snapshot())
-
-    def _live_of(self, snapshot: Snapshot) -> System:
-        """The system that the pointer named when this was the index."""
-        said = snapshot.state.live
-        if said is None:
-            return self._base_of(snapshot)
-        system = System.load(said)
-        if system.key is None:  # the base with its calibration, which holds only for the embedder and share that it was made with
-            base = self._base_of(snapshot)
-            return system if replace(system, abstention=None) == base else base
-        return system
+        return self._pointer.live()
 
     @property
     def history_of(self) -> History:
@@ -385,54 +355,11 @@ class Engine:
 
     def promote(self, key: str, force: bool = False) -> dict[str, Any]:
         """Let a judged candidate serve. Raises BadInput for one that was refused, unless `force`, which is recorded."""
-        judged = self.history_of.candidate(key)
-        if not judged.promote and not force:
-            raise BadInput(
-                f"The candidate {judged.key} was refused: {judged.reason}", "Use --force to let it serve all the same; that is recorded."
-            )
-        if judged.system is None:
-            raise HomeError(f"The candidate {judged.key} is not kept here.", "Run `selfstudy adapt` again.")
-        return self._serve("promoted", judged.system, judged.reason, forced=not judged.promote).json()
+        return self._pointer.promote(key, force).json()
 
     def rollback(self) -> dict[str, Any]:
         """Let what served before the last promotion serve again. Raises BadInput where nothing was promoted."""
-        live = self.live
-        for event in reversed(self.history_of.events()):
-            if event.event == "promoted" and event.system == live:
-                return self._serve("rolled back", event.before, f"back from {live.key}").json()
-        raise BadInput("Nothing was promoted that could be rolled back.", "`selfstudy history` shows what happened here.")
-
-    def _serve(self, event: Any, system: System | None, reason: str, forced: bool = False) -> Event:
-        """Swap: embed what the new system lacks, then one replacement of the pointer. Only this holds the writer's lock."""
-        before = self.live
-        stop = Stop()
-        with stop.on_interrupt():
-            self._fill(system or self.base, "embed for the swap")  # most of the work, while others may still write
-            with self.store.writing("swapping what serves", wait=30) as writer:
-                serving = system or self.base
-                vectors = self._prepared(serving)
-                if vectors is not None:
-                    writer.add_vectors(serving.fingerprint, *vectors)
-                embed_missing(writer, writer.snapshot(), self._embedder(serving.embedder), self._reporter, stop, "embed for the swap")
-                writer.set_live(system.json() if system is not None else None)
-                writer.commit()
-        return self.history_of.add(event, serving.key, reason, system, before=before, forced=forced)
-
-    def _fill(self, system: System, name: str) -> None:
-        """Give every passage a vector of this system's embedder."""
-        if len(self.store.snapshot().missing(system.fingerprint)):
-            stop = Stop()
-            with self.store.writing("embedding", wait=30) as writer, stop.on_interrupt():
-                vectors = self._prepared(system)
-                if vectors is not None:
-                    writer.add_vectors(system.fingerprint, *vectors)
-                embed_missing(writer, writer.snapshot(), self._embedder(system.embedder), self._reporter, stop, name)
-
-    def _prepared(self, system: System) -> tuple[list[str], Any] | None:
-        """Ids and vectors that the study already made with this system's embedder."""
-        from selfstudy.recipes.candidate import prepared
-
-        return prepared(self.home / "artifacts", system)
+        return self._pointer.rollback().json()
 
     # Looking
 

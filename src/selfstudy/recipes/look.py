@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from selfstudy.answer.reading import Extract
-from selfstudy.core.errors import NotEnough
+from selfstudy.core.errors import HomeError, NotEnough
 from selfstudy.core.ports import Progress
 from selfstudy.core.records import digest
 from selfstudy.core.run import Lazy, Run
@@ -24,6 +24,7 @@ from selfstudy.evals.space import Place, Questioned, Space
 from selfstudy.index.snapshot import Snapshot
 from selfstudy.recipes import inspection as i
 from selfstudy.recipes.candidate import system_of
+from selfstudy.recipes.history import History
 from selfstudy.recipes.system import Remembering, System
 
 _UNASKED = "No questions here yet, so nothing is said about answers: `selfstudy adapt` writes some, or give --queries and --qrels."
@@ -46,6 +47,22 @@ class Looked:
     lexical: Any
     dense: Any
     hybrid: Any
+
+
+def sides_of(base: System, live: System, history: History, candidate: str | None) -> list[tuple[str, System]]:
+    """The base and, where something was trained, what is looked at beside it: `candidate`, else what is live, else the last one judged.
+
+    Raises BadInput, HomeError for a candidate that is not there.
+    """
+    if candidate is not None:
+        judged = history.candidate(candidate)
+        if judged.system is None:
+            raise HomeError(f"The candidate {judged.key} is not kept here.", "Run `selfstudy adapt` again.")
+        return [("base", base), ("candidate", judged.system)]
+    if live.key is not None:
+        return [("base", base), ("live", live)]
+    trained = [event.system for event in history.events() if event.event == "judged" and event.system is not None]
+    return [("base", base), *(("candidate", system) for system in trained[-1:] if system.fingerprint != base.fingerprint)]
 
 
 def look(
