@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import replace
@@ -11,13 +12,13 @@ from tempfile import TemporaryDirectory
 from pydantic import BaseModel, ConfigDict, Field
 
 from selfstudy.core.errors import BadInput, MissingExtra
-from selfstudy.core.ports import Parser
-from selfstudy.core.records import Document, Scalar
+from selfstudy.core.ports import Parser, Progress, silent
+from selfstudy.core.records import Document, Scalar, digest
 from selfstudy.corpus.beir import Beir
 from selfstudy.corpus.decode import one_line
 from selfstudy.corpus.epub import Epub
 from selfstudy.corpus.folder import SourceFile
-from selfstudy.corpus.formats import pick
+from selfstudy.corpus.formats import SUFFIXES, pick
 from selfstudy.corpus.html import Html
 from selfstudy.corpus.json_text import Json
 from selfstudy.corpus.letter import Attachment
@@ -41,6 +42,10 @@ DEEPEST = 3
 _SUFFIX = re.compile(r"\.\w{1,10}$", re.ASCII)
 
 
+def _workers() -> int:
+    return min(4, max(1, (os.cpu_count() or 1) // 2))
+
+
 class Parse(BaseModel):
     """How large an input may be, in bytes: `max_row_bytes` for a row of .jsonl, `max_bytes` for a letter of .mbox, and for other files as
     a whole. What is inside office files and books may unpack to `max_bytes` too, and inside workbooks to four times that."""
@@ -49,10 +54,20 @@ class Parse(BaseModel):
 
     max_bytes: int = Field(default=50_000_000, ge=1)
     max_row_bytes: int = Field(default=5_000_000, ge=1)
+    seconds: float = Field(default=120.0, gt=0, description="the longest that a document, or a page of a scan, may take its parser")
+    max_memory: int = Field(default=4_000_000_000, ge=1, description="bytes of address space that the process of a parser may have")
+    workers: int = Field(default_factory=_workers, ge=1, exclude=True, description="processes that parse at once")
+
+    @property
+    def key(self) -> str:
+        """Equal where what was set aside once would be set aside again: the same limits, the same formats."""
+        return digest(self.model_dump_json(), *sorted(SUFFIXES))
 
 
-def parse(file: SourceFile, cfg: Parse = Parse()) -> Iterator[Document | SetAside]:  # noqa: B008
+def parse(file: SourceFile, cfg: Parse = Parse(), progress: Progress = silent) -> Iterator[Document | SetAside]:  # noqa: B008
     """The documents in `file`, or why there are none; nothing is raised for what a file holds.
+
+    `progress` is called as pages of long files are read.
 
     Every document's meta has `format`, and `folder` where the file lies in one; `updated` (YYYY-MM-DD) where the file states it.
     What a row of a stream or a front matter says of itself under these names is kept instead. A row's document keeps its own id.
@@ -75,6 +90,8 @@ def _parse(file: SourceFile, cfg: Parse, depth: int) -> Iterator[Document | SetA
         yield SetAside(str(file.path), error.problem)
     except MissingExtra as error:
         yield SetAside(str(file.path), f"a package is missing: {error.problem} {error.mend}", again=True)
+    except MemoryError:
+        yield SetAside(str(file.path), f"huge: to read it takes more than {cfg.max_memory} bytes of memory (parse.max_memory)")
     except OSError as error:
         yield SetAside(str(file.path), f"unreadable: {(error.strerror or type(error).__name__).lower()}")
     except Exception as error:  # a parser may fail on what it does not expect; one file must not stop the rest

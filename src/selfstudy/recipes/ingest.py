@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,8 +19,8 @@ from selfstudy.core.run import Reporter, Stop
 from selfstudy.corpus.chunk import chunk
 from selfstudy.corpus.dedup import near_duplicates
 from selfstudy.corpus.folder import SourceFile, walk
-from selfstudy.corpus.parse import parse
 from selfstudy.corpus.set_aside import SetAside
+from selfstudy.corpus.workers import Workers
 from selfstudy.index.snapshot import FileFacts, Snapshot
 from selfstudy.index.store import Store
 from selfstudy.index.writer import Writer
@@ -47,24 +47,27 @@ class Added(Record):
 
 
 class Readings:
-    """Which files were read to their end, with what was set aside: `read.json` in the home."""
+    """Which files were read to their end, with what was set aside: `read.json` in the home. `parsed_as` is the key of the settings."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, parsed_as: str = "") -> None:
         self._path = home / READ
+        self._parsed_as = parsed_as
         try:
             self.files: dict[str, dict[str, Any]] = read_json(self._path)
         except FileNotFoundError:
             self.files = {}
 
     def unchanged(self, file: SourceFile) -> bool:
-        """Whether the file was read to its end as it is now, and nothing was missing here to read it with."""
+        """Whether the file was read to its end as it is now, and what was set aside in it would be set aside again."""
         known = self.files.get(str(file.path))
         if known is None or any(one.get("again") for one in known["set_aside"]):
+            return False
+        if known["set_aside"] and known.get("parsed_as") != self._parsed_as:
             return False
         return bool(known["size"] == file.size and known["mtime_ns"] == file.mtime_ns and known["id"] == file.id)
 
     def done(self, file: SourceFile, set_aside: Sequence[SetAside]) -> None:
-        facts = {"id": file.id, "size": file.size, "mtime_ns": file.mtime_ns}
+        facts = {"id": file.id, "size": file.size, "mtime_ns": file.mtime_ns, "parsed_as": self._parsed_as}
         self.files[str(file.path)] = {**facts, "set_aside": [one.json() for one in set_aside]}
 
     def set_aside(self) -> list[SetAside]:
@@ -156,7 +159,7 @@ class _Adding:
         self._writer = writer
         self._reporter = reporter
         self._stop = stop
-        self._readings = Readings(store.home)
+        self._readings = Readings(store.home, settings.parse.key)
         self._home = store.home
         snapshot = store.snapshot()
         self._known = dict(snapshot.documents)
@@ -176,16 +179,19 @@ class _Adding:
         for card in self._known.values():
             if card.file is not None:
                 by_file[card.file.path] = by_file.get(card.file.path, 0) + 1
-        for done, file in enumerate(found):
-            self._reporter.progress("add", done, len(found))
-            if isinstance(file, SetAside):
-                self.set_aside.append(file)
-            elif self._readings.unchanged(file):
-                self.unchanged += by_file.get(str(file.path), 0)
-                self.set_aside += [SetAside.load(one) for one in self._readings.files[str(file.path)]["set_aside"]]
-            else:
-                self._read_file(file)
-        self._commit()
+        unread = dict.fromkeys(file for file in found if isinstance(file, SourceFile) and not self._readings.unchanged(file))
+        with Workers(list(unread), self._settings.parse) as workers:
+            contents = iter(workers)
+            for done, file in enumerate(found):
+                self._reporter.progress("add", done, len(found))
+                if isinstance(file, SetAside):
+                    self.set_aside.append(file)
+                elif file in unread:
+                    self._read_file(*next(contents))
+                else:
+                    self.unchanged += by_file.get(str(file.path), 0)
+                    self.set_aside += [SetAside.load(one) for one in self._readings.files[str(file.path)]["set_aside"]]
+            self._commit()
         self._reporter.progress("add", len(found), len(found))
 
     def drop_gone(self, roots: Sequence[Path], found: Sequence[SourceFile | SetAside]) -> None:
@@ -212,10 +218,11 @@ class _Adding:
         if self.added or self.changed or self.removed:
             _mark_near(self._writer)
 
-    def _read_file(self, file: SourceFile) -> None:
+    def _read_file(self, file: SourceFile, contents: Iterator[Document | SetAside]) -> None:
         aside: list[SetAside] = []
         facts = FileFacts(str(file.path), file.size, file.mtime_ns)
-        for item in parse(file, self._settings.parse):
+        for item in contents:
+            self._stop.check()
             if isinstance(item, SetAside):
                 aside.append(item)
                 continue
