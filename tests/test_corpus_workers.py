@@ -36,6 +36,8 @@ def mischief(self, path):
     if words[0] == "hang":
         while True:
             pass
+    if words[0] == "wait":
+        time.sleep(600)
     if words[0] == "sleep":
         helper = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
         with open(words[1], "w") as note:
@@ -94,20 +96,25 @@ def soon(true: Callable[[], bool]) -> bool:
 
 @pytest.mark.parametrize("count", [1, 3])
 def test_what_a_parser_does_costs_its_file_and_the_rest_goes_on_in_order(mischief: Path, count: int) -> None:
-    orders = {"a": "fine", "b": "exit", "c": "crash", "d": "fine too", "e": "hang", "f": "killed", "g": "swell", "h": "print", "i": "end"}
-    found = read(put(mischief, **orders), Parse(workers=count, seconds=1, max_memory=3_000_000_000))
+    orders = ("fine", "exit", "crash", "fine too", "hang", "killed", "swell", "print", "end")
+    found = read(put(mischief, **dict(zip("abcdefghi", orders, strict=True))), Parse(workers=count, seconds=2, max_memory=3_000_000_000))
     assert list(found) == [f"{name}.txt" for name in "abcdefghi"]
     assert [one for (one,) in found.values()] == [
         "fine",
         "broken: its parser crashed (exit code 3)",
         "broken: its parser crashed (SIGSEGV)",
         "fine too",
-        "slow: a part of it took its parser longer than 1 seconds (parse.seconds)",
+        "slow: a part of it took its parser more than 2 seconds (parse.seconds)",
         "broken: its parser was killed, as the system does where memory is short",
         "huge: to read it takes more than 3000000000 bytes of memory (parse.max_memory)",
         "print",
         "end",
     ]
+
+
+def test_a_parser_that_does_nothing_for_long_is_given_up(mischief: Path) -> None:
+    (reason,) = read(put(mischief, a="wait"), Parse(seconds=0.2))["a.txt"]
+    assert reason == "slow: a part of it took its parser more than 0.2 seconds (parse.seconds)"
 
 
 def test_documents_come_as_they_do_without_another_process(tmp_path: Path) -> None:

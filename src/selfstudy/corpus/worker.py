@@ -43,17 +43,23 @@ def main() -> None:
 
 
 def _serve(line: Connection[Any, Any], file: SourceFile, cfg: Parse) -> None:
-    """Send what is in a file. The kernel ends this process where a part of it takes longer than `seconds`, C code or not."""
+    """Send what is in a file. The kernel ends this process where a part of it takes more than `seconds` of work, C code or not."""
 
     def working(done: int = 0, total: int = 0) -> None:
-        signal.setitimer(signal.ITIMER_REAL, cfg.seconds)
+        _allow(cfg.seconds)
 
-    working()
+    _allow(cfg.seconds)
     for found in parse(file, cfg, working):
-        signal.setitimer(signal.ITIMER_REAL, 0)  # the other side may take its time
+        _allow(0)  # the other side may take its time
         _send(line, "aside" if isinstance(found, SetAside) else "document", found.json())
-        working()
-    signal.setitimer(signal.ITIMER_REAL, 0)
+        _allow(cfg.seconds)
+    _allow(0)
+
+
+def _allow(seconds: float) -> None:
+    """So many seconds of work from now on, and ten times as many by the clock, for a busy machine; 0 is no limit."""
+    signal.setitimer(signal.ITIMER_PROF, seconds)
+    signal.setitimer(signal.ITIMER_REAL, 10 * seconds)
 
 
 def _send(line: Connection[Any, Any], kind: str, value: Any = None) -> None:
@@ -62,7 +68,8 @@ def _send(line: Connection[Any, Any], kind: str, value: Any = None) -> None:
 
 def _die_with(parent: int) -> None:
     """End when the parent does, even by kill -9 in the middle of a file; elsewhere than on Linux at the end of that file."""
-    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    for late in (signal.SIGALRM, signal.SIGPROF):
+        signal.signal(late, signal.SIG_DFL)
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != parent:  # it ended just before

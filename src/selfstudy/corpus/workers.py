@@ -121,8 +121,8 @@ class _Worker:
     def why(self) -> str:
         """Why the worker died, as a reason to set a file aside."""
         code = self.end()
-        if code == -signal.SIGALRM:
-            return f"slow: a part of it took its parser longer than {self._cfg.seconds:g} seconds (parse.seconds)"
+        if code in (-signal.SIGALRM, -signal.SIGPROF):
+            return f"slow: a part of it took its parser more than {self._cfg.seconds:g} seconds (parse.seconds)"
         if code == -signal.SIGKILL:
             return "broken: its parser was killed, as the system does where memory is short"
         return f"broken: its parser crashed ({signal.Signals(-code).name if code < 0 else f'exit code {code}'})"

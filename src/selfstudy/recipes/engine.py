@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -15,7 +15,7 @@ from selfstudy.core.errors import BadInput, HomeError
 from selfstudy.core.files import Lock, make_folder, read_json, write_atomic, write_json
 from selfstudy.core.plugs import LLMS, resolve
 from selfstudy.core.ports import LLM
-from selfstudy.core.records import Answer, Hit
+from selfstudy.core.records import Answer, Citation, Hit
 from selfstudy.core.run import Planned, Quiet, Reporter, Run, Stop
 from selfstudy.index.fold import fold
 from selfstudy.index.snapshot import Snapshot
@@ -97,11 +97,18 @@ class Engine:
         critic = Judging(llm) if llm is not None and not live.generator and self.settings.judged else None
         embedder, cfg = self._embedder(live.embedder), self.settings.extract
         found = answer(question, retriever, embedder, calibration_of(live), where, cfg, llm, critic)
-        return replace(found, citations=tuple(self._named(snapshot, citation) for citation in found.citations))
+        return replace(found, citations=tuple(self._placed(snapshot, found.citations)))
 
-    def _named(self, snapshot: Snapshot, citation: Any) -> Any:
-        card = snapshot.documents.get(citation.document)
-        return citation if card is None else replace(citation, title=card.title or citation.title, source=card.source)
+    def _placed(self, snapshot: Snapshot, citations: Sequence[Citation]) -> Iterator[Citation]:
+        """Citations with what only the documents know: their titles, sources, and where in them a person finds the quotes."""
+        cited = {citation.document for citation in citations} & snapshot.documents.keys()
+        documents = {document.id: document for document in snapshot.load_documents(sorted(cited))}
+        for citation in citations:
+            if (document := documents.get(citation.document)) is None:
+                yield citation
+            else:
+                title, where = document.title or citation.title, document.where(citation.start)
+                yield replace(citation, title=title, source=document.source, where=where)
 
     # Study
 

@@ -277,7 +277,7 @@ def _elsewhere(known: Any, file: SourceFile) -> str | None:
 
 def _content(document: Document, settings: Settings) -> str:
     """What a document says and how it is cut: when this is the same, there is nothing to do."""
-    said = repr((document.title, document.text, sorted(document.meta.items()), document.sections))
+    said = repr((document.title, document.text, sorted(document.meta.items()), document.sections, *document.marks))
     return digest(hashlib.sha256(said.encode("utf-8", "surrogatepass")).hexdigest(), settings.chunk.model_dump_json())
 
 
