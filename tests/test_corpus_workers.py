@@ -47,6 +47,8 @@ def mischief(self, path):
         bytearray(10**12)
     if words[0] == "print":
         os.write(1, b"noise"), os.write(2, b"noise")
+    if words[0] == "rave":
+        os.write(int(sys.argv[1]), b"\\0\\0\\0\\7{nonse}")
     if words[0] == "pid":
         from selfstudy.core.records import Document
         yield Document(path.name, str(os.getpid()))
@@ -105,11 +107,17 @@ def test_what_a_parser_does_costs_its_file_and_the_rest_goes_on_in_order(mischie
         "broken: its parser crashed (SIGSEGV)",
         "fine too",
         "slow: a part of it took its parser more than 2 seconds (parse.seconds)",
-        "broken: its parser was killed, as the system does where memory is short",
+        "broken: its parser was killed, as the system does where memory is short, or said what makes no sense",
         "huge: to read it takes more than 3000000000 bytes of memory (parse.max_memory)",
         "print",
         "end",
     ]
+
+
+def test_a_parser_that_speaks_for_its_process_costs_its_file_alone(mischief: Path) -> None:
+    found = read(put(mischief, a="fine", b="rave", c="fine too"), Parse(workers=1))
+    assert (found["a.txt"], found["c.txt"]) == (["fine"], ["fine too"])
+    assert found["b.txt"][0].endswith("said what makes no sense")
 
 
 def test_a_parser_that_does_nothing_for_long_is_given_up(mischief: Path) -> None:

@@ -22,6 +22,9 @@ _AHEAD = 8
 """Files that a worker is given before it is asked for the first, so that it never waits for small ones."""
 
 
+_RECORDS: dict[str, type[Document] | type[SetAside]] = {"document": Document, "aside": SetAside}
+
+
 class Workers:
     """Parses `files` ahead of whoever asks, in order; nothing starts where there are none.
 
@@ -68,10 +71,8 @@ class Workers:
         step = len(self._workers)
         worker = self._workers[number % step]
         for kind, value in worker.answers():
-            if kind == "document":
-                yield Document.load(value)
-            elif kind == "aside":
-                yield SetAside.load(value)
+            if kind in _RECORDS:
+                yield value
             elif kind == "done":
                 if (ahead := number + _AHEAD * step) < len(self._files):
                     worker.give(self._files[ahead])
@@ -107,14 +108,14 @@ class _Worker:
         self._say(json.dumps(file.json()))
 
     def answers(self) -> Iterator[tuple[str, Any]]:
-        """What the worker says, until it dies. Raises RuntimeError where it never began."""
-        with suppress(EOFError, ConnectionError):
+        """What the worker says, records as such, until it dies or raves. Raises RuntimeError where it never began."""
+        with suppress(EOFError, ConnectionError, ValueError):
             while True:
                 kind, value = json.loads(self._line.recv_bytes())
                 if kind == "ready":
                     self._ready = True
                 else:
-                    yield kind, value
+                    yield kind, _RECORDS[kind].load(value) if kind in _RECORDS else value
         if not self._ready:
             raise RuntimeError(f"The process that parses files did not start (exit code {self.end()}).")
 
@@ -124,7 +125,7 @@ class _Worker:
         if code in (-signal.SIGALRM, -signal.SIGPROF):
             return f"slow: a part of it took its parser more than {self._cfg.seconds:g} seconds (parse.seconds)"
         if code == -signal.SIGKILL:
-            return "broken: its parser was killed, as the system does where memory is short"
+            return "broken: its parser was killed, as the system does where memory is short, or said what makes no sense"
         return f"broken: its parser crashed ({signal.Signals(-code).name if code < 0 else f'exit code {code}'})"
 
     def end(self) -> int:
