@@ -24,8 +24,8 @@ from selfstudy.evals.answers import score
 from selfstudy.evals.gate import Gate, judge_answers
 from selfstudy.models.hf import HF
 from selfstudy.recipes import generator as generator_loop
-from selfstudy.recipes.engine import Engine
 from selfstudy.recipes.generator import general, read_conversations
+from selfstudy.recipes.pointer import Pointer
 from selfstudy.synth.conversations import Mix, conversation
 from selfstudy.synth.draft import draft
 from selfstudy.train import generator as training

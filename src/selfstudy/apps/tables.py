@@ -38,7 +38,8 @@ def answer(given: Answer) -> RenderableType:
     """The answer with its citations: each with its source, span and quote."""
     parts: list[RenderableType] = [Text(plain(given.text), style="bold" if not given.abstained else ""), Text()]
     for citation in given.citations:
-        where = f"{plain(citation.source or citation.document)}, characters {citation.start}-{citation.end}"
+        place = f", {plain(citation.where)}" if citation.where else ""
+        where = f"{plain(citation.source or citation.document)}{place}, characters {citation.start}-{citation.end}"
         parts.append(
             Text.assemble(
                 (f"[{citation.number}] ", "bold"),

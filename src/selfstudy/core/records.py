@@ -49,10 +49,23 @@ class Section(Record):
 
 
 @dataclass(frozen=True, slots=True)
+class Mark(Record):
+    """Where in the source the text from `start` on stands, up to the next mark: "p. 12", "slide 3", "14:03, Anna".
+
+    With `row` every line is a row of a table, and that is the number of the first: "Prices, row 17".
+    """
+
+    start: int
+    label: str
+    row: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Document(Record):
     """One source text. `source` is a path or URL; `meta` (author, updated, ...) can be filtered on.
 
-    `sections` says which headings each part of the text stands under; parts that no section covers stand under the title alone.
+    `sections` says which headings each part of the text stands under; parts that no section covers stand under the title alone. `marks`
+    say, in ascending order, which page, slide, row or turn it stands at.
     """
 
     id: str
@@ -61,6 +74,16 @@ class Document(Record):
     source: str = ""
     meta: dict[str, Scalar] = field(default_factory=dict)
     sections: tuple[Section, ...] = ()
+    marks: tuple[Mark, ...] = ()
+
+    def where(self, position: int) -> str:
+        """Where `text[position]` stands in the source: its page, slide, row or turn, else its headings below the title."""
+        if mark := next((mark for mark in reversed(self.marks) if mark.start <= position), None):
+            row = "" if mark.row is None else f"row {mark.row + self.text.count(chr(10), mark.start, position)}"
+            return ", ".join(filter(None, (mark.label, row)))
+        around = [section for section in self.sections if section.start <= position < section.end]
+        path = max(around, key=lambda section: section.start).path if around else ()
+        return " > ".join(path[1:] if path[:1] == (self.title,) else path)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +154,10 @@ class Example(Record):
 
 @dataclass(frozen=True, slots=True)
 class Citation(Record):
-    """The proof of a sentence: `quote` is `Document.text[start:end]` of the named document, whose place `superseded_by` took, if any."""
+    """The proof of a sentence: `quote` is `Document.text[start:end]` of the named document, whose place `superseded_by` took, if any.
+
+    `where` says where a person finds it there: "p. 12", "slide 3", "Prices, row 17", "14:03, Anna", or the headings above it.
+    """
 
     number: int
     passage: str
@@ -141,6 +167,7 @@ class Citation(Record):
     start: int
     end: int
     quote: str
+    where: str = ""
     superseded_by: str | None = None
 
 

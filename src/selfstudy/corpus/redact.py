@@ -61,7 +61,8 @@ _SHAPES: dict[Kind, tuple[tuple[re.Pattern[str], Callable[[str], bool]], ...]] =
 def redact(document: Document, kinds: Sequence[Kind]) -> tuple[Document, Counter[str]]:
     """`document` with what is of `kinds` replaced by "[email]", "[phone]", "[id]" or "[key]", and how many of each there were.
 
-    Text, title, headings and meta are searched, the id and the source are not: they are the file's name. Sections stand where they stood.
+    Text, title, headings, marks and meta are searched, the id and the source are not: they are the file's name. Sections and marks stand
+    where they stood.
     """
     counts: Counter[str] = Counter()
 
@@ -71,11 +72,12 @@ def redact(document: Document, kinds: Sequence[Kind]) -> tuple[Document, Counter
     found = _found(document.text, kinds, counts)
     moved = _Moved(found)
     sections = tuple(Section(tuple(map(plain, one.path)), moved(one.start), moved(one.end)) for one in document.sections)
+    marks = tuple(replace(mark, start=moved(mark.start), label=plain(mark.label)) for mark in document.marks)
     meta = {name: plain(value) if isinstance(value, str) else value for name, value in document.meta.items()}
     text, title = _replaced(document.text, found), plain(document.title)
     if counts:
         meta["redacted"] = counts.total()
-    return replace(document, text=text, title=title, meta=meta, sections=sections), counts
+    return replace(document, text=text, title=title, meta=meta, sections=sections, marks=marks), counts
 
 
 _Found = list[tuple[int, int, Kind]]

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from selfstudy.core.errors import BadInput, HomeError
 from selfstudy.core.ports import Vectors
-from selfstudy.core.records import Document, Passage, Place, Record, Scalar, Section, digest
+from selfstudy.core.records import Document, Mark, Passage, Place, Record, Scalar, Section, digest
 from selfstudy.index import filters
 from selfstudy.index.analyze import body
 from selfstudy.index.state import State
@@ -362,5 +362,8 @@ def _card(row: Mapping[str, Any], facts: dict[str, Scalar]) -> Card:
 
 
 def _document(row: Mapping[str, Any]) -> Document:
-    sections = tuple(Section(tuple(path), start, end) for path, start, end in json.loads(row["sections"]))
-    return Document(row["id"], row["text"], row["title"], row["source"], json.loads(row["meta"]), sections)
+    kept = json.loads(row["sections"])
+    parts = kept if isinstance(kept, dict) else {"sections": kept, "marks": []}
+    sections = tuple(Section(tuple(path), start, end) for path, start, end in parts["sections"])
+    marks = tuple(Mark(*mark) for mark in parts["marks"])
+    return Document(row["id"], row["text"], row["title"], row["source"], json.loads(row["meta"]), sections, marks)

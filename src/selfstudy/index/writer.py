@@ -406,7 +406,9 @@ class Writer:
 
 
 def _document_row(document: Document, file: FileFacts | None) -> dict[str, Any]:
-    sections = [[list(section.path), section.start, section.end] for section in document.sections]
+    sections: Any = [[list(section.path), section.start, section.end] for section in document.sections]
+    if document.marks:
+        sections = {"sections": sections, "marks": [[mark.start, mark.label, mark.row] for mark in document.marks]}
     meta: dict[str, Scalar] = dict(document.meta)
     return {
         "id": document.id,

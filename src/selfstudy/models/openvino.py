@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,6 +20,7 @@ from numpy.typing import NDArray
 
 from selfstudy.core.errors import HomeError
 from selfstudy.core.files import sync_folder, write_json
+from selfstudy.core.plugs import openvino as library
 from selfstudy.core.ports import Progress, Vectors, silent
 from selfstudy.models.folder import ModelFolder
 from selfstudy.models.memory import ran_out
@@ -52,14 +52,6 @@ class NotConvertible(Exception):
     """Why a model cannot run here; the caller uses torch instead."""
 
 
-def _library() -> Any:
-    """OpenVINO without its telemetry: as it comes, its import alone forks a process that reports to a server."""
-    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]  # its import fails, and OpenVINO takes a stub of its own
-    import openvino
-
-    return openvino
-
-
 class OpenVinoRuntime:
     """Embeds with the converted model in `converted`. Safe to share between threads. Raises NotConvertible.
 
@@ -69,7 +61,7 @@ class OpenVinoRuntime:
     name = "openvino"
 
     def __init__(self, converted: Path, threads: int | None = None) -> None:
-        openvino = _library()
+        openvino = library()
         from tokenizers import Tokenizer
 
         about = json.loads((converted / ABOUT).read_text(encoding="utf-8"))
@@ -155,7 +147,7 @@ def open_runtime(folder: ModelFolder, cache: Path | None, threads: int | None = 
 
     Without a cache, or where the cache cannot be written, the conversion lasts as long as the process.
     """
-    openvino = _library()
+    openvino = library()
 
     version = openvino.__version__
     if cache is not None:
@@ -186,7 +178,7 @@ def _about(kept: Path) -> dict[str, Any] | None:
 
 def _converted(folder: ModelFolder, kept: Path, threads: int | None) -> OpenVinoRuntime:
     """Convert and check beside `kept`, then rename; that it cannot be done is kept too."""
-    openvino = _library()
+    openvino = library()
 
     beside = Path(tempfile.mkdtemp(prefix=f".{kept.name}.", dir=kept.parent))
     try:
@@ -214,7 +206,7 @@ def _converted(folder: ModelFolder, kept: Path, threads: int | None) -> OpenVino
 
 
 def _convert(folder: ModelFolder, into: Path, about: dict[str, Any], threads: int | None) -> OpenVinoRuntime:
-    openvino = _library()
+    openvino = library()
 
     from selfstudy.core.quiet import quiet
     from selfstudy.models.torch import load_model

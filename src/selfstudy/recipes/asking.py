@@ -1,8 +1,8 @@
-"""Search and answers over what serves at one moment; what is found says which documents another one took the place of."""
+"""Search and answers over what serves at one moment; what is found says where in its source it stands, and what took its place."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from selfstudy.core.errors import BadInput
@@ -55,8 +55,8 @@ def ask(
         # A generator of one's own is not judged by an API that may be set as well: its passages stay here.
         critic = Judging(llm) if llm is not None and not now.live.generator and settings.judged else None
         found = answer(question, retriever, now.embedder, calibration_of(now.live), where, settings.extract, llm, critic)
-    citations = tuple(_named(now.snapshot, citation) for citation in found.citations)
-    return replace(found, citations=citations, hits=tuple(_dated(now.snapshot, hit) for hit in found.hits))
+    hits = tuple(_dated(now.snapshot, hit) for hit in found.hits)
+    return replace(found, citations=tuple(_placed(now.snapshot, found.citations)), hits=hits)
 
 
 def _let_through(where: str | None, superseded: bool) -> str | None:
@@ -71,8 +71,15 @@ def _dated(snapshot: Snapshot, hit: Hit) -> Hit:
     return replace(hit, superseded_by=snapshot.documents[hit.passage.places[0].document].superseded_by)
 
 
-def _named(snapshot: Snapshot, citation: Citation) -> Citation:
-    card = snapshot.documents.get(citation.document)
-    if card is None:
-        return citation
-    return replace(citation, title=card.title or citation.title, source=card.source, superseded_by=card.superseded_by)
+def _placed(snapshot: Snapshot, citations: Sequence[Citation]) -> Iterator[Citation]:
+    """Citations with what only the documents know: their titles, sources, and where in them a person finds the quotes."""
+    cited = {citation.document for citation in citations} & snapshot.documents.keys()
+    documents = {document.id: document for document in snapshot.load_documents(sorted(cited))}
+    for citation in citations:
+        if (document := documents.get(citation.document)) is None:
+            yield citation
+            continue
+        yield replace(
+            citation, title=document.title or citation.title, source=document.source, where=document.where(citation.start),
+            superseded_by=snapshot.documents[document.id].superseded_by,
+        )  # fmt: skip

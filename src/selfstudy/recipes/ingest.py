@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -17,9 +17,9 @@ from selfstudy.core.records import Document, Record, digest
 from selfstudy.core.run import Reporter, Stop
 from selfstudy.corpus.boilerplate import repeated
 from selfstudy.corpus.folder import SourceFile, walk
-from selfstudy.corpus.parse import parse
 from selfstudy.corpus.redact import redact
 from selfstudy.corpus.set_aside import SetAside
+from selfstudy.corpus.workers import Workers
 from selfstudy.index.snapshot import Card, FileFacts
 from selfstudy.index.store import Store
 from selfstudy.index.writer import Writer
@@ -50,13 +50,14 @@ class Added(Record):
 
 
 class Readings:
-    """Which files were read to their end, with what was set aside: `read.json` in the home.
+    """Which files were read to their end, with what was set aside: `read.json` in the home. `parsed_as` is the key of the settings.
 
     A file that was read with other redactions than `redacted` names is read again.
     """
 
-    def __init__(self, home: Path, redacted: Sequence[str] = ()) -> None:
+    def __init__(self, home: Path, parsed_as: str = "", redacted: Sequence[str] = ()) -> None:
         self._path = home / READ
+        self._parsed_as = parsed_as
         self._redacted = sorted(redacted)
         try:
             self.files: dict[str, dict[str, Any]] = read_json(self._path)
@@ -64,14 +65,18 @@ class Readings:
             self.files = {}
 
     def unchanged(self, file: SourceFile) -> bool:
-        """Whether the file was read to its end as it is now, and nothing was missing here to read it with."""
+        """Whether the file was read to its end as it is now, and what was set aside in it would be set aside again."""
         known = self.files.get(str(file.path))
         if known is None or any(one.get("again") for one in known["set_aside"]) or known.get("redact", []) != self._redacted:
+            return False
+        if known["set_aside"] and known.get("parsed_as") != self._parsed_as:
             return False
         return bool(known["size"] == file.size and known["mtime_ns"] == file.mtime_ns and known["id"] == file.id)
 
     def done(self, file: SourceFile, set_aside: Sequence[SetAside]) -> None:
-        facts = {"id": file.id, "size": file.size, "mtime_ns": file.mtime_ns, "redact": self._redacted}
+        facts = {
+            "id": file.id, "size": file.size, "mtime_ns": file.mtime_ns, "parsed_as": self._parsed_as, "redact": self._redacted,
+        }  # fmt: skip
         self.files[str(file.path)] = {**facts, "set_aside": [one.json() for one in set_aside]}
 
     def set_aside(self) -> list[SetAside]:
@@ -149,7 +154,7 @@ class _Adding:
         self._writer = writer
         self._reporter = reporter
         self._stop = stop
-        self._readings = Readings(store.home, settings.redact)
+        self._readings = Readings(store.home, settings.parse.key, settings.redact)
         self._home = store.home
         snapshot = store.snapshot()
         self._known = dict(snapshot.documents)
@@ -171,16 +176,19 @@ class _Adding:
         for card in self._known.values():
             if card.file is not None:
                 by_file[card.file.path] = by_file.get(card.file.path, 0) + 1
-        for done, file in enumerate(found):
-            self._reporter.progress("add", done, len(found))
-            if isinstance(file, SetAside):
-                self.set_aside.append(file)
-            elif self._readings.unchanged(file):
-                self.unchanged += by_file.get(str(file.path), 0)
-                self.set_aside += [SetAside.load(one) for one in self._readings.files[str(file.path)]["set_aside"]]
-            else:
-                self._read_file(file)
-        self._commit()
+        unread = dict.fromkeys(file for file in found if isinstance(file, SourceFile) and not self._readings.unchanged(file))
+        with Workers(list(unread), self._settings.parse) as workers:
+            contents = iter(workers)
+            for done, file in enumerate(found):
+                self._reporter.progress("add", done, len(found))
+                if isinstance(file, SetAside):
+                    self.set_aside.append(file)
+                elif file in unread:
+                    self._read_file(*next(contents))
+                else:
+                    self.unchanged += by_file.get(str(file.path), 0)
+                    self.set_aside += [SetAside.load(one) for one in self._readings.files[str(file.path)]["set_aside"]]
+            self._commit()
         self._reporter.progress("add", len(found), len(found))
 
     def drop_gone(self, roots: Sequence[Path], found: Sequence[SourceFile | SetAside]) -> None:
@@ -206,10 +214,11 @@ class _Adding:
             self.embedded += embed_missing(self._writer, self._writer.snapshot(), self._embedder, self._reporter, self._stop)
         self.embedded += settle(self._home, self._writer, self._settings, self._embedder, self._reporter, self._stop)
 
-    def _read_file(self, file: SourceFile) -> None:
+    def _read_file(self, file: SourceFile, contents: Iterator[Document | SetAside]) -> None:
         aside: list[SetAside] = []
         facts = FileFacts(str(file.path), file.size, file.mtime_ns)
-        for item in parse(file, self._settings.parse):
+        for item in contents:
+            self._stop.check()
             if isinstance(item, SetAside):
                 aside.append(item)
                 continue
@@ -270,5 +279,5 @@ def _elsewhere(known: Any, file: SourceFile) -> str | None:
 
 def _content(document: Document, settings: Settings) -> str:
     """What a document says and how it is cut: when this is the same, there is nothing to do."""
-    said = repr((document.title, document.text, sorted(document.meta.items()), document.sections))
+    said = repr((document.title, document.text, sorted(document.meta.items()), document.sections, *document.marks))
     return digest(hashlib.sha256(said.encode("utf-8", "surrogatepass")).hexdigest(), settings.chunk.model_dump_json())
