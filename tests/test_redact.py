@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from selfstudy.core.records import Document, Section
+from selfstudy.core.records import Document, Mark, Section
 from selfstudy.corpus.redact import redact
 from selfstudy.recipes.engine import Engine
 
@@ -36,6 +36,15 @@ def plain(text: str) -> str:
 )
 def test_what_is_of_a_kind_goes(text: str, told: str) -> None:
     assert plain(text) == told
+
+
+def test_marks_stand_where_they_stood_and_name_nobody() -> None:
+    text = "Write to anna@mail.example.org.\nThe second page."
+    marks = (Mark(0, "14:03, anna@mail.example.org"), Mark(text.index("The second"), "p. 2"))
+    told, _ = redact(Document("d", text, marks=marks), ALL)
+    assert told.where(0) == "14:03, [email]"
+    assert told.text[told.marks[1].start :] == "The second page."
+    assert told.where(told.text.index("second")) == "p. 2"
 
 
 @pytest.mark.parametrize(
