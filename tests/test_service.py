@@ -372,6 +372,9 @@ def test_what_is_asked_and_keys_are_not_in_the_log(server: Server, caplog: pytes
 def test_bodies_that_are_too_large_or_stop_coming(server: Server) -> None:
     assert server.call("POST", "/ask", b"x" * 30_000, {"Content-Type": "application/json"}).status == 413
     assert server.upload("big.md", b"x" * 300_000).status == 413
+    long = server.upload("long.md", b"# Long\n\n" + b"The long valve is oiled. " * 1600)
+    assert (long.status, long.json["documents_added"]) == (200, 1), "a file may be larger than a question"
+    assert server.call("DELETE", "/documents/long.md").status == 200
     with socket.create_connection(("127.0.0.1", server.port), timeout=150) as half:
         half.sendall(b'POST /ask HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 90\r\n\r\n{"que')
         assert half.recv(100).startswith(b"HTTP/1.1 408")

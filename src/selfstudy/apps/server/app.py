@@ -36,13 +36,12 @@ def make(settings: Serve) -> FastAPI:
 
     app = FastAPI(
         title="selfstudy", version=__version__, description=_ABOUT, lifespan=life, docs_url=None, redoc_url=None,
-        max_body_size=settings.body_bytes,
         telemetry={"tracing": False, "metrics": False, "logs": False, "operation_spans": False, "auto_configure": False},
     )  # fmt: skip
     app.state.service = service
     faults.install(app)
     for room in (asking, feedback, study, vectors, chat):
-        app.include_router(room.router)
+        app.include_router(room.router, max_body_size=settings.body_bytes)
     app.include_router(documents.router, max_body_size=settings.upload_bytes + _ENVELOPE)
 
     @app.get("/healthz", tags=["health"])
