@@ -118,6 +118,8 @@ def test_a_persons_word_is_kept(tmp_path: Path) -> None:
     found = {place.document for hit in engine.search(text(3)) for place in hit.passage.places}
     assert found == {"policy_v1.md"}
     assert engine.search(text(3), where="dropped = true")
+    every = {place.document for hit in engine.search(text(3), superseded=True) for place in hit.passage.places}
+    assert every == {"policy_v1.md", "policy_v2.md"}
     with pytest.raises(BadInput, match=r"'other\.md'"):
         rulings.say("keep", ["othr.md"], cards)
 

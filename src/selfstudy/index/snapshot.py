@@ -196,7 +196,7 @@ class Snapshot:
     def mask(self, where: str | None) -> Mask | None:
         """Which rows the filter `where` lets through, or None where that is all of them. Raises BadInput for one that cannot be read.
 
-        Documents that are superseded or dropped are not among them, unless the filter itself names such a field.
+        Documents that are superseded or dropped are not among them, unless the filter itself names the field that says so.
         """
         if where is None:
             if not any(card.hidden for card in self.documents.values()):
@@ -235,10 +235,10 @@ class Snapshot:
         return digest(self.content, "" if mask is None else sha256(mask.tobytes()).hexdigest())
 
     def _matching(self, node: filters.Node | None) -> Mask:
-        asked = node is not None and not _HIDDEN.isdisjoint(filters.names(node))
+        hiding = _HIDDEN if node is None else _HIDDEN - filters.names(node)
         cards = self.documents.values()
         holds = np.fromiter(
-            ((node is None or node.holds(card.fields)) and (asked or not card.hidden) for card in cards), bool, len(self.documents)
+            ((node is None or node.holds(card.fields)) and hiding.isdisjoint(card.facts) for card in cards), bool, len(self.documents)
         )
         rows, documents = self._places
         mask = np.zeros(len(self), bool)

@@ -109,7 +109,7 @@ class Engine:
         if judge and self.llm is None:
             raise BadInput("No model is set that could judge.", "Name one: --set llm=openai:<model>, or leave --judge out.")
         critic = Judging(self.llm) if judge and self.llm is not None else None
-        return audit(self.home, self.store.snapshot(), self.settings, embedder, ingest.Readings(self.home).set_aside(), critic)
+        return audit(self.home, self.store.snapshot(), self.settings, embedder, self.set_aside(), critic)
 
     def set_aside(self) -> list[SetAside]:
         """What could not be read, and why."""
