@@ -92,7 +92,7 @@ def test_openais_client_gets_answers_with_citations(server: Server, client: open
     reply = client.chat.completions.create(**asked)
     text = reply.choices[0].message.content or ""
     assert "Only the site engineer" in text
-    assert "[1] Pump manual (pump.md)" in text
+    assert "[1] Pump manual (pump.md, Reset)" in text
     cited: Any = (reply.choices[0].message.annotations or [])[0].url_citation
     assert text[cited.start_index : cited.end_index] == "[1]"
     assert (reply.model_extra or {})["citations"][0]["document"] == "pump.md"

@@ -117,7 +117,10 @@ async def _chunks(answered: Answered) -> AsyncIterator[tuple[str, Any]]:
 
 def sources(answered: Answered) -> str:
     """What the marks stand for, as lines below the answer: a client that knows no citations shows them all the same."""
-    lines = [f"[{one['number']}] {_line(one['title'] or one['document'])} ({_line(one['document'])})" for one in answered.citations]
+    lines = [
+        f"[{one['number']}] {_line(one['title'] or one['document'])} ({_line(', '.join(filter(None, (one['document'], one['where']))))})"
+        for one in answered.citations
+    ]
     return "\n\n" + "\n".join(lines) if lines else ""
 
 

@@ -69,7 +69,7 @@ function whole(found) {
     fill(by("said"), part("p", { class: "said" }, say("not_here")), part("p", { class: "soft" }, say("not_here_more")));
   } else {
     fill(by("proof"), part("ol", { class: "sources" }, ...found.citations.map(cited =>
-      part("li", {}, part("button", { type: "button", class: "link", onclick: () => show(cited) }, cited.title || cited.document), part("span", { class: "soft" }, ` ${cited.document}`)))));
+      part("li", {}, part("button", { type: "button", class: "link", onclick: () => show(cited) }, cited.title || cited.document), part("span", { class: "soft" }, ` ${[cited.document, cited.where].filter(Boolean).join(", ")}`)))));
   }
   fill(by("hits"), ...found.hits.map(hit => {
     const place = hit.passage.places[0];
