@@ -338,7 +338,7 @@ def test_processes_share_rankings_through_redis(
     first = Engine.open(home.absolute(), sets=sets)
     expected = first.search("green tea")
     second = Engine.open(home.absolute(), sets=sets)  # as another process would: nothing of the first's memory
-    asked = watched(second, monkeypatch)
+    asked = watched(monkeypatch)
     assert second.search("green tea") == expected
     assert asked == []
 

@@ -19,6 +19,7 @@ from selfstudy.core.ports import LLM
 from selfstudy.core.records import Answer, Hit, Message
 from selfstudy.core.run import Planned, Quiet, Reporter, Run, Stop
 from selfstudy.corpus.set_aside import SetAside
+from selfstudy.index.cached import Rankings
 from selfstudy.index.snapshot import Snapshot
 from selfstudy.index.store import Store
 from selfstudy.models.api import Meter
@@ -66,7 +67,7 @@ class Engine:
         self._generators: dict[str, HF] = {}
         self._loading = threading.RLock()
         self._pointer = Pointer(home, store, settings, self._embedder, reporter)
-        self._opening = Opening(store, self._pointer.live, self._embedder, rankings_of(settings.cache), eager)
+        self._opening = Opening(store, self._pointer.live, self._embedder, lambda: self._rankings, eager)
 
     @classmethod
     def open(
@@ -384,6 +385,10 @@ class Engine:
     def _retrievers(self, snapshot: Snapshot, system: System | None = None) -> dict[str, Any]:
         system = system or self.live
         return retrievers(snapshot, self._embedder(system.embedder), system.weight)
+
+    @cached_property
+    def _rankings(self) -> Rankings | None:
+        return rankings_of(self.settings.cache)
 
     def _generator(self, name: str) -> HF:
         """A generator that was tuned here, loaded once."""

@@ -33,7 +33,7 @@ class Serving:
 
 
 class Opening:
-    """Opens what serves whenever the pointer of the home has moved; its rankings are kept in `rankings`. Safe to share between threads.
+    """Opens what serves whenever the pointer of the home has moved; its rankings are kept in those of `rankings_of`. Safe to share between threads.
 
     With `eager` everything is loaded before it serves, questions of several threads are searched together, and while one thread opens what
     is new the others are answered by what served before, whole.
@@ -44,13 +44,13 @@ class Opening:
         store: Store,
         live_of: Callable[[Snapshot], System],
         embedder_of: Callable[[str], Remembering],
-        rankings: Rankings | None = None,
+        rankings_of: Callable[[], Rankings | None],
         eager: bool = False,
     ) -> None:
         self._store = store
         self._live_of = live_of
         self._embedder_of = embedder_of
-        self._rankings = rankings
+        self._rankings_of = rankings_of
         self._eager = eager
         self._held: tuple[State, Serving] | None = None
         self._opening = threading.Lock()
@@ -81,7 +81,7 @@ class Opening:
                 ways["dense"].search(["warm"], 1)
                 ways["lexical"].search(["warm"], 1)
             ways = {name: Batched(way) for name, way in ways.items()}
-        if self._rankings is not None:
+        if (rankings := self._rankings_of()) is not None:
             by = f"{live.fingerprint} {live.weight!r}"
-            ways = {name: Cached(way, snapshot, f"{name} {by}", self._rankings) for name, way in ways.items()}
+            ways = {name: Cached(way, snapshot, f"{name} {by}", rankings) for name, way in ways.items()}
         return snapshot.state, Serving(snapshot, live, embedder, ways)
