@@ -9,17 +9,27 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 DATA ?= ../shared/data
 
-.PHONY: demo test test-all check starter env env-dev
+# The longest tests begin first.
+LONG := $(foreach name,adapt generator models light api_embedder,tests/test_$(name).py)
+TESTS := $(LONG) $(filter-out $(LONG),$(wildcard tests/test_*.py))
+MARK := -m "not slow"
+EACH := OMP_NUM_THREADS=1 $(MAKE) --no-print-directory --jobs=2 --output-sync=target --keep-going
+
+.PHONY: demo test test-all check starter env env-dev $(TESTS)
 
 demo: env
 	$(BIN)/python -m selfstudy.apps.demo
 
 # A process for each file: torch, OpenVINO and LanceDB loaded together into one long process crash when it forks much later.
+# Two at a time, a thread of torch each; what a file prints is shown when it is done.
 test: check
-	for file in tests/test_*.py; do $(BIN)/python -m pytest -q -m "not slow" $$file || [ $$? -eq 5 ] || exit 1; done
+	$(EACH) $(TESTS)
 
 test-all: check
-	for file in tests/test_*.py; do $(BIN)/python -m pytest -q $$file || exit 1; done
+	$(EACH) MARK= $(TESTS)
+
+$(TESTS):
+	$(BIN)/python -m pytest -q -p no:cacheprovider $(MARK) $@ || [ $$? -eq 5 ]
 
 check: env-dev
 	$(BIN)/ruff check .

@@ -28,7 +28,10 @@ Run = Callable[..., tuple[int, str, str]]
 def plug(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder for the path of modules: in it an installed package that brings the embedder `fake:`, as any plug-in is brought."""
     folder = tmp_path_factory.mktemp("site")
-    (folder / "fakeplug.py").write_text("from selfstudy.testing import FakeEmbedder\ndef load(rest, **options): return FakeEmbedder()\n")
+    (folder / "fakeplug.py").write_text(
+        "from selfstudy.testing import FakeEmbedder\n"
+        "def load(rest, **options): return FakeEmbedder(seed=int(rest.partition(':')[2] or 0))\n"
+    )
     info = folder / "fakeplug-1.0.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: fakeplug\nVersion: 1.0\n")

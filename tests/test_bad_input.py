@@ -327,6 +327,23 @@ def test_nearly_the_same_passage_again_and_again_proves_nothing(run: Run, home: 
     assert json.loads(run(*given, "status", "--json")[1]) == before
 
 
+def test_numbers_alone_prove_nothing_and_are_found_all_the_same(run: Run, home: Path) -> None:
+    shutil.rmtree(home)
+    shutil.rmtree("docs")
+    write(Path("docs"), {f"{n:03}.txt": " ".join(str(n * 7919 + place * 104729) for place in range(40)) for n in range(40)})
+    given = ("--set", "embedder=fake:64")
+    assert run(*given, "add", "docs")[0] == 0
+    passages = json.loads(run(*given, "status", "--json")[1])["passages"]
+    assert passages >= 40
+    code, out, err = run(*given, "adapt")
+    assert (code, out) == (4, "")
+    assert "too little" in err
+    found = json.loads(run(*given, "search", str(3 * 7919), "--json")[1])
+    assert found[0]["passage"]["places"][0]["document"] == "003.txt"
+    looked = json.loads(run(*given, "inspect", "--json")[1])
+    assert (looked["passages"], looked["questions"]) == (passages, 0)
+
+
 def test_nothing_in_it(run: Run, home: Path) -> None:
     shutil.rmtree(home)
     shutil.rmtree("docs")

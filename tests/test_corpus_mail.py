@@ -145,7 +145,7 @@ def test_letters_in_letters_are_read_and_not_without_end(tmp_path: Path) -> None
     found = read(tmp_path, "a.eml", bytes(made))
     assert [one.title for one in found if isinstance(one, Document)] == ["6", "5", "4", "3"]
     last = found[-1]
-    assert last == SetAside(f"{tmp_path / 'a.eml'}#5.eml#4.eml#3.eml#2.eml", "nested: letters in letters are read 3 deep")
+    assert last == SetAside(f"{tmp_path / 'a.eml'}#5.eml#4.eml#3.eml#2.eml", "nested: files in files are read 3 deep")
 
 
 def mailbox(*letters: str) -> str:

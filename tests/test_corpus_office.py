@@ -392,7 +392,7 @@ def ole(*names: str) -> bytes:
         ),
         ("a.docx", b"\0\1junk", "broken: not what .docx files begin with, a zip archive"),
         ("a.msg", b"junk", "broken: not an Outlook message"),
-        ("a.zip", zipped({"a.txt": "x"}), "unknown format .zip: a zip archive"),
+        ("a.jar", zipped({"a.txt": "x"}), "unknown format .jar: a zip archive"),
         ("a.docx", zipped({"a.txt": "x"}), "unknown format: a zip archive, named .docx"),
         (
             "a.odt",

@@ -24,6 +24,7 @@ from selfstudy.corpus.markdown import Markdown
 from selfstudy.corpus.outlook import Msg
 from selfstudy.corpus.parse import Parse, parse
 from selfstudy.corpus.pdf import Pdf
+from selfstudy.corpus.pictures import Picture
 from selfstudy.corpus.plain import Plain
 from selfstudy.corpus.rst import Rst
 from selfstudy.corpus.set_aside import SetAside
@@ -100,7 +101,9 @@ def test_rows_keep_their_ids_and_bad_ones_are_set_aside(tmp_path: Path) -> None:
         ("a.xyz", b"words", "unknown format .xyz"),
         ("a", b"words", "unknown format: the file has no suffix"),
         ("a.docx", b"PK\x03\x04rest", "broken: the zip archive that it is made of is damaged or cut off (File is not a zip file)"),
-        ("a.zip", b"PK\x03\x04rest", "unknown format .zip: a zip archive or an office file (docx, xlsx, pptx)"),
+        ("a.zip", b"PK\x03\x04rest", "broken: the zip archive that it is made of is damaged or cut off (File is not a zip file)"),
+        ("a.tar", b"words", "broken: not a tar archive"),
+        ("a.txt.gz", b"\x1f\x8brest", "unknown format: a gzip archive, named .gz"),
         ("a.txt", b"PK\x03\x04rest", "unknown format: a zip archive or an office file (docx, xlsx, pptx), named .txt"),
         ("a.csv", b"\x89PNG\r\n\x1a\n", "unknown format: a picture (png), named .csv"),
         ("a.txt", bytes(range(256)) * 8, "unknown format: binary data, no text"),
@@ -159,7 +162,7 @@ def test_unknown_settings_are_refused() -> None:
 @pytest.mark.parametrize(
     "parser",
     [
-        *(Plain(), Markdown(), Rst(), Html(), Pdf(), Beir(), Table()),
+        *(Plain(), Markdown(), Rst(), Html(), Pdf(), Picture(), Beir(), Table()),
         *(Docx(), Pptx(), Xlsx(), Eml(), Mbox(), Msg(), Subtitles(), Json(), Xml(), Epub()),
     ],
 )
@@ -170,7 +173,7 @@ def test_every_parser_fits_the_port(parser: object) -> None:
 def test_importing_the_room_loads_nothing_heavy() -> None:
     code = (
         "import sys, selfstudy.corpus.parse, selfstudy.corpus.chunk, selfstudy.corpus.dedup;"
-        "heavy = 'torch trafilatura lxml pypdfium2 pandas lancedb mammoth pptx openpyxl oxmsg'.split();"
+        "heavy = 'torch trafilatura lxml pypdfium2 pandas lancedb mammoth pptx openpyxl oxmsg openvino rapidocr cv2 PIL'.split();"
         "print([name for name in heavy if name in sys.modules])"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
@@ -182,6 +185,7 @@ QUICK = ("csv__*", "docx__*", "email*", "html__what*", "html__paul*", "markdown*
 
 @needs_files
 def test_real_files_are_read_or_set_aside_for_true_reasons() -> None:
+    pytest.importorskip("rapidocr")
     files = [path for pattern in QUICK for path in sorted((DATA / "messy_docs" / "files").glob(pattern))]
     read: Counter[str] = Counter()
     aside: Counter[str] = Counter()
@@ -198,8 +202,8 @@ def test_real_files_are_read_or_set_aside_for_true_reasons() -> None:
                 for place in passage.places:
                     assert found.text[place.start : place.end] == passage.text
     # 26 PDF files, of which one is a scan, and one more attached to the Outlook message.
-    assert read == {"csv": 3, "html": 2, "markdown": 1, "pdf": 26, "docx": 6, "msg": 1, "pptx": 2, "xlsx": 10, "xml": 5}
-    assert aside == {"no text layer": 1}
+    assert read == {"csv": 3, "html": 2, "markdown": 1, "pdf": 27, "docx": 6, "msg": 1, "pptx": 2, "xlsx": 10, "xml": 5}
+    assert aside == {}
 
 
 @needs_files

@@ -8,7 +8,7 @@ import pytest
 
 from selfstudy.core.errors import BadInput
 from selfstudy.core.records import Document
-from selfstudy.corpus.pdf import Pdf, _text
+from selfstudy.corpus.pdf import Pdf, _joined
 
 LOCK = f"<</Filter/Standard/V 1/R 2/O<{'28' * 32}>/U<{'4e' * 32}>/P -44>>"
 PICTURE = "q 100 0 0 100 50 50 cm BI /W 1 /H 1 /CS /G /BPC 8 /F /AHx ID 80> EI Q"
@@ -99,25 +99,25 @@ def test_running_heads_and_page_numbers_are_left_out(tmp_path: Path) -> None:
 
 def test_a_sentence_goes_on_over_the_page() -> None:
     assert (
-        _text(["The first page ends in the\r\nmiddle of", "a sentence. Then more."])
+        _joined(["The first page ends in the\r\nmiddle of", "a sentence. Then more."])[0]
         == "The first page ends in the\nmiddle of\na sentence. Then more."
     )
-    assert _text(["It ends.", "Another begins."]) == "It ends.\n\nAnother begins."
+    assert _joined(["It ends.", "Another begins."])[0] == "It ends.\n\nAnother begins."
 
 
 def test_short_lines_end_paragraphs() -> None:
     page = "A heading\r\nThis line runs to the margin of the page and goes\r\non here.\r\nThe next paragraph begins here and runs on too."
-    assert _text([page]) == (
+    assert _joined([page])[0] == (
         "A heading\n\nThis line runs to the margin of the page and goes\non here.\n\nThe next paragraph begins here and runs on too."
     )
 
 
 def test_hyphens_at_line_ends_are_mended_by_the_documents_own_words() -> None:
-    text = _text(["The infor\ufffemation is given. All information counts. A non\ufffepayment is bad."])
+    text = _joined(["The infor\ufffemation is given. All information counts. A non\ufffepayment is bad."])[0]
     assert text == "The information is given. All information counts. A non-payment is bad."
 
 
 def test_ligatures_leaders_and_chinese_line_ends() -> None:
-    assert _text(["The \ufb01rst of\ufb01ce\xa0fee"]) == "The first office fee"
-    assert _text(["Introduction ............. 3"]) == "Introduction … 3"
-    assert _text(["合同自双方签字之\r\n日起生效，有效期\r\n三年。"]) == "合同自双方签字之日起生效，有效期三年。"
+    assert _joined(["The \ufb01rst of\ufb01ce\xa0fee"])[0] == "The first office fee"
+    assert _joined(["Introduction ............. 3"])[0] == "Introduction … 3"
+    assert _joined(["合同自双方签字之\r\n日起生效，有效期\r\n三年。"])[0] == "合同自双方签字之日起生效，有效期三年。"

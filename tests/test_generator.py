@@ -24,8 +24,8 @@ from selfstudy.evals.answers import score
 from selfstudy.evals.gate import Gate, judge_answers
 from selfstudy.models.hf import HF
 from selfstudy.recipes import generator as generator_loop
-from selfstudy.recipes.engine import Engine
 from selfstudy.recipes.generator import general, read_conversations
+from selfstudy.recipes.pointer import Pointer
 from selfstudy.synth.conversations import Mix, conversation
 from selfstudy.synth.draft import draft
 from selfstudy.train import generator as training
@@ -322,17 +322,17 @@ def test_a_generator_that_learned_nothing_is_refused_and_one_that_is_promoted_an
 
 
 def test_a_promotion_that_was_cut_off_is_made_up_for(full: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    truly, serve = generator_loop.judge_answers, Engine._serve
+    truly, serve = generator_loop.judge_answers, Pointer.serve
     monkeypatch.setattr(generator_loop, "judge_answers", lambda *args, **kwargs: replace(truly(*args, **kwargs), promote=True))
     cut: list[str] = []
 
-    def once(self: Engine, event: str, *args: Any, **kwargs: Any) -> Any:
+    def once(self: Pointer, event: str, *args: Any, **kwargs: Any) -> Any:
         if event == "promoted" and not cut:
             cut.append(event)
             raise Busy("Another process writes.", "Wait.")
         return serve(self, event, *args, **kwargs)
 
-    monkeypatch.setattr(Engine, "_serve", once)
+    monkeypatch.setattr(Pointer, "serve", once)
     assert full("adapt", "--generator", "hf:tiny")[0] == 3
     assert full("status")[1]["live"]["generator"] is None
     assert full("adapt", "--generator", "hf:tiny")[0] == 0

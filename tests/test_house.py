@@ -18,6 +18,8 @@ import selfstudy
 
 ROOT = Path(__file__).parent.parent
 SOURCE = ROOT / "src" / "selfstudy"
+WHOLE_ROOMS = {SOURCE / "apps" / "server": "serve"}
+"""Folders that need an extra as a whole: whoever imports them has asked for it."""
 HEAVY = ("torch", "transformers", "sentence_transformers", "lancedb", "openvino", "pandas", "trafilatura")
 
 
@@ -56,15 +58,21 @@ def test_the_floors_hold() -> None:
 
 def test_every_library_that_is_imported_is_declared() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    declared = {normalised(re.split(r"[<>=\[;]", line)[0]) for line in project["dependencies"]}
+    declared = named(project["dependencies"])
     distributions = importlib.metadata.packages_distributions()
     undeclared = {}
     for path in SOURCE.rglob("*.py"):
         for name in imported(path) - sys.stdlib_module_names - {"selfstudy"}:
             brought_by = {normalised(package) for package in distributions.get(name, [name])}
-            if not brought_by & declared:
+            whole = next((extra for room, extra in WHOLE_ROOMS.items() if room in path.parents), None)
+            if not brought_by & (declared | named(project["optional-dependencies"].get(whole, []))):
                 undeclared[name] = path.relative_to(ROOT).as_posix()
     assert undeclared == {}
+
+
+def named(lines: list[str]) -> set[str]:
+    """The names of requirements."""
+    return {normalised(re.split(r"[<>=\[;]", line)[0]) for line in lines}
 
 
 def imported(path: Path) -> set[str]:

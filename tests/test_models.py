@@ -163,6 +163,53 @@ def test_many_texts_keep_their_order(tiny: Path, cache: Path) -> None:
     assert told[-1] == (2500, 2500)
 
 
+@pytest.mark.parametrize("runtime", ["openvino", "torch"])
+def test_where_memory_runs_out_batches_become_smaller(tiny: Path, cache: Path, monkeypatch: pytest.MonkeyPatch, runtime: Any) -> None:
+    import torch
+
+    texts = [f"{TEXTS[at % len(TEXTS)]} {at}" for at in range(70)]
+    expected = SentenceEmbedder(tiny, cache=cache, runtime=runtime).embed(texts)
+    embedder = SentenceEmbedder(tiny, cache=cache, runtime=runtime)
+    running: Any = embedder._loaded()
+    tried: list[int] = []
+    if runtime == "torch":
+        encode = running._model.encode
+
+        def within(given: Any, batch_size: int, **more: Any) -> Any:
+            tried.append(batch_size)
+            if batch_size > 4:
+                raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+            return encode(given, batch_size=batch_size, **more)
+
+        monkeypatch.setattr(running._model, "encode", within)
+    else:
+        start = running._queue.start_async
+
+        class Narrow:
+            set_callback, wait_all = running._queue.set_callback, running._queue.wait_all
+
+            def start_async(self, given: Any, rows: list[int]) -> None:
+                tried.append(len(rows))
+                if len(rows) > 4:
+                    raise RuntimeError("Exception from src/inference: std::bad_alloc")
+                start(given, rows)
+
+        running._queue = Narrow()
+    assert cosines(embedder.embed(texts), expected).min() > 0.999
+    assert max(tried) > 4
+    tried.clear()
+    embedder.embed(texts)
+    assert max(tried) <= 4  # it has learned
+
+
+def test_a_fault_that_is_not_of_memory_is_told(tiny: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    embedder = SentenceEmbedder(tiny, cache=cache, runtime="torch")
+    running: Any = embedder._loaded()
+    monkeypatch.setattr(running._model, "encode", lambda *given, **more: (_ for _ in ()).throw(RuntimeError("shapes do not fit")))
+    with pytest.raises(RuntimeError, match="shapes"):
+        embedder.embed(["what"])
+
+
 def test_nothing_gives_no_rows(tiny: Path, cache: Path) -> None:
     assert SentenceEmbedder(tiny, cache=cache).embed([]).shape == (0, 24)
 

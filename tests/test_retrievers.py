@@ -109,6 +109,8 @@ def test_no_sign_in_a_question_is_syntax(snapshot: Snapshot, question: str) -> N
 
 def test_segmented_text_keeps_what_it_can() -> None:
     assert body("plain English, untouched  text") == "plain English, untouched  text"
+    assert body("an infor-\n  mation desk").split() == ["an", "information", "infor-mation", "desk"]
+    assert body("Ａ1 ﬁle, 10-\n20, well-known") == "A1 file, 10-\n20, well-known"
     assert body("生活费800元").split() == ["生活", "活费", "费800", "800元", "800"]
     assert body("我的猫").split() == ["我", "猫"]
     assert body("用API调用").split() == ["用API", "API调", "调用", "API"]

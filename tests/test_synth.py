@@ -177,12 +177,16 @@ def test_the_stage_keeps_quotas_and_shows_the_unseen_writer_to_the_exam_alone(tm
         )
         for n, thing in enumerate(things * 8)
     ]
-    made = Run(tmp_path / "run").stage(questions, Questions(per_passage=4, named=0.5), corpus_of(tmp_path / "corpus", passages))
+    corpus = corpus_of(tmp_path / "corpus", passages)
+    weights = {one.id: 0.0 if n < 8 else 0.5 if n < 16 else 1.0 for n, one in enumerate(passages)}
+    (corpus.path / "weights.json").write_text(json.dumps(weights))
+    made = Run(tmp_path / "run").stage(questions, Questions(per_passage=4, named=0.5), corpus)
     written = list(read_records(made.path / "questions.jsonl", Example))
     by_passage: dict[str, int] = {}
     for one in written:
         by_passage[one.evidence[0].passage.id] = by_passage.get(one.evidence[0].passage.id, 0) + 1
     assert max(by_passage.values()) == 4
+    assert [max(by_passage.get(one.id, 0) for one in passages[n : n + 8]) for n in (0, 8, 16)] == [0, 2, 4], "as their weights say"
     assert len({one.question for one in written}) == len(written)
     assert {one.split for one in written if one.writer == "terms"} == {"exam"}
     assert {one.split for one in written if one.writer == "statements"} == {"train", "tune", "exam"}

@@ -47,7 +47,7 @@ def answer(
     if not abstains(features, calibration)[0]:
         said = extract(found[0], cfg) if llm is None else _written(llm, question, found[0].hits[: cfg.passages], critic)
     if said is None:
-        return Answer(question, NOT_FOUND_CHINESE if is_cjk_text(question) else NOT_FOUND, (), hits, sure, True)
+        return Answer(question, not_found(question), (), hits, sure, True)
     text, citations = said
     return Answer(question, text, citations, hits, sure, False, _short(found[0], citations))
 
@@ -59,6 +59,11 @@ def _short(one: Read, citations: Sequence[Citation]) -> str:
         return ""
     words = one.hits[best].passage.text[one.readings[best].start : one.readings[best].end]
     return words if words in citations[0].quote else ""
+
+
+def not_found(question: str) -> str:
+    """An abstention in the language of the question."""
+    return NOT_FOUND_CHINESE if is_cjk_text(question) else NOT_FOUND
 
 
 def _written(llm: LLM, question: str, hits: Sequence[Hit], critic: Critic | None) -> tuple[str, tuple[Citation, ...]] | None:

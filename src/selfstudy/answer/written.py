@@ -71,7 +71,7 @@ def cited(text: str, hits: Sequence[Hit], question: str = "", critic: Critic | N
     citations: list[Citation] = []
     for bare, chosen in _judged(critic, question, told):
         first = len(citations) + 1
-        citations.extend(_citation(passage, span, first + place) for place, (_, passage, span) in enumerate(chosen))
+        citations.extend(citation(passage, span, first + place) for place, (_, passage, span) in enumerate(chosen))
         parts.append(f"{bare} {''.join(f'[{citation.number}]' for citation in citations[first - 1 :])}")
     return (("" if is_cjk_text(text) else " ").join(parts), tuple(citations)) if parts else None
 
@@ -110,7 +110,31 @@ def denies(text: str) -> bool:
     return _DENIAL.search(text) is not None
 
 
-def _citation(passage: Passage, span: tuple[int, int], number: int) -> Citation:
+def proof(said: str, passage: Passage, number: int) -> Citation:
+    """The citation of a sentence that a judge found supported: the passage's sentence that holds most of what is said."""
+    wanted = set(terms(said))
+    spans = pieces(passage.text, _LONGEST) or [(0, len(passage.text))]
+    best = max(spans, key=lambda span: len(wanted & set(terms(passage.text[slice(*span)]))))
+    return citation(passage, best, number)
+
+
+def bears_out(said: str, passage: Passage) -> bool:
+    """Whether the words, numbers and denials of `said` stand in the passage: what can be told without a judge."""
+    return _borne_out(said, passage) is not None
+
+
+def disagree(one: str, other: str) -> bool:
+    """Whether two sentences say different numbers, or one denies, of what is otherwise mostly the same."""
+    first, second = (set(terms(text)) - set(_NUMBER.findall(text)) for text in (one, other))
+    shared = len(first & second)
+    if not first or not second or shared < 0.5 * min(len(first), len(second)):
+        return False
+    numbers = [set(_NUMBER.findall(text)) for text in (one, other)]
+    differ = bool(numbers[0] - numbers[1]) and bool(numbers[1] - numbers[0])
+    return differ or denies(one) != denies(other)
+
+
+def citation(passage: Passage, span: tuple[int, int], number: int) -> Citation:
     place = passage.places[0] if passage.places else Place(passage.id, 0, len(passage.text))
     start, end = span
     return Citation(

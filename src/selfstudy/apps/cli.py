@@ -10,17 +10,19 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from json import loads
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from selfstudy import __version__
-from selfstudy.apps import output, tables
+from selfstudy.apps import output, serving, tables
 from selfstudy.apps.progress import watching
 from selfstudy.core.errors import BadConfig, BadInput, SelfstudyError, Stopped
 
 if TYPE_CHECKING:
+    from selfstudy.core.records import Message
     from selfstudy.recipes.engine import Engine
 
 app = typer.Typer(
@@ -32,8 +34,10 @@ app = typer.Typer(
 )
 config_app = typer.Typer(help="What the settings are and where each came from.", rich_markup_mode=None)
 app.add_typer(config_app, name="config")
+app.add_typer(serving.keys_app, name="keys")
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
+Superseded = Annotated[bool, typer.Option("--superseded", help="Outdated versions of documents too, which are left out otherwise.")]
 Where = Annotated[str | None, typer.Option(help="Only documents that match, like \"site = 'x' and updated > '2024-01-01'\".")]
 
 
@@ -94,6 +98,24 @@ def remove(
     output.show_json(result) if json else output.show(tables.added(result))
 
 
+@app.command(epilog="Example: selfstudy audit --current handbook_v3.pdf")
+def audit(
+    context: typer.Context,
+    keep: Annotated[list[str] | None, typer.Option(metavar="DOC", help="It is good as it is, and no version of another.")] = None,
+    drop: Annotated[list[str] | None, typer.Option(metavar="DOC", help="Leave it out of search and study.")] = None,
+    current: Annotated[list[str] | None, typer.Option(metavar="DOC", help="Of its versions this one counts.")] = None,
+    judge: Annotated[bool, typer.Option("--judge", help="Let the model of the settings judge each contradiction: two calls each.")] = False,
+    json: Json = False,
+) -> None:
+    """What is wrong with the documents: duplicates, versions, contradictions, noise; with a page. Decisions are kept."""
+    with context.obj.engine() as engine:
+        result = engine.audit(keep=keep or (), drop=drop or (), current=current or (), judge=judge).json()
+    if json:
+        output.show_json(result)
+    else:
+        output.show(tables.audit(result), f"\nReport: {context.obj.home / result['report']}")
+
+
 @app.command(epilog="Example: selfstudy search 'how to reset' -k 5 --where \"site = 'x'\"")
 def search(
     context: typer.Context,
@@ -101,11 +123,12 @@ def search(
     k: Annotated[int, typer.Option("-k", help="How many passages.")] = 10,
     by: Annotated[Literal["lexical", "dense", "hybrid"], typer.Option(help="By words, by meaning, or by both.")] = "hybrid",
     where: Where = None,
+    superseded: Superseded = False,
     json: Json = False,
 ) -> None:
     """Find passages."""
     with context.obj.engine() as engine:
-        found = engine.search(question, k=k, by=by, where=where)
+        found = engine.search(question, k=k, by=by, where=where, superseded=superseded)
     output.show_json([hit.json() for hit in found]) if json else output.show(tables.hits(found, question))
 
 
@@ -114,12 +137,45 @@ def ask(
     context: typer.Context,
     question: Annotated[str, typer.Argument(help="A question.")],
     where: Where = None,
+    superseded: Superseded = False,
+    mode: Annotated[
+        Literal["plain", "reflective", "always", "never"] | None,
+        typer.Option(help="reflective: sentence by sentence, each judged beside its passage, searching where needed; always; never."),
+    ] = None,
+    explain: Annotated[bool, typer.Option("--explain", help="Show all that was considered, and why this was chosen.")] = False,
+    choice: Annotated[list[str] | None, typer.Option(help="A possible answer; give each of them.")] = None,
+    conversation: Annotated[
+        Path | None, typer.Option(metavar="FILE", help='The turns before, JSON lines of {"role": "user", "content": "..."}.')
+    ] = None,
     json: Json = False,
 ) -> None:
     """Answer with citations to exact spans, or say that the documents do not hold the answer."""
+    turns = read_turns(conversation) if conversation is not None else []
     with context.obj.engine() as engine:
-        answer = engine.ask(question, where=where)
-    output.show_json(answer.json()) if json else output.show(tables.answer(answer))
+        answer = engine.ask(question, where=where, superseded=superseded, mode=mode, choices=choice or (), conversation=turns)
+    if json:
+        output.show_json(answer.json())
+    else:
+        output.show(*([tables.considered(answer, question)] if explain else []), tables.answer(answer))
+
+
+def read_turns(path: Path) -> list[Message]:
+    """The turns of a conversation, a JSON line each. Raises BadInput with the line of a fault."""
+    from selfstudy.core.records import Message
+
+    turns = []
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadInput(f"{path} cannot be read as a conversation.", "Give a file of JSON lines.") from error
+    for number, line in enumerate(lines, 1):
+        if line.strip():
+            try:
+                turns.append(Message.load(loads(line)))
+            except ValueError as error:
+                shape = '{"role": "user", "content": "..."}'
+                raise BadInput(f"{path}, line {number} is no turn of a conversation.", f"It should be {shape}.") from error
+    return turns
 
 
 @app.command(epilog="Example: selfstudy adapt --group section --set training.minutes=8")
@@ -186,6 +242,24 @@ def evaluate(
     output.show_json(result) if json else output.show(tables.evaluation(result))
 
 
+@app.command(epilog="Example: selfstudy inspect --queries queries.jsonl --qrels qrels.tsv")
+def inspect(
+    context: typer.Context,
+    candidate: Annotated[
+        str | None, typer.Option(metavar="KEY", help="This trained model, as `history` shows it, beside the base.")
+    ] = None,
+    queries: Annotated[Path | None, typer.Option(help="Labelled questions instead of the last study's, as `evaluate` reads them.")] = None,
+    qrels: Annotated[Path | None, typer.Option(help="Their judgements.")] = None,
+    questions: Annotated[int, typer.Option(min=1, help="Look at so many questions at most.")] = 300,
+    out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the page here.")] = None,
+    json: Json = False,
+) -> None:
+    """Look inside: where answers are lost, what training moved, and a map of the space as one page."""
+    with context.obj.engine() as engine:
+        result = engine.inspect(candidate, queries=queries, qrels=qrels, questions=questions, out=out)
+    output.show_json(result) if json else output.show(tables.inside(result), f"\nPage: {result['page']}")
+
+
 @app.command(epilog="Example: selfstudy status --json")
 def status(context: typer.Context, json: Json = False) -> None:
     """What the home holds, what was set aside, and which model is live."""
@@ -221,6 +295,9 @@ def rollback(context: typer.Context, json: Json = False) -> None:
     with context.obj.engine() as engine:
         result = engine.rollback()
     output.show_json(result) if json else output.show(tables.history([result]))
+
+
+app.command(epilog="Example: selfstudy serve --port 8321")(serving.serve)
 
 
 @config_app.command("show", epilog="Example: selfstudy config show")

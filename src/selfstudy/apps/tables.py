@@ -27,7 +27,7 @@ def hits(found: Sequence[Hit], question: str) -> RenderableType:
         head = Text.assemble((f"{rank:>3}  ", "bold"), (f"{hit.score:.3f}  ", "dim"), (plain(hit.passage.title) or "(no title)", "bold"))
         parts += [
             head,
-            Padding(Text(_sources(hit), style="cyan"), (0, 0, 0, 5), expand=False),
+            Padding(Text.assemble((_sources(hit), "cyan"), _outdated(hit.superseded_by)), (0, 0, 0, 5), expand=False),
             Padding(snippet(hit.passage.text, question), (0, 0, 0, 5), expand=False),
             Text(),
         ]
@@ -39,13 +39,55 @@ def answer(given: Answer) -> RenderableType:
     parts: list[RenderableType] = [Text(plain(given.short), style="bold green"), Text()] if given.short else []
     parts += [Text(plain(given.text), style="bold" if not given.abstained else ""), Text()]
     for citation in given.citations:
-        where = f"{plain(citation.source or citation.document)}, characters {citation.start}-{citation.end}"
+        place = f", {plain(citation.where)}" if citation.where else ""
+        where = f"{plain(citation.source or citation.document)}{place}, characters {citation.start}-{citation.end}"
         parts.append(
-            Text.assemble((f"[{citation.number}] ", "bold"), plain(citation.title), "  " if citation.title else "", (where, "cyan"))
+            Text.assemble(
+                (f"[{citation.number}] ", "bold"),
+                plain(citation.title),
+                "  " if citation.title else "",
+                (where, "cyan"),
+                _outdated(citation.superseded_by),
+            )
         )
         parts += [Padding(emphasised(plain(citation.quote), given.question), (0, 0, 0, 4), expand=False), Text()]
     parts.append(Text(f"Confidence {given.confidence:.2f}", style="dim"))
     return Group(*parts)
+
+
+def considered(given: Answer, asked: str) -> RenderableType:
+    """The tree of an answer: at each step whether to search, and every candidate with what its score was made of; chosen ones have a *."""
+    parts: list[RenderableType] = []
+    if given.question != asked:
+        parts += [Text(f"Asked as: {plain(given.question)}"), Text()]
+    tree = given.tree
+    if tree is None:
+        return Group(*parts, Text("One answer over one search; --mode reflective weighs it sentence by sentence."), Text())
+    for number, step in enumerate(tree.steps, 1):
+        after = "the beginning" if step.parent is None else f"candidate {step.parent}"
+        needed = "" if step.retrieve is None else f"; a search is needed with probability {step.retrieve:.2f} (above {tree.threshold:g})"
+        searched = f"; searched: {plain(step.searched)}" if step.searched else "; no search"
+        parts.append(Text(f"Step {number}, after {after}{needed}{searched}", style="bold"))
+        table = _table(">", ">score", ">logprob", ">relevant", "fully/partly/no", "useful 1-5", "passage", "sentence")
+        for one in step.candidates:
+            support = "" if one.supported is None else f"{one.supported.fully:.2f}/{one.supported.partly:.2f}/{one.supported.no:.2f}"
+            useful = "" if one.useful is None else " ".join(f"{share:.2f}" for share in one.useful)
+            said = plain(one.text) + (f"  [not said: {one.left_out}]" if one.left_out else "")
+            table.add_row(
+                f"{'*' if one.id in tree.chosen else ''}{one.id}", f"{one.score:.3f}", _shown(one.logprob), _shown(one.relevant), support,
+                useful, (one.passage or "")[:8], Text(said),
+            )  # fmt: skip
+        parts += [table, Text()]
+    weights = ", ".join(f"{name} {weight:g}" for name, weight in tree.weights.items())
+    parts.append(
+        Text(f"Score: e^logprob + the weighted judgements ({weights}); a path counts their sum; {tree.beam} paths are kept.", style="dim")
+    )
+    parts += [Text(f"Note: {plain(note)}") for note in tree.notes]
+    return Group(*parts, Text())
+
+
+def _shown(value: float | None) -> str:
+    return "" if value is None else f"{value:.2f}"
 
 
 def added(result: Mapping[str, Any]) -> RenderableType:
@@ -60,7 +102,29 @@ def added(result: Mapping[str, Any]) -> RenderableType:
     line = "Documents: " + (", ".join(counts) or "none") + "."
     facts = [f"{result[name]} {words}" for name, words in (("passages", "passages in all"), ("embedded", "embedded now")) if name in result]
     parts: list[RenderableType] = [Text(line), Text(f"{', '.join(facts)}; {duration(result.get('seconds'))}.")]
+    if result.get("redacted"):
+        parts.append(Text("Redacted: " + ", ".join(f"{count} {kind}" for kind, count in result["redacted"].items()) + "."))
     return Group(*parts, *_set_aside(result.get("set_aside", ())))
+
+
+def audit(result: Mapping[str, Any]) -> RenderableType:
+    """What an audit found: a row for each kind of fault, and the worst examples of each."""
+    kinds = ", ".join(f"{count} {plain(kind)}" for kind, count in result["kinds"].items())
+    table = _table("", ">found", "what to do")
+    parts: list[RenderableType] = [Text(f"{result['documents']} documents ({kinds}), {result['passages']} passages."), Text(), table]
+    for one in result["findings"]:
+        table.add_row(Text(one["name"], style="bold" if one["count"] else "dim"), str(one["count"]), one["advice"] if one["count"] else "")
+        if one["samples"]:
+            examples = _table(one["name"], "beside", "why")
+            for sample in one["samples"][:3]:
+                cells = [_quoted(sample["document"], sample["text"]), _quoted(sample["other"], sample["other_text"])]
+                examples.add_row(*cells, plain(sample["reason"]))
+            parts += [Text(), examples]
+    return Group(*parts)
+
+
+def _quoted(document: str, text: str) -> str:
+    return f"{plain(document)}: {plain(text)[:100]}" if text else plain(document)
 
 
 def plan(rows: Sequence[Mapping[str, Any]]) -> RenderableType:
@@ -148,6 +212,14 @@ def settings(rows: Sequence[Mapping[str, Any]]) -> RenderableType:
     return table
 
 
+def keys(rows: Sequence[Mapping[str, Any]]) -> RenderableType:
+    """Each key with what it may do."""
+    table = _table("key", "scope", "tenant", "made")
+    for row in rows:
+        table.add_row(row["name"], row["scope"], row["tenant"], row["made"])
+    return table
+
+
 def outcome(result: Mapping[str, Any]) -> RenderableType:
     """What `adapt` did: the questions, the measurements before and after, the verdict, the report."""
     parts: list[RenderableType] = []
@@ -219,6 +291,34 @@ def _walk(tree: Mapping[str, Any], path: tuple[str, ...] = ()) -> Iterator[tuple
                 yield from _walk(value, (*path, name))
 
 
+def inside(found: Mapping[str, Any]) -> RenderableType:
+    """What `inspect` found: where questions fell with examples, the geometry, the neighbours."""
+    sides: Mapping[str, Any] = found["sides"]
+    parts: list[RenderableType] = [Text(plain(note)) for note in found["notes"]]
+    if found["questions"]:
+        table = _table(f"questions ({found['questions']})", *(f">{name}" for name in sides))
+        for place in next(iter(sides.values()))["lost"]:
+            table.add_row(place, *(str(side["lost"][place]) for side in sides.values()))
+        examples = _table("lost, for example", "where")
+        for some in list(sides.values())[-1]["examples"].values():
+            for one in some[:2]:
+                examples.add_row(plain(one["question"]), one["why"])
+        parts += [table, *([examples] if examples.row_count else [])]
+    numbers = _table("geometry", *(f">{name}" for name in sides))
+    for name in ("alignment", "uniformity", "apart", "anisotropy", "dimensions"):
+        values = [side["geometry"][name] for side in sides.values()]
+        if any(value is not None for value in values):
+            numbers.add_row(name, *("-" if value is None else f"{value:.3f}" for value in values))
+    for kind in next(iter(sides.values()))["geometry"]["cosines"]:
+        means = [side["geometry"]["cosines"][kind] for side in sides.values()]
+        numbers.add_row(f"cosine, {kind}", *(f"{one['mean']:.3f} ± {one['deviation']:.3f}" if one["n"] else "-" for one in means))
+    parts.append(numbers)
+    if (neighbours := found["neighbours"]) is not None:
+        parts.append(Text(f"Of its {neighbours['k']} nearest passages a passage keeps {neighbours['kept']:.0%} on average."))
+    parts.append(Text(f"Map of {found['map']['points']} passages: {found['map']['method']}."))
+    return Group(*_spaced(parts))
+
+
 def _set_aside(found: Iterable[Mapping[str, Any]]) -> list[RenderableType]:
     every = list(found)
     if not every:
@@ -246,6 +346,10 @@ def _spaced(parts: Sequence[RenderableType]) -> list[RenderableType]:
 def _sources(hit: Hit) -> str:
     documents = list(dict.fromkeys(plain(place.document) for place in hit.passage.places))
     return ", ".join(documents[:3]) + (f" and {len(documents) - 3} more" if len(documents) > 3 else "")
+
+
+def _outdated(by: str | None) -> tuple[str, str]:
+    return (f"  superseded by {plain(by)}" if by else "", "bold yellow")
 
 
 def _interval(found: Mapping[str, Any] | None) -> str:

@@ -11,6 +11,7 @@ and `resolve("acme:small-v2")` calls `load("small-v2")`.
 from __future__ import annotations
 
 import importlib
+import sys
 from importlib.metadata import EntryPoint, entry_points
 from types import ModuleType
 from typing import Any
@@ -59,3 +60,9 @@ def extra(module: str, extra_name: str | None = None) -> ModuleType:
     except ModuleNotFoundError as error:
         package = f"selfstudy[{extra_name}]" if extra_name else "selfstudy"
         raise MissingExtra(f"The module {error.name or module!r} is not installed.", f"pip install '{package}'") from error
+
+
+def openvino() -> Any:
+    """OpenVINO without its telemetry: as it comes, its import alone forks a process that reports to a server."""
+    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]  # its import fails, and OpenVINO takes a stub of its own
+    return importlib.import_module("openvino")

@@ -9,7 +9,7 @@ from typing import Any, Literal, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from selfstudy.core.records import Document, Example, Hit, Message, Passage, Reading, Reply
+from selfstudy.core.records import Document, Example, Hit, Message, Passage, Reading, Reply, Verdict
 
 Role = Literal["query", "passage"]
 Vectors = NDArray[np.float32]
@@ -109,6 +109,51 @@ class Critic(Protocol):
         """(len(triples), 3) probabilities that the passage of each (question, answer, passage) supports the answer: SUPPORT.
 
         Raises BadModel where that cannot be told.
+        """
+        ...
+
+
+Triple = tuple[str, str, str]
+"""A question, a sentence (or more) of an answer to it, and a passage; "" where there is none."""
+
+
+@runtime_checkable
+class Judge(Protocol):
+    """Makes the four judgements of Self-RAG (arXiv 2310.11511), each as probabilities."""
+
+    def retrieve(self, begun: Sequence[tuple[str, str]]) -> list[tuple[float, float, float]]:
+        """For each (question, what was said so far): that going on needs a search, needs none, goes on with the evidence at hand."""
+        ...
+
+    def verdicts(self, triples: Sequence[Triple]) -> list[Verdict]:
+        """A Verdict for each triple; without a passage it says only how useful the answer is. Raises BadModel where it cannot be told."""
+        ...
+
+
+Begun = tuple[Sequence[Message], str, str]
+"""A conversation, what of the reply stands already and is shared with others, and what stands behind that in this one alone."""
+
+
+@runtime_checkable
+class Decoder(Protocol):
+    """A generator that can be led: its replies are begun for it, and its probabilities can be read at every token."""
+
+    @property
+    def name(self) -> str: ...
+
+    def knows(self, tokens: Sequence[str]) -> bool:
+        """Whether each of `tokens` is one token of its vocabulary."""
+        ...
+
+    def weigh(self, begun: Sequence[Begun], texts: Sequence[str]) -> list[dict[str, float]]:
+        """The log-probability that each of `texts` comes next, for each reply that was begun."""
+        ...
+
+    def write(self, begun: Sequence[Begun], stop: Sequence[str], watch: Sequence[str], max_tokens: int = 100) -> list[Reply]:
+        """Go on greedily up to a token of `stop`, in one batch; what replies share is read once.
+
+        `Reply.tokens` are what was written with the stop behind it, and `top` of each the log-probabilities of `watch` in its place.
+        `Reply.text` is what was written without stop or watched tokens; a fault says that no stop came within `max_tokens`.
         """
         ...
 

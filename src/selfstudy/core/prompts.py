@@ -1,4 +1,4 @@
-"""How a question over passages is put to a model, and how a conversation reads to one without a chat template.
+"""How a question over passages is put to a model, how a conversation reads to one without a chat template, and prompts out of files.
 
 Here since training and answering must render alike and may not import each other.
 """
@@ -7,9 +7,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
 from typing import Any
 
-from selfstudy.core.records import Message, Passage
+from selfstudy.core.records import Message, Passage, Record
+from selfstudy.core.reflection import TOKENS
 
 NOT_HERE = "not in these documents"
 """What a model says where the passages do not hold the answer."""
@@ -62,3 +66,35 @@ def prompt_ids(tokenizer: Any, messages: Sequence[Message], most: int) -> list[i
     templated = bool(getattr(tokenizer, "chat_template", None))  # a template writes its own special tokens
     ids: list[int] = tokenizer(rendered(tokenizer, messages), add_special_tokens=not templated, verbose=False)["input_ids"]
     return ids[-most:]
+
+
+def opening(tokenizer: Any, reply: str, reads_apart: bool) -> str:
+    """How a reply begins behind its prompt: behind a plain heading with a space, unless it begins with a reflection token."""
+    if getattr(tokenizer, "chat_template", None) or reads_apart or reply.startswith(TOKENS):
+        return reply
+    return f" {reply}"
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt(Record):
+    """The text of a file with its version; a stage's key holds both, so that a new wording asks anew."""
+
+    name: str
+    version: int
+    text: str
+
+    def messages(self, **values: str | int) -> list[Message]:
+        """The conversation that asks for it."""
+        text = self.text
+        for name, value in values.items():  # not str.format: passages hold braces
+            text = text.replace("{" + name + "}", str(value), 1)
+        return [Message("user", text)]
+
+
+@cache
+def prompt_of(folder: str, name: str) -> Prompt:
+    """The prompt in the file `<name>.md` of the folder that is called `folder` as a module: "version: n", a line of dashes, the text."""
+    package, _, last = folder.rpartition(".")
+    said = files(package).joinpath(last, f"{name}.md").read_text(encoding="utf-8")
+    head, _, text = said.partition("\n---\n")
+    return Prompt(name, int(head.removeprefix("version:")), text.strip())

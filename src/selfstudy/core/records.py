@@ -49,10 +49,23 @@ class Section(Record):
 
 
 @dataclass(frozen=True, slots=True)
+class Mark(Record):
+    """Where in the source the text from `start` on stands, up to the next mark: "p. 12", "slide 3", "14:03, Anna".
+
+    With `row` every line is a row of a table, and that is the number of the first: "Prices, row 17".
+    """
+
+    start: int
+    label: str
+    row: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Document(Record):
     """One source text. `source` is a path or URL; `meta` (author, updated, ...) can be filtered on.
 
-    `sections` says which headings each part of the text stands under; parts that no section covers stand under the title alone.
+    `sections` says which headings each part of the text stands under; parts that no section covers stand under the title alone. `marks`
+    say, in ascending order, which page, slide, row or turn it stands at.
     """
 
     id: str
@@ -61,6 +74,16 @@ class Document(Record):
     source: str = ""
     meta: dict[str, Scalar] = field(default_factory=dict)
     sections: tuple[Section, ...] = ()
+    marks: tuple[Mark, ...] = ()
+
+    def where(self, position: int) -> str:
+        """Where `text[position]` stands in the source: its page, slide, row or turn, else its headings below the title."""
+        if mark := next((mark for mark in reversed(self.marks) if mark.start <= position), None):
+            row = "" if mark.row is None else f"row {mark.row + self.text.count(chr(10), mark.start, position)}"
+            return ", ".join(filter(None, (mark.label, row)))
+        around = [section for section in self.sections if section.start <= position < section.end]
+        path = max(around, key=lambda section: section.start).path if around else ()
+        return " > ".join(path[1:] if path[:1] == (self.title,) else path)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,11 +121,15 @@ def passage_id(title: str, text: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Hit(Record):
-    """A passage that a retriever found. `by` names the retriever; a score compares only within one answer of one retriever."""
+    """A passage that a retriever found. `by` names the retriever; a score compares only within one answer of one retriever.
+
+    `superseded_by` is the document that took the place of the passage's, where it stands in no current one.
+    """
 
     passage: Passage
     score: float
     by: str
+    superseded_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +166,10 @@ class Reading(Record):
 
 @dataclass(frozen=True, slots=True)
 class Citation(Record):
-    """The proof of a sentence: `quote` is `Document.text[start:end]` of the named document."""
+    """The proof of a sentence: `quote` is `Document.text[start:end]` of the named document, whose place `superseded_by` took, if any.
+
+    `where` says where a person finds it there: "p. 12", "slide 3", "Prices, row 17", "14:03, Anna", or the headings above it.
+    """
 
     number: int
     passage: str
@@ -149,6 +179,80 @@ class Citation(Record):
     start: int
     end: int
     quote: str
+    where: str = ""
+    superseded_by: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Support(Record):
+    """How far a passage supports a sentence: three probabilities that sum to 1."""
+
+    fully: float
+    partly: float
+    no: float
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict(Record):
+    """What a judge makes of a sentence beside a passage: probabilities, each group summing to 1; None where the judge cannot tell.
+
+    `relevant` is that of the passage to the question, `useful` those of the marks 1 to 5 for the sentence as an answer.
+    """
+
+    relevant: float | None = None
+    supported: Support | None = None
+    useful: tuple[float, float, float, float, float] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate(Record):
+    """A segment that could be said next. `score` follows from the fields before it; where `left_out` gives a reason it cannot be chosen.
+
+    `logprob` is the mean of its tokens' log-probabilities, None where the model does not tell; `passage` the id of the one that it was
+    written from. With `done` the model ended its answer.
+    """
+
+    id: int
+    text: str
+    passage: str | None
+    logprob: float | None
+    relevant: float | None
+    supported: Support | None
+    useful: tuple[float, float, float, float, float] | None
+    score: float
+    left_out: str = ""
+    done: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Step(Record):
+    """How the answer that ends with the candidate `parent` (None: nothing is said yet) could go on.
+
+    `retrieve` is the probability that a search is needed, None where nobody was asked; `searched` the words that were searched with, ""
+    where nothing was searched.
+    """
+
+    parent: int | None
+    retrieve: float | None
+    searched: str
+    candidates: tuple[Candidate, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Tree(Record):
+    """All that was considered for an answer, and what the choice followed from: `chosen` is the path of the largest sum of scores.
+
+    `question` is what was asked once it stands alone. `notes` say what else happened.
+    """
+
+    mode: str
+    question: str
+    weights: dict[str, float]
+    threshold: float
+    beam: int
+    steps: tuple[Step, ...]
+    chosen: tuple[int, ...]
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +260,7 @@ class Answer(Record):
     """An answer whose text carries [1][2] marks, one for each citation; or an abstention with an empty list of citations.
 
     `confidence` is the estimated probability that the documents hold the answer and that it was found. `short` are the words of the first
-    citation that answer by themselves, where there are such.
+    citation that answer by themselves, where there are such. `tree` is there where the answer was chosen sentence by sentence.
     """
 
     question: str
@@ -166,6 +270,7 @@ class Answer(Record):
     confidence: float
     abstained: bool
     short: str = ""
+    tree: Tree | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -53,14 +53,14 @@ class _Unit:
     words: float
 
 
-def chunk(document: Document, cfg: Chunk = Chunk()) -> list[Passage]:  # noqa: B008
-    """The passages of `document` in order. They cover all of its text but headings and white space, once each.
+def chunk(document: Document, cfg: Chunk = Chunk(), left_out: Sequence[tuple[int, int]] = ()) -> list[Passage]:  # noqa: B008
+    """The passages of `document` in order. They cover all of its text but headings, white space and the spans `left_out`, once each.
 
     A passage's title is the document's title and the headings above it, joined by " > "; its text is `document.text[start:end]` of each of
     its places. Where the same text comes again under the same title, one passage has both places.
     """
     found: dict[str, Passage] = {}
-    regions = list(_regions(document))
+    regions = list(_without(_regions(document), document.text, sorted(left_out)))
     for path, start, end in regions:
         title = _title(document.title, path)
         for left, right in _pieces(document, start, end, cfg, whole=len(regions) == 1):
@@ -111,6 +111,20 @@ def _regions(document: Document) -> Iterator[tuple[tuple[str, ...], int, int]]:
             at = inner.end
     if at < length:
         yield from _gap(document, at, length, ())
+
+
+def _without(
+    regions: Iterable[tuple[tuple[str, ...], int, int]], text: str, left_out: Sequence[tuple[int, int]]
+) -> Iterator[tuple[tuple[str, ...], int, int]]:
+    """The regions less the spans `left_out`, which ascend: a passage ends before such a span and another begins after it."""
+    for path, start, end in regions:
+        for left, right in left_out:
+            if left < end and right > start:
+                if text[start:left].strip():
+                    yield path, start, left
+                start = max(start, right)
+        if not left_out or text[start:end].strip():
+            yield path, start, end
 
 
 def _gap(document: Document, start: int, end: int, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], int, int]]:

@@ -58,7 +58,7 @@ def signature(text: str) -> Signature:
 
 def same_facts(a: str, b: str) -> bool:
     """Whether `a` and `b` state the same numbers with the same units, dates and negations, in the same order: "30 s" is not "60 s"."""
-    return _facts(a) == _facts(b)
+    return facts_of(a) == facts_of(b)
 
 
 def near_duplicates(passages: Sequence[Passage]) -> dict[str, str]:
@@ -74,7 +74,7 @@ def near_duplicates(passages: Sequence[Passage]) -> dict[str, str]:
     buckets: dict[tuple[int, int, Facts], list[int]] = {}
     found: dict[str, str] = {}
     for index in np.flatnonzero(shared.any(axis=1)).tolist():
-        facts = _facts(compared[index])
+        facts = facts_of(compared[index])
         places = [(band, int(keys[index, band]), facts) for band in np.flatnonzero(shared[index]).tolist()]
         earlier = sorted({other for place in places for other in buckets.get(place, ())})
         near = [other for other in earlier if np.mean(signatures[other] == signatures[index]) >= THRESHOLD]
@@ -108,7 +108,8 @@ def _bands(signatures: Signature) -> tuple[NDArray[np.uint64], NDArray[np.bool_]
     return keys, shared
 
 
-def _facts(text: str) -> Facts:
+def facts_of(text: str) -> Facts:
+    """Numbers, each followed by its unit or "", dates, and "not" for every denial, in the order of `text`; case and width are folded."""
     facts: list[str] = []
     for match in _FACT.finditer(_folded(text)):
         if match["number"]:

@@ -69,7 +69,7 @@ def _files(root: Path, seen: set[str]) -> Iterator[SourceFile | SetAside]:
                 continue
             seen.add(target)
             if stat.S_ISDIR(status.st_mode):
-                inside = sorted(path / name for name in os.listdir(path) if not _hidden(name))[::-1]
+                inside = sorted(path / name for name in os.listdir(path) if not is_hidden(name))[::-1]
                 real += [entry for entry in inside if not entry.is_symlink()]
                 links += [entry for entry in inside if entry.is_symlink()]
             elif not stat.S_ISREG(status.st_mode):
@@ -84,7 +84,8 @@ def _files(root: Path, seen: set[str]) -> Iterator[SourceFile | SetAside]:
             yield SetAside(str(path), f"unreadable: {(error.strerror or type(error).__name__).lower()}")
 
 
-def _hidden(name: str) -> bool:
+def is_hidden(name: str) -> bool:
+    """Whether a file or folder of this name is left out."""
     return name.startswith((".", "~$"))
 
 

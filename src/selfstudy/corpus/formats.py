@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
+import zlib
+from lzma import LZMAError
 from pathlib import Path
+from tarfile import is_tarfile
 
 from selfstudy.core.errors import BadInput
 from selfstudy.corpus.zips import Archive
@@ -39,22 +42,36 @@ SUFFIXES = {
     ".json": "json",
     ".xml": "xml",
     ".epub": "epub",
+    **dict.fromkeys((".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp"), "picture"),
+    ".zip": "zip",
+    ".tar": "tar",
+    ".tgz": "tar",
+    ".gz": "tar",
+    ".bz2": "tar",
+    ".xz": "tar",
 }
 """The suffixes that are read, and their formats."""
 
-STREAMS = ("jsonl", "mbox")
+ARCHIVES = ("zip", "tar")
+"""Formats of files that hold files."""
+
+STREAMS = ("jsonl", "mbox", *ARCHIVES)
 """Formats that are read piece by piece, so that the limit is one for each piece."""
 
 _PACKED = ("docx", "pptx", "xlsx", "epub")
 _PAGE = re.compile(rb"\s*(?:<\?xml[^>]*>\s*)?(?:<!--.*?-->\s*)*(?:<!doctype\s+html|<html[\s>])", re.IGNORECASE | re.DOTALL)
-_ZIP = b"PK\x03\x04"
+_ZIP = (b"PK\x03\x04", b"PK\x05\x06")  # the latter begins an empty one
 _OLE = b"\xd0\xcf\x11\xe0"
+_TAR = (b"ustar", 257)  # and where it stands
+_TIGHT = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ")
 _MAGIC = (
     (b"{\\rtf", "rich text (rtf)"),
     (b"%!PS", "PostScript"),
     (b"\x89PNG", "a picture (png)"),
     (b"\xff\xd8\xff", "a picture (jpeg)"),
     (b"GIF8", "a picture (gif)"),
+    (b"II*\0", "a picture (tiff)"),
+    (b"MM\0*", "a picture (tiff)"),
     (b"\x1f\x8b", "a gzip archive"),
     (b"BZh", "a bzip2 archive"),
     (b"\xfd7zXZ", "an xz archive"),
@@ -89,30 +106,45 @@ def pick(path: Path, size: int, max_bytes: int) -> str:
     suffix = path.suffix.lower()
     with path.open("rb") as file:
         head = file.read(4096)
-    packed = head.startswith((_ZIP, _OLE))
-    kind = None if packed else _sniff(head, suffix)
+    if head.startswith(_ZIP):
+        kind = _zipped(path, suffix, max_bytes)
+    elif head.startswith(_OLE):
+        kind = _old(path, suffix) if size <= max_bytes else ""
+    else:
+        kind = _sniff(head, suffix, path)
     if kind not in STREAMS and size > max_bytes:
         raise BadInput(f"huge: {size} bytes, the limit is {max_bytes} (max_bytes)", "Split it, or raise the limit.")
-    return kind or (_zipped(path, suffix, max_bytes) if head.startswith(_ZIP) else _old(path, suffix))
+    return kind
 
 
-def _sniff(head: bytes, suffix: str) -> str:
+def _sniff(head: bytes, suffix: str, path: Path) -> str:
     kind = SUFFIXES.get(suffix)
+    if head.startswith(_TAR[0], _TAR[1]) or ((kind == "tar" or head.startswith(_TIGHT)) and _is_tar(path)):
+        return "tar"
     if head.lstrip().startswith(b"%PDF-"):
         return "pdf"
     for magic, what in _MAGIC:
-        if head.startswith(magic):
+        if head.startswith(magic) and (kind, what[:9]) != ("picture", "a picture"):
             raise _unknown(suffix, what)
     if kind in ("text", "markdown", "pdf", "xml") and b"%PDF-" not in head and _PAGE.match(head):
         return "html"
     if kind is None:
         what = f"unknown format {suffix}" if suffix else "unknown format: the file has no suffix"
         raise BadInput(what, f"Read are {', '.join(SUFFIXES)}.")
+    if kind in ARCHIVES:
+        raise BadInput(f"broken: not a {kind} archive", "Get it anew.")
     if kind in _PACKED:
         raise BadInput(f"broken: not what {suffix} files begin with, a zip archive", "Open it in its program and save it anew.")
     if kind == "msg":
         raise BadInput("broken: not an Outlook message", "Save the message anew.")
     return kind
+
+
+def _is_tar(path: Path) -> bool:
+    try:
+        return is_tarfile(path)
+    except (EOFError, OSError, ValueError, zlib.error, LZMAError):  # packed, and damaged
+        return False
 
 
 def _zipped(path: Path, suffix: str, limit: int) -> str:
@@ -122,7 +154,7 @@ def _zipped(path: Path, suffix: str, limit: int) -> str:
             types, mimetype = (archive.read(name) if name in archive.parts else b"" for name in ("[Content_Types].xml", "mimetype"))
             book = "META-INF/container.xml" in archive.parts
     except BadInput:
-        if SUFFIXES.get(suffix) in _PACKED:
+        if SUFFIXES.get(suffix) in (*_PACKED, "zip"):
             raise
         raise _unknown(suffix, "a zip archive or an office file (docx, xlsx, pptx)") from None
     found = [kind for pattern, kind in _OFFICE if pattern.search(types.replace(b"\0", b""))]
@@ -134,6 +166,8 @@ def _zipped(path: Path, suffix: str, limit: int) -> str:
         raise _unknown(suffix, "a binary Excel file (xlsb)")
     if b"opendocument" in mimetype:
         raise _unknown(suffix, "an OpenDocument file (odt, ods, odp)")
+    if suffix in (".zip", ""):
+        return "zip"
     raise _unknown(suffix, "a zip archive")
 
 

@@ -21,6 +21,9 @@ class Attachment:
     name: str
     data: bytes
 
+    def save(self, path: Path) -> None:
+        path.write_bytes(self.data)
+
 
 @dataclass(frozen=True, slots=True)
 class Letter:

@@ -2,29 +2,29 @@
 
 from __future__ import annotations
 
-import re
+import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from selfstudy.core.errors import BadInput, MissingExtra
-from selfstudy.core.ports import Parser
-from selfstudy.core.records import Document, Scalar
+from selfstudy.core.ports import Parser, Progress, silent
+from selfstudy.core.records import Document, Scalar, digest
 from selfstudy.corpus.beir import Beir
-from selfstudy.corpus.decode import one_line
 from selfstudy.corpus.epub import Epub
 from selfstudy.corpus.folder import SourceFile
-from selfstudy.corpus.formats import pick
+from selfstudy.corpus.formats import ARCHIVES, SUFFIXES, pick
 from selfstudy.corpus.html import Html
 from selfstudy.corpus.json_text import Json
-from selfstudy.corpus.letter import Attachment
 from selfstudy.corpus.mail import Eml, Mbox
 from selfstudy.corpus.markdown import Markdown
+from selfstudy.corpus.nested import Nest, Read, attached, packed
+from selfstudy.corpus.ocr import Engine
 from selfstudy.corpus.outlook import Msg
 from selfstudy.corpus.pdf import Pdf
+from selfstudy.corpus.pictures import Picture
 from selfstudy.corpus.plain import Plain
 from selfstudy.corpus.rst import Rst
 from selfstudy.corpus.set_aside import SetAside
@@ -35,51 +35,88 @@ from selfstudy.corpus.table import Table
 from selfstudy.corpus.word import Docx
 from selfstudy.corpus.xml_text import Xml
 
-DEEPEST = 3
-"""How far letters may lie in letters; what lies deeper is set aside."""
 
-_SUFFIX = re.compile(r"\.\w{1,10}$", re.ASCII)
+def _workers() -> int:
+    return min(4, max(1, (os.cpu_count() or 1) // 2))
 
 
 class Parse(BaseModel):
-    """How large an input may be, in bytes: `max_row_bytes` for a row of .jsonl, `max_bytes` for a letter of .mbox, and for other files as
-    a whole. What is inside office files and books may unpack to `max_bytes` too, and inside workbooks to four times that."""
+    """How large an input may be, in bytes: `max_row_bytes` for a row of .jsonl, `max_bytes` for a letter of .mbox and a file in an
+    archive, and for other files as a whole. What is inside office files and books may unpack to `max_bytes` too, and inside workbooks to
+    four times that."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     max_bytes: int = Field(default=50_000_000, ge=1)
     max_row_bytes: int = Field(default=5_000_000, ge=1)
+    max_unpacked: int = Field(default=1_000_000_000, ge=1, description="bytes that an archive, with all archives in it, may unpack to")
+    ocr: Engine = Field(default="rapidocr", description="what reads pictures and scanned pages: rapidocr, tesseract or off")
+    max_pixels: int = Field(default=100_000_000, ge=1, description="pixels that a picture may have")
+    seconds: float = Field(default=120.0, gt=0, description="seconds of work that a document, or a page of a scan, may take its parser")
+    max_memory: int = Field(default=4_000_000_000, ge=1, description="bytes of address space that the process of a parser may have")
+    workers: int = Field(default_factory=_workers, ge=1, exclude=True, description="processes that parse at once")
+
+    @property
+    def key(self) -> str:
+        """Equal where what was set aside once would be set aside again: the same limits, the same formats."""
+        return digest(self.model_dump_json(), *sorted(SUFFIXES))
 
 
-def parse(file: SourceFile, cfg: Parse = Parse()) -> Iterator[Document | SetAside]:  # noqa: B008
+def parse(file: SourceFile, cfg: Parse = Parse(), progress: Progress = silent) -> Iterator[Document | SetAside]:  # noqa: B008
     """The documents in `file`, or why there are none; nothing is raised for what a file holds.
 
     Every document's meta has `format`, and `folder` where the file lies in one; `updated` (YYYY-MM-DD) where the file states it.
     What a row of a stream or a front matter says of itself under these names is kept instead. A row's document keeps its own id.
     Letters of a mailbox are documents of their own with ids like "file.mbox#3"; so are the files attached to a letter, with ids like
-    "letter.eml#plan.docx", and what the letter states of itself is in their meta too.
+    "letter.eml#plan.docx", and what the letter states of itself is in their meta too; so are the files in an archive, with ids like
+    "docs.zip#plans/2024.docx". `progress` is called as the pages of a scan are read.
     """
-    yield from _parse(file, cfg, 0)
+
+    def read(file: SourceFile, nest: Nest) -> Iterator[Document | SetAside]:
+        with _reasons(file, cfg) as reasons:
+            kind = pick(file.path, file.size, cfg.max_bytes)
+            yield from (
+                packed(kind, file, nest, read) if kind in ARCHIVES else _documents(_parser(kind, cfg, progress), kind, file, nest, read)
+            )
+        yield from reasons
+
+    yield from read(file, Nest(cfg.max_unpacked))
 
 
-def _parse(file: SourceFile, cfg: Parse, depth: int) -> Iterator[Document | SetAside]:
+def _documents(parser: Parser, kind: str, file: SourceFile, nest: Nest, read: Read) -> Iterator[Document | SetAside]:
+    if isinstance(parser, (Eml, Mbox, Msg)):
+        for letter in parser.letters(file.path):
+            if isinstance(letter, SetAside):
+                yield letter
+            else:
+                yield _placed(letter.document, kind, file)
+                yield from attached(letter, file, nest, read)
+    else:
+        for found in parser.rows(file.path) if isinstance(parser, (Beir, Json)) else parser.parse(file.path):
+            yield found if isinstance(found, SetAside) else _placed(found, kind, file)
+
+
+@contextmanager
+def _reasons(file: SourceFile, cfg: Parse) -> Iterator[list[SetAside]]:
+    """Faults inside the block become the reason why the rest of `file` is set aside: the one in the list, after the block."""
+    found: list[SetAside] = []
+
+    def aside(reason: str, again: bool = False) -> None:
+        found.append(SetAside(str(file.path), reason, again))
+
     try:
-        kind = pick(file.path, file.size, cfg.max_bytes)
-        parser = _parser(kind, cfg)
-        if isinstance(parser, (Eml, Mbox, Msg)):
-            yield from _letters(parser, kind, file, cfg, depth)
-        else:
-            for found in parser.rows(file.path) if isinstance(parser, (Beir, Json)) else parser.parse(file.path):
-                yield found if isinstance(found, SetAside) else _placed(found, kind, file)
+        yield found
     except BadInput as error:
-        yield SetAside(str(file.path), error.problem)
+        aside(error.problem)
     except MissingExtra as error:
-        yield SetAside(str(file.path), f"a package is missing: {error.problem} {error.mend}", again=True)
+        aside(f"a package is missing: {error.problem} {error.mend}", again=True)
+    except MemoryError:
+        aside(f"huge: to read it takes more than {cfg.max_memory} bytes of memory (parse.max_memory)")
     except OSError as error:
-        yield SetAside(str(file.path), f"unreadable: {(error.strerror or type(error).__name__).lower()}")
+        aside(f"unreadable: {(error.strerror or type(error).__name__).lower()}")
     except Exception as error:  # a parser may fail on what it does not expect; one file must not stop the rest
         detail = (str(error).splitlines() or [""])[0][:200]
-        yield SetAside(str(file.path), f"broken: {type(error).__name__}: {detail}".removesuffix(": "))
+        aside(f"broken: {type(error).__name__}: {detail}".removesuffix(": "))
 
 
 def _placed(document: Document, kind: str, file: SourceFile) -> Document | SetAside:
@@ -95,59 +132,15 @@ def _placed(document: Document, kind: str, file: SourceFile) -> Document | SetAs
     return replace(document, id=f"{file.id}{part}", source=f"{file.path}{part}", meta={**place, **document.meta})
 
 
-def _letters(parser: Eml | Mbox | Msg, kind: str, file: SourceFile, cfg: Parse, depth: int) -> Iterator[Document | SetAside]:
-    """Each letter of a file, followed by what is attached to it."""
-    for letter in parser.letters(file.path):
-        if isinstance(letter, SetAside):
-            yield letter
-            continue
-        placed = _placed(letter.document, kind, file)
-        yield placed
-        part = letter.document.id.removeprefix(file.path.name)
-        names: set[str] = set()
-        for attachment in letter.attachments:
-            name = _name(attachment.name, names)
-            inner = f"{file.id}{part}#{name}"
-            for found in _attached(attachment, inner, cfg, depth + 1):
-                if isinstance(found, SetAside):
-                    yield replace(found, source=f"{file.path}{part}#{name}{found.source}")
-                else:
-                    meta = {**letter.document.meta, "attached_to": f"{file.id}{part}", **found.meta}
-                    yield replace(found, source=f"{file.path}{part}#{name}{found.source}", meta=meta)
-
-
-def _name(name: str, names: set[str]) -> str:
-    """The name of an attachment as a part of an id: on one line, without a path, and not among `names`, which it joins."""
-    plain = one_line(name).replace("/", "_").replace("\\", "_").replace("#", "_")[-200:] or "attachment"
-    number, new = 1, plain
-    while new in names:
-        number += 1
-        new = f"{plain} ({number})"
-    names.add(new)
-    return new
-
-
-def _attached(attachment: Attachment, id: str, cfg: Parse, depth: int) -> Iterator[Document | SetAside]:
-    """The documents in an attachment; their sources, and those of what is set aside, are what follows the attachment's name."""
-    if depth > DEEPEST:
-        yield SetAside("", f"nested: letters in letters are read {DEEPEST} deep")
-        return
-    suffix = _SUFFIX.search(attachment.name)
-    with TemporaryDirectory(prefix="selfstudy-") as folder:
-        path = Path(folder) / f"attachment{suffix[0] if suffix else ''}"
-        path.write_bytes(attachment.data)
-        for found in _parse(SourceFile(id, path, len(attachment.data), 0), cfg, depth):
-            yield replace(found, source=found.source.removeprefix(str(path)))
-
-
-def _parser(kind: str, cfg: Parse) -> Parser:
+def _parser(kind: str, cfg: Parse, progress: Progress) -> Parser:
     """The parser of a format. Workbooks may unpack to more, since their rows are read one by one."""
     parsers: dict[str, Parser] = {
         "text": Plain(),
         "markdown": Markdown(),
         "rst": Rst(),
         "html": Html(),
-        "pdf": Pdf(),
+        "pdf": Pdf(cfg.ocr, progress),
+        "picture": Picture(cfg.ocr, cfg.max_pixels, progress),
         "jsonl": Beir(cfg.max_row_bytes),
         "csv": Table(),
         "tsv": Table("\t"),

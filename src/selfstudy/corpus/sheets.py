@@ -13,7 +13,7 @@ from typing import Any
 from selfstudy.core.errors import BadInput
 from selfstudy.core.plugs import extra
 from selfstudy.core.records import Document, Scalar
-from selfstudy.corpus.blocks import Block, join
+from selfstudy.corpus.blocks import Block, join, marks
 from selfstudy.corpus.decode import one_line
 from selfstudy.corpus.headings import sections
 from selfstudy.corpus.office import opened
@@ -26,6 +26,7 @@ _MOST_CELLS = 20_000_000  # walked through, empty ones included
 _MOST_BESIDE = 20  # tables side by side
 
 Row = list[str]
+Numbered = tuple[int, Row]
 
 
 class Xlsx:
@@ -55,18 +56,18 @@ class Xlsx:
                 shown += 1
                 sheet.reset_dimensions()  # some programs state them wrongly, and cells beyond would be lost
                 found = list(_rows(sheet.iter_rows(values_only=True), self.rows - rows, f"{self.rows} rows in all"))
-                rows += sum(map(any, found))
+                rows += sum(any(row) for _, row in found)
                 blocks += _sheet(one_line(sheet.title), found)
             book.close()
         text, headings = join(blocks)
         counts: dict[str, Scalar] = {"sheets": shown, "rows": rows}
         if hidden:
             counts["hidden_sheets"] = hidden
-        yield Document(path.name, text, title, str(path), {**counts, **meta}, sections(text, headings))
+        yield Document(path.name, text, title, str(path), {**counts, **meta}, sections(text, headings), marks(blocks))
 
 
-def _rows(values: Iterable[Iterable[Any]], most: int, limit: str) -> Iterator[Row]:
-    """The cells of each row as text, empty ones at its end cut off; one empty row in place of several."""
+def _rows(values: Iterable[Iterable[Any]], most: int, limit: str) -> Iterator[Numbered]:
+    """The number of each row and its cells as text, empty ones at its end cut off; one empty row in place of several."""
     cells = filled = 0
     empty = True
     for number, row in enumerate(values, 1):
@@ -80,7 +81,7 @@ def _rows(values: Iterable[Iterable[Any]], most: int, limit: str) -> Iterator[Ro
         if filled > most:
             raise BadInput(f"huge: more rows than are read, {limit}", "Save its sheets as CSV, which may have any number of rows.")
         if texts or not empty:
-            yield texts
+            yield number, texts
         empty = not texts
 
 
@@ -99,29 +100,29 @@ def _shown(value: object) -> str:
     return one_line(str(value))
 
 
-def _sheet(name: str, rows: list[Row]) -> Iterator[Block]:
+def _sheet(name: str, rows: list[Numbered]) -> Iterator[Block]:
     """The heading of a sheet and its tables; nothing where it is empty."""
-    if not any(map(any, rows)):
+    if not any(any(row) for _, row in rows):
         return
-    yield Block(name, 1)
+    yield Block(name, 1, at=name)
     header: Row = []
-    for filled, group in groupby(rows, key=any):
+    for filled, group in groupby(rows, key=lambda numbered: any(numbered[1])):
         if not filled:
             continue
         for table in _side_by_side(list(group)):
             lines, header = _lines(table, header)
-            yield Block("\n".join(lines))
+            yield Block("\n".join(line for _, line in lines), at=name, rows=tuple(number for number, _ in lines))
 
 
-def _side_by_side(rows: list[Row]) -> list[list[Row]]:
+def _side_by_side(rows: list[Numbered]) -> list[list[Numbered]]:
     """Tables parted by an empty column, if each has a header of its own; otherwise the rows as they are, without empty columns."""
-    columns = sorted({index for row in rows for index, cell in enumerate(row) if cell})
+    columns = sorted({index for _, row in rows for index, cell in enumerate(row) if cell})
     runs = [[index for _, index in run] for _, run in groupby(enumerate(columns), key=lambda pair: pair[1] - pair[0])]
     if 1 < len(runs) <= _MOST_BESIDE:
-        parts = [[row for row in (_cells(row, run) for row in rows) if any(row)] for run in runs]
-        if all(len(part[0]) > 1 and is_header(part[0]) for part in parts):
+        parts = [[(number, cells) for number, row in rows if any(cells := _cells(row, run))] for run in runs]
+        if all(len(part[0][1]) > 1 and is_header(part[0][1]) for part in parts):
             return parts
-    return [[_cells(row, columns) for row in rows]]
+    return [[(number, _cells(row, columns)) for number, row in rows]]
 
 
 def _cells(row: Row, columns: list[int]) -> Row:
@@ -129,13 +130,14 @@ def _cells(row: Row, columns: list[int]) -> Row:
     return [row[index] for index in columns[: bisect_left(columns, len(row))]]
 
 
-def _lines(rows: list[Row], above: Row) -> tuple[list[str], Row]:
-    """The lines of a table and its header; `above` is that of the table above."""
+def _lines(rows: list[Numbered], above: Row) -> tuple[list[tuple[int, str]], Row]:
+    """The lines of a table, each with the number of its row, and its header; `above` is that of the table above."""
     lines = []
-    width = max(map(len, rows))
-    while len(rows) > 1 and width > 1 and sum(map(bool, rows[0])) == 1:
-        lines.append(next(cell for cell in rows.pop(0) if cell))
+    width = max(len(row) for _, row in rows)
+    while len(rows) > 1 and width > 1 and sum(map(bool, rows[0][1])) == 1:
+        number, caption = rows.pop(0)
+        lines.append((number, next(cell for cell in caption if cell)))
     header = above if len(above) == width else []
-    if len(rows) > 1 and len(rows[0]) == width and is_header(rows[0]):
-        header = rows.pop(0)
-    return lines + [row_line(header, row) for row in rows], header
+    if len(rows) > 1 and len(rows[0][1]) == width and is_header(rows[0][1]):
+        header = rows.pop(0)[1]
+    return lines + [(number, row_line(header, row)) for number, row in rows], header

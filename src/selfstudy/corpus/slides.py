@@ -8,7 +8,7 @@ from typing import Any
 
 from selfstudy.core.plugs import extra
 from selfstudy.core.records import Document
-from selfstudy.corpus.blocks import Block, join
+from selfstudy.corpus.blocks import Block, join, marks
 from selfstudy.corpus.decode import clean, one_line
 from selfstudy.corpus.headings import LONGEST, sections
 from selfstudy.corpus.office import opened
@@ -35,10 +35,10 @@ class Pptx:
         blocks: list[Block] = []
         for number, (title, inside) in enumerate(zip(titles, found, strict=True), 1):
             if title or inside:
-                blocks += [Block(f"Slide {number}: {title}" if title else f"Slide {number}", 1), *inside]
+                blocks += [Block(f"Slide {number}: {title}" if title else f"Slide {number}", 1, at=f"slide {number}"), *inside]
         text, headings = join(blocks)
         title = stated if stated not in ("", "PowerPoint Presentation") else next(iter(titles), "")
-        yield Document(path.name, text, title, str(path), {"slides": len(slides), **meta}, sections(text, headings))
+        yield Document(path.name, text, title, str(path), {"slides": len(slides), **meta}, sections(text, headings), marks(blocks))
 
 
 def _title(slide: Any) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from selfstudy.core.errors import BadInput
 from selfstudy.core.records import Document, Scalar
+from selfstudy.corpus.blocks import Block, join, marks
 from selfstudy.corpus.decode import read_text
 
 LONGEST_TURN = 600  # characters; a longer one goes on in a new paragraph after the next sentence
@@ -58,7 +59,16 @@ class Subtitles:
         meta: dict[str, Scalar] = {"minutes": round(lines[-1].start / 60)}
         if speakers := list(dict.fromkeys(turn.speaker for turn in turns if turn.speaker)):
             meta["speakers"] = ", ".join(speakers)
-        yield Document(path.name, "\n\n".join(map(_shown, turns)), source=str(path), meta=meta)
+        blocks = [Block(_shown(turn), at=spoken(turn.start, turn.speaker)) for turn in turns]
+        yield Document(path.name, join(blocks)[0], source=str(path), meta=meta, marks=marks(blocks))
+
+
+def spoken(seconds: int | None, speaker: str) -> str:
+    """Where something was said, as a person would look it up: "14:03, Anna"."""
+    minutes, rest = divmod(seconds or 0, 60)
+    hours, minutes = divmod(minutes, 60)
+    time = "" if seconds is None else f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes:02}:{rest:02}"
+    return ", ".join(filter(None, (time, speaker)))
 
 
 def _shown(turn: _Line) -> str:

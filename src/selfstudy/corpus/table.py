@@ -12,6 +12,7 @@ from pathlib import Path
 
 from selfstudy.core.errors import BadInput
 from selfstudy.core.records import Document
+from selfstudy.corpus.blocks import row_marks
 from selfstudy.corpus.decode import read_text
 
 _NUMBER = re.compile(r"[-+$€£(]?\d[\d.,:/\s-]*[%)]?$")
@@ -31,14 +32,17 @@ class Table:
         text = read_text(path)
         delimiter = self.delimiter or _delimiter(text)
         try:
-            rows = [[" ".join(cell.split()) for cell in row] for row in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)]
+            cells = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+            numbered = [(number, [" ".join(cell.split()) for cell in row]) for number, row in enumerate(cells, 1)]
         except csv.Error as error:
             raise BadInput(f"broken: {error}", "Open it in a spreadsheet and save it as CSV anew.") from None
-        rows = [row for row in rows if any(row)]
-        header = rows.pop(0) if len(rows) > 1 and is_header(rows[0]) else []
+        numbered = [(number, row) for number, row in numbered if any(row)]
+        header = numbered.pop(0)[1] if len(numbered) > 1 and is_header(numbered[0][1]) else []
+        rows = [row for _, row in numbered]
         lines = [row_line(header, row) for row in rows]
         meta = {"rows": len(rows), "columns": max(map(len, rows), default=0)}
-        yield Document(path.name, "\n".join(lines), source=str(path), meta=dict(meta))
+        marks = tuple(row_marks(0, "", lines, [number for number, _ in numbered]))
+        yield Document(path.name, "\n".join(lines), source=str(path), meta=dict(meta), marks=marks)
 
 
 def _delimiter(text: str) -> str:

@@ -18,7 +18,7 @@ SMALL = 1_000_000  # bytes; what unpacks to less is no bomb, however well it was
 _STEP = 65_536
 _TEXT = (".xml", ".rels")
 _STRANGE = "customXml/"  # what other programs leave in an office file; no text of the document
-_PACKINGS = (ZIP_STORED, ZIP_DEFLATED)  # others are not unpacked in small steps, and no office program uses them
+PACKINGS = (ZIP_STORED, ZIP_DEFLATED)  # others are not unpacked in small steps, and no office program uses them
 _DECLARATIONS = (b"<!DOCTYPE", b"<!ENTITY")
 
 
@@ -32,7 +32,7 @@ class Archive:
     def __init__(self, path: Path, limit: int) -> None:
         self.limit = limit
         self._left = limit
-        with _faults():
+        with faults():
             self._zip = ZipFile(path)
         self.parts: dict[str, ZipInfo] = {part.filename: part for part in self._zip.infolist()}
         if len(self.parts) > MOST_PARTS:
@@ -52,7 +52,7 @@ class Archive:
             raise BadInput(f"broken: it has no part {name!r}", "Open it in its program and save it anew.")
         self._check(part)
         chunks = []
-        with _faults(), self._zip.open(part) as stream:
+        with faults(), self._zip.open(part) as stream:
             while chunk := stream.read(_STEP):
                 self._left -= len(chunk)
                 if self._left < 0:
@@ -83,7 +83,7 @@ class Archive:
     def _check(self, part: ZipInfo) -> None:
         if part.flag_bits & 1:
             raise BadInput("encrypted: a password is needed", "Save it without a password.")
-        if part.compress_type not in _PACKINGS:
+        if part.compress_type not in PACKINGS:
             raise BadInput(f"broken: its part {part.filename!r} is packed in an unknown way", "Open it in its program and save it anew.")
         if part.file_size > self._left:
             raise self._too_much()
@@ -95,7 +95,8 @@ class Archive:
 
 
 @contextmanager
-def _faults() -> Iterator[None]:
+def faults() -> Iterator[None]:
+    """Turn what the library says of a damaged archive into BadInput."""
     try:
         yield
     except OSError as error:

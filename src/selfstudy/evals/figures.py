@@ -113,6 +113,38 @@ def loss(curve: Sequence[tuple[int, float]]) -> str:
     return _html(figure, "loss", 300)
 
 
+def cosines(sides: Mapping[str, Mapping[str, Sequence[int]]], name: str) -> str:
+    """For each side (a row of its own) which share of each kind of pairs has which cosine; `sides` hold counts in equal bins of -1 .. 1."""
+    from plotly.subplots import make_subplots
+
+    figure = make_subplots(rows=len(sides), cols=1, shared_xaxes=True, vertical_spacing=0.08)
+    for row, (side, kinds) in enumerate(sides.items(), 1):
+        for (kind, bins), colour in zip(kinds.items(), (GAIN, LOSS, SAME) if len(kinds) > 1 else (SAME,), strict=False):
+            total, width = max(1, sum(bins)), 2 / len(bins)
+            figure.add_scatter(
+                x=[-1 + width * (place + 0.5) for place in range(len(bins))],
+                y=[count / total for count in bins],
+                name=kind, legendgroup=kind, showlegend=row == 1, mode="lines", fill="tozeroy", row=row, col=1,
+                line={"color": colour, "width": 2},
+                hovertemplate=f"{side}, {kind}<br>cosine %{{x:.2f}}: %{{y:.0%}}<extra></extra>",
+            )  # fmt: skip
+        figure.update_yaxes(title_text=side, tickformat=".0%", nticks=4, row=row, col=1)
+    figure.update_xaxes(zeroline=True, dtick=0.25)
+    figure.update_xaxes(title_text="cosine", row=len(sides), col=1)
+    return _html(figure, name, 90 + 170 * len(sides), top=32)
+
+
+def kept(counts: Sequence[int]) -> str:
+    """How many passages kept how many of their nearest neighbours."""
+    figure = go.Figure(go.Bar(x=list(range(len(counts))), y=list(counts), marker={"color": AFTER}))
+    figure.update_traces(hovertemplate="%{x} kept: %{y:,} passages<extra></extra>")
+    figure.update_xaxes(
+        type="category", showgrid=False, title_text=f"of {len(counts) - 1} nearest neighbours kept, by passages", tickangle=0
+    )
+    figure.update_layout(bargap=0.15)
+    return _html(figure, "kept", 280)
+
+
 def _in_ten(rank: int | None) -> int | None:
     return rank if rank is not None and rank <= DEPTH else None
 

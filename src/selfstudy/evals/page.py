@@ -5,45 +5,22 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from html import escape
-from importlib import resources
 from typing import Any
 
 from selfstudy.core.records import Difference, Interval
 from selfstudy.evals import figures
 from selfstudy.evals.gate import Check, Verdict
+from selfstudy.evals.html import line, section, table, whole
 from selfstudy.evals.ranking import METRICS
 from selfstudy.evals.report_data import Asked, ReportData
 from selfstudy.evals.wording import chance, signed
 
 _MOST = 10
-_POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:"
 
 
 def page(data: ReportData) -> str:
     """The whole page. Its policy forbids the browser to load anything from elsewhere."""
-    from plotly.offline import get_plotlyjs
-
-    sections = "\n".join(part for part in _sections(data) if part)
-    style = resources.files("selfstudy.evals").joinpath("report.css").read_text("utf-8")
-    return f"""<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<meta http-equiv="Content-Security-Policy" content="{_POLICY}">
-<title>{escape(data.title)}</title>
-<style>{style}</style>
-<script>{get_plotlyjs()}</script>
-</head>
-<body>
-<main>
-<header><h1>{escape(data.title)}</h1>{_line("when", data.created)}</header>
-{sections}
-</main>
-</body>
-</html>
-"""
+    return whole(data.title, data.created, "\n".join(part for part in _sections(data) if part), plots=True)
 
 
 def _sections(data: ReportData) -> Iterable[str]:
@@ -51,33 +28,25 @@ def _sections(data: ReportData) -> Iterable[str]:
         yield _banner(data.verdict)
     yield _tiles(data)
     if data.notes:
-        yield "".join(_line("note", note) for note in data.notes)
+        yield "".join(line("note", note) for note in data.notes)
     if data.before:
-        yield _section("Search", _metrics(data), "Means over the exam's questions with 95% intervals; a miss counts 0.", "search")
+        yield section("Search", _metrics(data), "Means over the exam's questions with 95% intervals; a miss counts 0.", "search")
     if data.forest:
         about = "Paired by question, with 95% intervals. Right of the line is better; grey intervals hold 0."
-        yield _section("What changed, and for whom", figures.forest(data.forest), about, "forest")
+        yield section("What changed, and for whom", figures.forest(data.forest), about, "forest")
     if data.asked:
         yield _asked(data.asked)
     if data.kept or data.dropped:
         about = "Each written question was searched; those that did not lead back to their answer were dropped."
-        yield _section("Round trip", figures.drops(data.kept, data.dropped), about, "drops")
+        yield section("Round trip", figures.drops(data.kept, data.dropped), about, "drops")
     if data.counts:
-        yield _section("Questions", _counts(data), "By writer and split: train trains, tune sets, only the gate reads exam.", "counts")
+        yield section("Questions", _counts(data), "By writer and split: train trains, tune sets, only the gate reads exam.", "counts")
     if data.loss:
-        yield _section("Training", figures.loss(data.loss), "The loss on training rows, by step.", "loss")
+        yield section("Training", figures.loss(data.loss), "The loss on training rows, by step.", "loss")
     if data.verdict and data.verdict.checks:
-        yield _section("Conditions", _checks(data.verdict.checks), "All of them must hold for a tuned model to go live.", "checks")
+        yield section("Conditions", _checks(data.verdict.checks), "All of them must hold for a tuned model to go live.", "checks")
     if data.config or data.versions:
-        yield _section("How it was made", _table_of("Settings", data.config) + _table_of("Versions", data.versions), "", "made")
-
-
-def _section(title: str, body: str, about: str = "", name: str = "") -> str:
-    return f'<section id="{name}"><h2>{escape(title)}</h2>{_line("about", about)}{body}</section>'
-
-
-def _line(kind: str, text: str) -> str:
-    return f'<p class="{kind}">{escape(text)}</p>' if text else ""
+        yield section("How it was made", _table_of("Settings", data.config) + _table_of("Versions", data.versions), "", "made")
 
 
 def _banner(verdict: Verdict) -> str:
@@ -114,7 +83,7 @@ def _metrics(data: ReportData) -> str:
             cells = _interval(before[metric]) + (_interval(after.get(metric)) + _changed(changed.get(metric)) if data.after else "")
             rows.append(f'<tr><th scope="row">{escape(metric)}</th>{cells}</tr>')
     heads = ["", "before", "after", "difference"] if data.after else ["", "value"]
-    return _table(heads, rows, "metrics")
+    return table(heads, rows, "metrics")
 
 
 def _interval(found: Interval | None) -> str:
@@ -144,7 +113,7 @@ def _asked(asked: Sequence[Asked]) -> str:
     gains = _list("Greatest gains", [one for move, one in reversed(moves) if move > 0][:_MOST])
     losses = _list("Greatest losses", [one for move, one in moves if move < 0][:_MOST])
     about = f"The {len(moves)} questions of the exam, by dense search; won and lost go by reciprocal rank, cut at 10."
-    return _section("Question by question", counted + plots + f'<div class="pair">{gains}{losses}</div>', about, "asked")
+    return section("Question by question", counted + plots + f'<div class="pair">{gains}{losses}</div>', about, "asked")
 
 
 def _value(rank: int | None) -> float:
@@ -174,7 +143,7 @@ def _counts(data: ReportData) -> str:
         rows.append(_counted(writer, [row.get(split, 0) for split in splits]))
     totals = [sum(row.get(split, 0) for row in data.counts.values()) for split in splits]
     rows.append(_counted("all", totals, "total"))
-    return _table(["writer", *splits, "sum"], rows, "numbers")
+    return table(["writer", *splits, "sum"], rows, "numbers")
 
 
 def _counted(name: str, numbers: Sequence[int], kind: str = "") -> str:
@@ -189,7 +158,7 @@ def _checks(checks: Sequence[Check]) -> str:
         count = f"; {check.difference.n} questions" if check.difference else ""
         name = f'<th scope="row">{escape(check.name)}<small>{escape(check.needed + count)}</small></th>'
         rows.append(f"<tr>{name}<td>{mark}</td>{_changed(check.difference)}</tr>")
-    return _table(["condition, and what it needs", "", "found"], rows, "checks")
+    return table(["condition, and what it needs", "", "found"], rows, "checks")
 
 
 def _table_of(title: str, values: dict[str, Any]) -> str:
@@ -197,10 +166,4 @@ def _table_of(title: str, values: dict[str, Any]) -> str:
         return ""
     shown = {name: value if isinstance(value, str) else json.dumps(value, default=str) for name, value in values.items()}
     rows = [f'<tr><th scope="row">{escape(name)}</th><td class="text">{escape(text)}</td></tr>' for name, text in shown.items()]
-    return f"<details><summary>{escape(title)} ({len(values)})</summary>{_table([], rows, 'pairs')}</details>"
-
-
-def _table(heads: Sequence[str], rows: Iterable[str], kind: str) -> str:
-    head = "".join(f'<th scope="col">{escape(text)}</th>' for text in heads)
-    above = f"<thead><tr>{head}</tr></thead>" if heads else ""
-    return f'<div class="scroll"><table class="{kind}">{above}<tbody>{"".join(rows)}</tbody></table></div>'
+    return f"<details><summary>{escape(title)} ({len(values)})</summary>{table([], rows, 'pairs')}</details>"

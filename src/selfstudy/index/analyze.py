@@ -31,8 +31,16 @@ _UNIT = re.compile(rf"[{_CJK}]|[^{_CJK}]+")
 _FUNCTION = re.compile(f"[{''.join(sorted(CJK_FUNCTION))}]")
 
 
+_BROKEN = re.compile(r"([^\W\d_]+)-[^\S\n]*\n\s*([^\W\d_]+)")
+"""A word that the end of a line has cut in two, or a compound that stood there: only a dictionary could tell."""
+
+
 def body(text: str) -> str:
-    """`text` with widths folded and CJK runs spaced into the words that the index counts; text without CJK stays as it is."""
+    """`text` with widths and ligatures folded, words mended at the ends of lines, and CJK runs spaced into the words that the index counts.
+
+    A word cut by a hyphen and a line end is counted whole and in its two parts.
+    """
+    text = _BROKEN.sub(r"\1\2 \1-\2", text)
     if text.isascii():
         return text
     folded = unicodedata.normalize("NFKC", text)

@@ -74,6 +74,15 @@ def parse(where: str, known: Collection[str]) -> Node:
     return node
 
 
+def names(node: Node) -> set[str]:
+    """The fields that a filter speaks of."""
+    if isinstance(node, (All, AnyOf)):
+        return set().union(*(names(part) for part in node.nodes))
+    if isinstance(node, Not):
+        return names(node.node)
+    return {node.field} if isinstance(node, (Compare, In, Matches, IsNull)) else set()
+
+
 @dataclass(frozen=True, slots=True)
 class Compare:
     field: str

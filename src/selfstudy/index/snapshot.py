@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
@@ -14,11 +15,11 @@ from numpy.typing import NDArray
 
 from selfstudy.core.errors import BadInput, HomeError
 from selfstudy.core.ports import Vectors
-from selfstudy.core.records import Document, Passage, Place, Record, Scalar, Section
+from selfstudy.core.records import Document, Mark, Passage, Place, Record, Scalar, Section, digest
 from selfstudy.index import filters
 from selfstudy.index.analyze import body
 from selfstudy.index.state import State
-from selfstudy.index.tables import DOCUMENTS, PASSAGES, one_of, open_at, passage_schema, store_errors, vector_table
+from selfstudy.index.tables import DOCUMENTS, FACTS, PASSAGES, one_of, open_at, passage_schema, store_errors, vector_table
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -30,6 +31,14 @@ _CHUNK = 4096
 _HALF = np.uint64(32)
 _LOW = np.uint64(0xFFFFFFFF)
 _MASKS = 64
+
+SUPERSEDED_BY = "superseded_by"
+"""The field of a document that another one took the place of: the other's id."""
+DROPPED = "dropped"
+"""The field, true, of a document that a person dropped."""
+ANY = f"({SUPERSEDED_BY} is null or {SUPERSEDED_BY} is not null)"
+"""A filter that lets every document through, superseded or not."""
+_HIDDEN = frozenset({SUPERSEDED_BY, DROPPED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +60,23 @@ class Card(Record):
     source: str
     meta: dict[str, Scalar] = field(default_factory=dict)
     file: FileFacts | None = None
+    facts: dict[str, Scalar] = field(default_factory=dict)
 
     @property
     def fields(self) -> dict[str, Scalar]:
-        """What filters see: the metadata, and id, title and source."""
-        return {**self.meta, "id": self.id, "title": self.title, "source": self.source}
+        """What filters see: the metadata, what was found out about the document, and id, title and source."""
+        return {**self.meta, **self.facts, "id": self.id, "title": self.title, "source": self.source}
+
+    @property
+    def superseded_by(self) -> str | None:
+        """The id of the document that took the place of this one."""
+        by = self.facts.get(SUPERSEDED_BY)
+        return None if by is None else str(by)
+
+    @property
+    def hidden(self) -> bool:
+        """Whether search passes it over unless asked for it: another document took its place, or a person dropped it."""
+        return not _HIDDEN.isdisjoint(self.facts)
 
 
 class Snapshot:
@@ -68,7 +89,7 @@ class Snapshot:
         self._database = database
         self._home = home
         self.state = state
-        self._masks: dict[str, Mask] = {}
+        self._masks: dict[str | None, Mask] = {}
 
     @property
     def version(self) -> int:
@@ -93,8 +114,8 @@ class Snapshot:
 
     @cached_property
     def passages(self) -> Passages:
-        """All passages by row, decoded when they are looked at."""
-        return Passages(self._rows)
+        """All passages by row, decoded when they are looked at; places in superseded and dropped documents come last."""
+        return Passages(self._rows, frozenset(id for id, card in self.documents.items() if card.hidden))
 
     @cached_property
     def documents(self) -> dict[str, Card]:
@@ -104,7 +125,9 @@ class Snapshot:
         columns = ["id", "title", "source", "meta", "path", "size", "mtime_ns", "hash"]
         with store_errors(self._home):
             rows = self._table(DOCUMENTS).search().select(columns).to_arrow().sort_by("id").to_pylist()
-        return {row["id"]: _card(row) for row in rows}
+            facts = self._table(FACTS).search().to_arrow().to_pylist() if FACTS in self.state.tables else []
+        found = {row["id"]: json.loads(row["facts"]) for row in facts}
+        return {row["id"]: _card(row, found.get(row["id"], {})) for row in rows}
 
     def document(self, id: str) -> Document:
         """The whole document. KeyError where there is none."""
@@ -171,25 +194,52 @@ class Snapshot:
         return rows[order], scores[order]
 
     def mask(self, where: str | None) -> Mask | None:
-        """Which rows the filter `where` lets through, or None where there is no filter. Raises BadInput for one that cannot be read."""
+        """Which rows the filter `where` lets through, or None where that is all of them. Raises BadInput for one that cannot be read.
+
+        Documents that are superseded or dropped are not among them, unless the filter itself names the field that says so.
+        """
         if where is None:
-            return None
-        if not where.strip():
+            if not any(card.hidden for card in self.documents.values()):
+                return None
+        elif not where.strip():
             raise BadInput("The filter is empty.", "Leave it out to search everything.")
         found = self._masks.get(where)
         if found is None:
             if len(self._masks) >= _MASKS:
                 self._masks.clear()
-            found = self._masks[where] = self._matching(filters.parse(where, self.fields))
+            node = filters.parse(where, self.fields | _HIDDEN) if where is not None else None
+            found = self._masks[where] = self._matching(node)
         return found
 
     @cached_property
     def fields(self) -> frozenset[str]:
         """The names that a filter may use."""
-        return frozenset({"id", "title", "source"}.union(*(card.meta for card in self.documents.values())))
+        return frozenset({"id", "title", "source"}.union(*(card.fields for card in self.documents.values())))
 
-    def _matching(self, node: filters.Node) -> Mask:
-        holds = np.fromiter((node.holds(card.fields) for card in self.documents.values()), bool, len(self.documents))
+    @cached_property
+    def content(self) -> str:
+        """The same for equal passages, whichever home holds them."""
+        return digest("content", *self.ids)
+
+    @cached_property
+    def described(self) -> str:
+        """The same for equal documents, as filters see them, of equal passages."""
+        rows, documents = self._places
+        cards = (json.dumps(card.fields, sort_keys=True) for card in self.documents.values())
+        return digest(self.content, sha256(rows.tobytes() + documents.tobytes()).hexdigest(), *cards)
+
+    @cached_property
+    def shown(self) -> str:
+        """The same for equal passages, equal ones of which a search without a filter passes over."""
+        mask = self.mask(None)
+        return digest(self.content, "" if mask is None else sha256(mask.tobytes()).hexdigest())
+
+    def _matching(self, node: filters.Node | None) -> Mask:
+        hiding = _HIDDEN if node is None else _HIDDEN - filters.names(node)
+        cards = self.documents.values()
+        holds = np.fromiter(
+            ((node is None or node.holds(card.fields)) and hiding.isdisjoint(card.facts) for card in cards), bool, len(self.documents)
+        )
         rows, documents = self._places
         mask = np.zeros(len(self), bool)
         mask[rows[holds[documents]]] = True
@@ -273,8 +323,9 @@ class Snapshot:
 class Passages(Sequence[Passage]):
     """The passages of a snapshot by row, decoded when they are looked at."""
 
-    def __init__(self, rows: pa.Table) -> None:
+    def __init__(self, rows: pa.Table, last: frozenset[str] = frozenset()) -> None:
         self._rows = rows
+        self._last = last
 
     def __len__(self) -> int:
         return int(self._rows.num_rows)
@@ -298,18 +349,21 @@ class Passages(Sequence[Passage]):
         """The passages at `rows`, in that order."""
         taken = self._rows.take(np.asarray(rows, np.int64))
         columns = (taken[name].to_pylist() for name in ("id", "title", "text", "places", "near"))
-        return [Passage(id, title, text, _read_places(places), near) for id, title, text, places, near in zip(*columns, strict=True)]
+        return [Passage(id, title, text, self._places(places), near) for id, title, text, places, near in zip(*columns, strict=True)]
+
+    def _places(self, places: list[dict[str, Any]]) -> tuple[Place, ...]:
+        read = (Place(place["document"], place["start"], place["end"]) for place in places)
+        return tuple(sorted(read, key=lambda place: place.document in self._last) if self._last else read)
 
 
-def _read_places(places: list[dict[str, Any]]) -> tuple[Place, ...]:
-    return tuple(Place(place["document"], place["start"], place["end"]) for place in places)
-
-
-def _card(row: Mapping[str, Any]) -> Card:
+def _card(row: Mapping[str, Any], facts: dict[str, Scalar]) -> Card:
     file = FileFacts(row["path"], row["size"], row["mtime_ns"], row["hash"]) if row["path"] is not None else None
-    return Card(row["id"], row["title"], row["source"], json.loads(row["meta"]), file)
+    return Card(row["id"], row["title"], row["source"], json.loads(row["meta"]), file, facts)
 
 
 def _document(row: Mapping[str, Any]) -> Document:
-    sections = tuple(Section(tuple(path), start, end) for path, start, end in json.loads(row["sections"]))
-    return Document(row["id"], row["text"], row["title"], row["source"], json.loads(row["meta"]), sections)
+    kept = json.loads(row["sections"])
+    parts = kept if isinstance(kept, dict) else {"sections": kept, "marks": []}
+    sections = tuple(Section(tuple(path), start, end) for path, start, end in parts["sections"])
+    marks = tuple(Mark(*mark) for mark in parts["marks"])
+    return Document(row["id"], row["text"], row["title"], row["source"], json.loads(row["meta"]), sections, marks)

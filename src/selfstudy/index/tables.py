@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 DOCUMENTS = "documents"
 PASSAGES = "passages"
+FACTS = "facts"
 VECTORS = "vectors_"
 STORE = "store"
 
@@ -33,6 +34,13 @@ def document_schema() -> pa.Schema:
 
     texts = [(name, pa.string()) for name in ("id", "title", "source", "text", "meta", "sections")]
     return pa.schema([*texts, ("path", pa.string()), ("size", pa.int64()), ("mtime_ns", pa.int64()), ("hash", pa.string())])
+
+
+def facts_schema() -> pa.Schema:
+    """What was found out about a document by comparing it with the others, as JSON: it changes when they do."""
+    import pyarrow as pa
+
+    return pa.schema([("id", pa.string()), ("facts", pa.string())])
 
 
 def place_type() -> pa.DataType:

@@ -21,10 +21,12 @@ from selfstudy.index.snapshot import FileFacts, Snapshot
 from selfstudy.index.state import Past, State, write_state
 from selfstudy.index.tables import (
     DOCUMENTS,
+    FACTS,
     PASSAGES,
     STORE,
     VECTORS,
     document_schema,
+    facts_schema,
     index_text,
     one_of,
     open_at,
@@ -72,6 +74,7 @@ class Writer:
             self._present = table_names(database)
             self._restore(DOCUMENTS)
             self._restore(PASSAGES)
+            self._restore(FACTS)
         self._tables: dict[str, Any] = {}
         self._parts: dict[str, int] = {}
         self._live = state.live
@@ -162,6 +165,27 @@ class Writer:
                     self._near.pop(id, None)
                 else:
                     self._near[id] = other
+
+    def mark_documents(self, facts: Mapping[str, Mapping[str, Scalar]]) -> None:
+        """Replace what was found out about documents by `facts`: for each document's id fields that filters see beside its metadata."""
+        import pyarrow as pa
+
+        rows = {id: json.dumps(dict(found), ensure_ascii=False, sort_keys=True) for id, found in facts.items() if found}
+        if FACTS not in self._present and not rows:
+            return
+        with store_errors(self._home):
+            table = self._make(FACTS, facts_schema())
+            stored = table.search().select(["id", "facts"]).to_arrow()
+            held = dict(zip(stored["id"].to_pylist(), stored["facts"].to_pylist(), strict=True))
+            gone = [id for id in held if id not in rows]
+            new = [{"id": id, "facts": found} for id, found in sorted(rows.items()) if held.get(id) != found]
+            if not new and not gone:
+                return
+            merge = table.merge_insert("id").when_matched_update_all().when_not_matched_insert_all()
+            if gone:
+                merge = merge.when_not_matched_by_source_delete(one_of(gone))
+            merge.execute(pa.Table.from_pylist(new, facts_schema()))
+        self._changed = True
 
     def add_vectors(self, fingerprint: str, ids: Sequence[str], matrix: Vectors) -> None:
         """Keep `matrix[i]` as the vector of the passage `ids[i]`; those that are already there stay as they are. Written at once."""
@@ -375,14 +399,16 @@ class Writer:
 
     def _used(self) -> list[str]:
         """The tables of the index. Vectors that a killed run left are taken in, in the pointer or not."""
-        return sorted(name for name in self._present if name in (DOCUMENTS, PASSAGES) or name.startswith(VECTORS))
+        return sorted(name for name in self._present if name in (DOCUMENTS, PASSAGES, FACTS) or name.startswith(VECTORS))
 
     def _versions(self) -> dict[str, int]:
         return {name: int(self._table(name).version) for name in self._used()}
 
 
 def _document_row(document: Document, file: FileFacts | None) -> dict[str, Any]:
-    sections = [[list(section.path), section.start, section.end] for section in document.sections]
+    sections: Any = [[list(section.path), section.start, section.end] for section in document.sections]
+    if document.marks:
+        sections = {"sections": sections, "marks": [[mark.start, mark.label, mark.row] for mark in document.marks]}
     meta: dict[str, Scalar] = dict(document.meta)
     return {
         "id": document.id,

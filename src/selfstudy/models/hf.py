@@ -30,7 +30,7 @@ class HF:
         self._name = name
         self._batch_size = batch_size
         self._device = device
-        self._lock = Lock()
+        self.lock = Lock()
         self._loaded: tuple[Any, Any] | None = None
 
     @property
@@ -51,7 +51,7 @@ class HF:
     @property
     def is_encoder_decoder(self) -> bool:
         """Whether the model reads with an encoder and writes with a decoder."""
-        return bool(self._model()[0].config.is_encoder_decoder)
+        return bool(self.parts()[0].config.is_encoder_decoder)
 
     def chat(
         self,
@@ -86,13 +86,13 @@ class HF:
         """Groups of places with their replies, the longest prompts first, so that what does not fit is known at once."""
         if not asked:
             return
-        model, tokenizer = self._model()
+        model, tokenizer = self.parts()
         order = sorted(asked, key=lambda place: -sum(len(message.content) for message in asked[place]))
         size = self._batch_size
         while order:
             group = order[:size]
             try:
-                with self._lock:
+                with self.lock:
                     replies = self._generate(model, tokenizer, [asked[place] for place in group], logprobs, max_tokens, temperature)
             except (MemoryError, RuntimeError) as error:
                 if not _no_memory(error) or len(group) == 1:
@@ -104,15 +104,15 @@ class HF:
 
     def prompt(self, messages: Sequence[Message]) -> str:
         """What the model reads."""
-        return rendered(self._model()[1], messages)
+        return rendered(self.parts()[1], messages)
 
     def _generate(
         self, model: Any, tokenizer: Any, conversations: Sequence[list[Message]], logprobs: int, max_tokens: int, temperature: float
     ) -> list[Reply]:
         import torch
 
-        room = _room(model, tokenizer, max_tokens)
-        ids = [prompt_ids(tokenizer, messages, room) for messages in conversations]
+        most = room(model, tokenizer, max_tokens)
+        ids = [prompt_ids(tokenizer, messages, most) for messages in conversations]
         encoded = tokenizer.pad({"input_ids": ids}, return_tensors="pt")
         encoded = {name: encoded[name].to(model.device) for name in ("input_ids", "attention_mask")}
         sampling: dict[str, Any] = (
@@ -125,11 +125,11 @@ class HF:
             )  # fmt: skip
         begin = 0 if model.config.is_encoder_decoder else encoded["input_ids"].shape[1]
         begin += 1 if model.config.is_encoder_decoder else 0  # the token that starts the decoder was not written
-        ends = _ends(model, tokenizer)
+        over = ends(model, tokenizer)
         replies = []
         for row in range(len(conversations)):
             ids = made.sequences[row, begin:].tolist()
-            stop = next((place for place, id in enumerate(ids) if id in ends), len(ids))
+            stop = next((place for place, id in enumerate(ids) if id in over), len(ids))
             tokens = _tokens(tokenizer, ids[:stop], made.logits, row, logprobs) if logprobs else ()
             text = str(tokenizer.decode(ids[:stop], skip_special_tokens=True)).strip()
             fault = "" if text else "the reply is empty"
@@ -137,10 +137,10 @@ class HF:
             replies.append(Reply(text, None, fault, self.name, tokens, prompt_tokens, min(stop + 1, len(ids))))
         return replies
 
-    def _model(self) -> tuple[Any, Any]:
+    def parts(self) -> tuple[Any, Any]:
         """The model and its tokenizer, which pads on the left for a causal model."""
         if self._loaded is None:
-            with self._lock:
+            with self.lock:
                 if self._loaded is None:
                     self._loaded = _load(self._name, self._device)
         return self._loaded
@@ -182,13 +182,14 @@ def _under(folder: Path) -> str | None:
     return str(json.loads(about.read_text(encoding="utf-8"))["base_model_name_or_path"]) if about.is_file() else None
 
 
-def _room(model: Any, tokenizer: Any, max_tokens: int) -> int:
+def room(model: Any, tokenizer: Any, max_tokens: int) -> int:
     """The tokens that a prompt may have, so that the reply still fits."""
     longest = int(min(getattr(model.config, "max_position_embeddings", None) or tokenizer.model_max_length, 10**6))
     return longest if model.config.is_encoder_decoder else max(16, longest - max_tokens)
 
 
-def _ends(model: Any, tokenizer: Any) -> set[int]:
+def ends(model: Any, tokenizer: Any) -> set[int]:
+    """The tokens that end a reply."""
     said = model.generation_config.eos_token_id
     found = {said} if isinstance(said, int) else set(said or ())
     return (found | {tokenizer.eos_token_id, tokenizer.pad_token_id}) - {None}

@@ -24,6 +24,8 @@ _LONGEST = 20_000  # characters; endpoints refuse some 8,000 tokens
 class OpenAIEmbedder:
     """Vectors of a model behind HTTP, of unit length. Those that were paid for are kept under `cache` and never asked for again."""
 
+    paid = True
+
     def __init__(self, model: str, endpoint: Endpoint, cache: Path | None = None, meter: Meter | None = None) -> None:
         if not model.strip():
             raise BadModel("'openai:' names no model.", "Write openai:<model>, with the name that the endpoint knows it by.")

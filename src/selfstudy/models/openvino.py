@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,8 +20,10 @@ from numpy.typing import NDArray
 
 from selfstudy.core.errors import HomeError
 from selfstudy.core.files import sync_folder, write_json
+from selfstudy.core.plugs import openvino as library
 from selfstudy.core.ports import Progress, Vectors, silent
 from selfstudy.models.folder import ModelFolder
+from selfstudy.models.memory import ran_out
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -51,21 +52,16 @@ class NotConvertible(Exception):
     """Why a model cannot run here; the caller uses torch instead."""
 
 
-def _library() -> Any:
-    """OpenVINO without its telemetry: as it comes, its import alone forks a process that reports to a server."""
-    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]  # its import fails, and OpenVINO takes a stub of its own
-    import openvino
-
-    return openvino
-
-
 class OpenVinoRuntime:
-    """Embeds with the converted model in `converted`. Safe to share between threads. Raises NotConvertible."""
+    """Embeds with the converted model in `converted`. Safe to share between threads. Raises NotConvertible.
+
+    Where memory runs out the batches become smaller, and stay so.
+    """
 
     name = "openvino"
 
     def __init__(self, converted: Path, threads: int | None = None) -> None:
-        openvino = _library()
+        openvino = library()
         from tokenizers import Tokenizer
 
         about = json.loads((converted / ABOUT).read_text(encoding="utf-8"))
@@ -87,6 +83,7 @@ class OpenVinoRuntime:
             raise NotConvertible(f"OpenVINO cannot compile it: {str(error).splitlines()[0]}") from error
         self._queue = openvino.AsyncInferQueue(compiled)
         self._lock = Lock()
+        self._tokens = _TOKENS
 
     def vectors(self, texts: Sequence[str], prompt: str, progress: Progress) -> Vectors:
         """(len(texts), dim) float32, rows of unit length."""
@@ -96,8 +93,17 @@ class OpenVinoRuntime:
             part = [prompt + text for text in texts[start : start + _CHUNK]]
             tokens = [encoding.ids for encoding in self._tokenizer.encode_batch(part)]
             with self._lock:
-                done = self._infer(tokens, out[start : start + len(part)], done, len(texts), progress)
+                done = self._inferred(tokens, out[start : start + len(part)], done, len(texts), progress)
         return out
+
+    def _inferred(self, tokens: Sequence[list[int]], out: Vectors, done: int, total: int, progress: Progress) -> int:
+        while True:
+            try:
+                return self._infer(tokens, out, done, total, progress)
+            except (RuntimeError, MemoryError) as error:
+                if not ran_out(error) or self._tokens == 1:
+                    raise
+            self._tokens = max(1, self._tokens // 4)
 
     def _infer(self, tokens: Sequence[list[int]], out: Vectors, done: int, total: int, progress: Progress) -> int:
         def keep(request: Any, rows: list[int]) -> None:
@@ -105,7 +111,7 @@ class OpenVinoRuntime:
 
         self._queue.set_callback(keep)
         try:
-            for rows in batches([len(ids) for ids in tokens]):
+            for rows in batches([len(ids) for ids in tokens], self._tokens):
                 ids, mask = self._padded([tokens[row] for row in rows])
                 self._queue.start_async({0: ids, 1: mask}, rows)
                 done += len(rows)
@@ -141,7 +147,7 @@ def open_runtime(folder: ModelFolder, cache: Path | None, threads: int | None = 
 
     Without a cache, or where the cache cannot be written, the conversion lasts as long as the process.
     """
-    openvino = _library()
+    openvino = library()
 
     version = openvino.__version__
     if cache is not None:
@@ -172,7 +178,7 @@ def _about(kept: Path) -> dict[str, Any] | None:
 
 def _converted(folder: ModelFolder, kept: Path, threads: int | None) -> OpenVinoRuntime:
     """Convert and check beside `kept`, then rename; that it cannot be done is kept too."""
-    openvino = _library()
+    openvino = library()
 
     beside = Path(tempfile.mkdtemp(prefix=f".{kept.name}.", dir=kept.parent))
     try:
@@ -200,7 +206,7 @@ def _converted(folder: ModelFolder, kept: Path, threads: int | None) -> OpenVino
 
 
 def _convert(folder: ModelFolder, into: Path, about: dict[str, Any], threads: int | None) -> OpenVinoRuntime:
-    openvino = _library()
+    openvino = library()
 
     from selfstudy.core.quiet import quiet
     from selfstudy.models.torch import load_model

@@ -12,6 +12,7 @@ from selfstudy.core.errors import BadModel, first_line
 from selfstudy.core.ports import Progress, Vectors
 from selfstudy.core.quiet import quiet
 from selfstudy.models.folder import ModelFolder
+from selfstudy.models.memory import ran_out
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -36,7 +37,7 @@ def load_model(folder: ModelFolder) -> SentenceTransformer:
 
 
 class TorchRuntime:
-    """Embeds with torch in fp32. Safe to share between threads."""
+    """Embeds with torch in fp32. Safe to share between threads. Where memory runs out the batches become smaller, and stay so."""
 
     name = "torch"
 
@@ -47,6 +48,7 @@ class TorchRuntime:
             torch.set_num_threads(threads)
         self._model = load_model(folder)
         self._lock = Lock()
+        self._batch = 32
         dim = self._model.get_embedding_dimension()
         if dim is None:
             raise BadModel(f"The model in {folder.path} does not say how long its vectors are.", "Give another model.")
@@ -58,8 +60,22 @@ class TorchRuntime:
         for start in range(0, len(texts), _CHUNK):
             part = list(texts[start : start + _CHUNK])
             with self._lock:
-                out[start : start + len(part)] = self._model.encode(
-                    part, prompt=prompt, batch_size=32, normalize_embeddings=True, convert_to_numpy=True, show_progress_bar=False
-                )
+                out[start : start + len(part)] = self._encoded(part, prompt)
             progress(start + len(part), len(texts))
         return out
+
+    def _encoded(self, texts: list[str], prompt: str) -> Vectors:
+        import torch
+
+        while True:
+            try:
+                made: Vectors = self._model.encode(
+                    texts, prompt=prompt, batch_size=self._batch, normalize_embeddings=True, convert_to_numpy=True, show_progress_bar=False
+                )
+                return made
+            except (RuntimeError, MemoryError) as error:
+                if not ran_out(error) or self._batch == 1:
+                    raise
+            self._batch = max(1, self._batch // 4)  # after the except block, whose error would hold on to the memory
+            if torch.cuda.is_available():
+                torch.cuda.empty_cache()

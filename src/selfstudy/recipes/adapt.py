@@ -16,7 +16,6 @@ from selfstudy.core.files import make_folder, read_json, write_json
 from selfstudy.core.ports import LLM, Embedder
 from selfstudy.core.records import Artifact, Example, Passage, digest
 from selfstudy.core.run import Lazy, Planned, Run, Work, stage
-from selfstudy.core.text import cjk_share
 from selfstudy.evals.gate import Verdict, by_writer, judge
 from selfstudy.evals.paired import compare
 from selfstudy.evals.ranking import summary
@@ -25,12 +24,15 @@ from selfstudy.index.snapshot import Snapshot
 from selfstudy.models.openai_embedder import TEXTS_A_CALL
 from selfstudy.recipes import candidate as c
 from selfstudy.recipes.adapted import adapted
+from selfstudy.recipes.caches import vectors_of
 from selfstudy.recipes.calibrate import calibration
 from selfstudy.recipes.decisions import Decisions
 from selfstudy.recipes.evaluate import own_ranks
 from selfstudy.recipes.outcome import Outcome
 from selfstudy.recipes.page import page_of
+from selfstudy.recipes.rulings import Rulings
 from selfstudy.recipes.settings import Settings
+from selfstudy.recipes.settle import graded, weights
 from selfstudy.recipes.system import Remembering, System, retrievers
 from selfstudy.synth.modelled import PROMPTS, cost_of, modelled
 from selfstudy.synth.negatives import negatives
@@ -50,11 +52,12 @@ _FEWEST_ASKED = 8
 """Passages with training questions below which nothing can be learned."""
 
 
-@stage("study.corpus", version=1)
-def corpus(work: Work, config: None, content: str, source: tuple[list[Passage], dict[str, str]]) -> int:
-    """The snapshot that is studied: `passages.jsonl`, and `groups.json` with the group of every passage."""
-    passages, groups = source
+@stage("study.corpus", version=2)
+def corpus(work: Work, config: None, content: str, source: tuple[list[Passage], dict[str, str], dict[str, float]]) -> int:
+    """The snapshot that is studied: `passages.jsonl`; `groups.json` and `weights.json` with the group and the weight of every passage."""
+    passages, groups, weights = source
     write_records(work.folder / "passages.jsonl", passages)
+    write_json(work.folder / "weights.json", weights)
     write_json(work.folder / "groups.json", groups)
     return len(passages)
 
@@ -153,9 +156,14 @@ class Study:
 
     @cached_property
     def content(self) -> str:
-        """The same for equal passages in equal groups, wherever and whenever they were added."""
+        """The same for equal passages in equal groups, wherever and whenever they were added, of documents that are equally good."""
         groups = self.groups
-        return digest("content", *(f"{id} {groups[id]}" for id in self.snapshot.ids))
+        facts = sorted(
+            f"{id} {card.facts}" for id, card in self.snapshot.documents.items() if card.hidden or card.facts.get("trust", 1) != 1
+        )
+        ruled = sorted(Rulings(self.home).all().items())
+        quality = self.settings.quality.model_dump_json()
+        return digest("content", *(f"{id} {groups[id]}" for id in self.snapshot.ids), repr(facts), repr(ruled), quality)
 
     @cached_property
     def groups(self) -> dict[str, str]:
@@ -183,7 +191,15 @@ class Study:
 
     @cached_property
     def corpus(self) -> Artifact:
-        return self.run.stage(corpus, None, self.content, Lazy(self.content, lambda: (list(self.snapshot.passages), self.groups)))
+        return self.run.stage(
+            corpus, None, self.content, Lazy(self.content, lambda: (list(self.snapshot.passages), self.groups, self.weights))
+        )
+
+    @property
+    def weights(self) -> dict[str, float]:
+        """How much is asked about each passage."""
+        grades = graded(self.home, self.snapshot, self.settings, self.embedder(self.base.embedder))
+        return weights(self.snapshot, grades, Rulings(self.home).all())
 
     def lazy(self, what: str, fingerprint: str, load: Any) -> Lazy:
         """Something that is made of the snapshot and an embedder."""
@@ -244,7 +260,7 @@ class Study:
     def _folder(self, folder: Path) -> Embedder:
         from selfstudy.models.sentence import SentenceEmbedder
 
-        return SentenceEmbedder(folder)
+        return Remembering(SentenceEmbedder(folder), vectors_of(self.home, self.settings.cache))
 
     def _of(self, body: Artifact | None) -> Lazy:
         """The embedder of an artifact that holds a `model/`, or the base."""
@@ -469,14 +485,3 @@ class Study:
                 f"The index holds {len(self.snapshot)} passages: too little to prove anything, and nothing was changed.",
                 f"Add more documents; {_FEWEST} passages are the least, some hundred are a good beginning.",
             )
-
-
-def known_share(snapshot: Snapshot, embedder: Remembering) -> float:
-    """The share of tokens of some passages that the embedder has in its vocabulary; 1 where most of the text is not CJK."""
-    if not len(snapshot):
-        return 1.0
-    step = max(1, len(snapshot) // 50)
-    texts = [snapshot.passages[row].text for row in range(0, len(snapshot), step)]
-    if sum(cjk_share(text) for text in texts) / len(texts) < 0.3:
-        return 1.0
-    return embedder.known(texts)

@@ -30,6 +30,7 @@ class Adapted:
 
     def __init__(self, embedder: Embedder, folder: Path) -> None:
         self._embedder = embedder
+        self.paid = bool(getattr(embedder, "paid", False))
         self._head = Weights.load(folder / _HEAD) if (folder / _HEAD).exists() else None
         self._mark = sha256_of(folder / _HEAD) if self._head is not None else ""
 

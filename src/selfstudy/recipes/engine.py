@@ -3,39 +3,47 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from selfstudy.core import config
 from selfstudy.core.errors import BadInput, HomeError
 from selfstudy.core.files import Lock, make_folder, read_json, write_atomic, write_json
 from selfstudy.core.plugs import LLMS, resolve
 from selfstudy.core.ports import LLM, Reader
-from selfstudy.core.records import Answer, Hit
+from selfstudy.core.records import Answer, Hit, Message
 from selfstudy.core.run import Planned, Quiet, Reporter, Run, Stop
-from selfstudy.index.fold import fold
+from selfstudy.corpus.set_aside import SetAside
+from selfstudy.index.cached import Rankings
 from selfstudy.index.snapshot import Snapshot
 from selfstudy.index.store import Store
 from selfstudy.models.api import Meter
 from selfstudy.models.hf import HF
 from selfstudy.models.starter import load as starter
-from selfstudy.recipes import evaluate, ingest
-from selfstudy.recipes.adapt import Study, known_share
+from selfstudy.recipes import asking, evaluate, ingest
+from selfstudy.recipes.adapt import Study
+from selfstudy.recipes.caches import rankings_of, vectors_of
 from selfstudy.recipes.decisions import Decisions
 from selfstudy.recipes.generator import GeneratorStudy, checked, folder_of
 from selfstudy.recipes.history import Event, History
 from selfstudy.recipes.ingest import Added
+from selfstudy.recipes.ledger import Ledger
 from selfstudy.recipes.outcome import Outcome
+from selfstudy.recipes.pointer import Pointer
+from selfstudy.recipes.reflected import Mode
+from selfstudy.recipes.rulings import Rulings
+from selfstudy.recipes.serving import Opening, Serving
 from selfstudy.recipes.settings import Settings
+from selfstudy.recipes.settle import settle
 from selfstudy.recipes.system import Remembering, System, load_embedder, retrievers
 
-WAYS = ("lexical", "dense", "hybrid")
-_READS = 0.8
-"""An embedder that knows fewer of a corpus's tokens cannot search it: what it finds is noise."""
+if TYPE_CHECKING:
+    from selfstudy.evals.audit import Audit
 
 
 class Engine:
@@ -47,7 +55,9 @@ class Engine:
     print(engine.ask("How long is the warranty?").text)
     """
 
-    def __init__(self, home: Path, store: Store, settings: Settings, origins: dict[str, str], reporter: Reporter) -> None:
+    def __init__(
+        self, home: Path, store: Store, settings: Settings, origins: dict[str, str], reporter: Reporter, eager: bool = False
+    ) -> None:
         self.home = home
         self.store = store
         self.settings = settings
@@ -56,15 +66,22 @@ class Engine:
         self.meter = Meter(settings.budget, settings.api.prices)
         self._loaded: dict[str, Remembering] = {}
         self._generators: dict[str, HF] = {}
-        self._read: tuple[int, float] | None = None
+        self._loading = threading.RLock()
+        self._pointer = Pointer(home, store, settings, self._embedder, reporter)
+        self._opening = Opening(store, self._pointer.live, self._embedder, lambda: self._rankings, eager)
 
     @classmethod
-    def open(cls, home: Path, *, create: bool = False, sets: Sequence[str] = (), reporter: Reporter | None = None) -> Self:
-        """The engine over the folder `home`, made where `create` is set; `sets` are `a.b=c`. Raises BadConfig, HomeError."""
+    def open(
+        cls, home: Path, *, create: bool = False, sets: Sequence[str] = (), reporter: Reporter | None = None, eager: bool = False
+    ) -> Self:
+        """The engine over the folder `home`, made where `create` is set; `sets` are `a.b=c`. Raises BadConfig, HomeError.
+
+        `eager` is for a service: everything is loaded before it serves, and many threads may ask at once.
+        """
         if home.exists() and not home.is_dir():
             raise HomeError(f"{home} is a file; a home is a folder.", "Give another --home, or move the file away.")
         settings, origins = config.load(Settings, home / "config.toml", sets)
-        return cls(home, Store.open(home, create), settings, origins, reporter or Quiet())
+        return cls(home, Store.open(home, create), settings, origins, reporter or Quiet(), eager)
 
     # Documents
 
@@ -74,35 +91,75 @@ class Engine:
 
     def remove(self, documents: Sequence[str]) -> Added:
         """Take documents out of the index. Raises BadInput for an id that is not there."""
-        return ingest.remove(self.store, documents)
+        return ingest.remove(self.store, self.settings, self._embedder(self.live.embedder), documents, self._reporter)
+
+    def audit(self, *, keep: Sequence[str] = (), drop: Sequence[str] = (), current: Sequence[str] = (), judge: bool = False) -> Audit:
+        """What is wrong with the documents, and what to do; before that, what a person says of some (ids) is noted and acted on.
+
+        With `judge` the model of the settings says of each contradiction whether it is one: two calls each. Raises BadInput, Busy.
+        """
+        from selfstudy.answer.judged import Judging
+        from selfstudy.recipes.audit import audit
+
+        rulings, known = Rulings(self.home), self.store.snapshot().documents
+        rulings.say("keep", keep, known)
+        rulings.say("drop", drop, known)
+        rulings.say("current", current, known)
+        embedder, stop = self._embedder(self.live.embedder), Stop()
+        with self.store.writing("settling", wait=30) as writer, stop.on_interrupt():
+            settle(self.home, writer, self.settings, embedder, self._reporter, stop)
+        if judge and self.llm is None:
+            raise BadInput("No model is set that could judge.", "Name one: --set llm=openai:<model>, or leave --judge out.")
+        critic = Judging(self.llm) if judge and self.llm is not None else None
+        return audit(self.home, self.store.snapshot(), self.settings, embedder, self.set_aside(), critic)
+
+    def set_aside(self) -> list[SetAside]:
+        """What could not be read, and why."""
+        return ingest.Readings(self.home).set_aside()
 
     # Questions
 
-    def search(self, question: str, k: int = 10, by: str = "hybrid", where: str | None = None) -> list[Hit]:
-        """The best `k` passages; near duplicates fold into the best of them. Raises BadInput."""
-        if by not in WAYS:
-            raise BadInput(f"by is {by!r}; it is one of {', '.join(WAYS)}.", "Use hybrid if in doubt.")
-        found = self._retrievers(self.store.snapshot())[by].search([question], k + 20 if isinstance(k, int) and k > 0 else k, where)[0]
-        return fold(found, k)
+    def serving(self) -> Serving:
+        """What answers now: the index and the live system, together and unchanging; `search` and `ask` take it."""
+        return self._opening.now()
 
-    def ask(self, question: str, where: str | None = None) -> Answer:
-        """An answer with citations, or that the documents do not hold one. Raises BadInput."""
-        from selfstudy.answer.ask import answer
-        from selfstudy.answer.judged import Judging
-        from selfstudy.recipes.calibrate import calibration_of
+    def search(
+        self,
+        question: str,
+        k: int = 10,
+        by: str = "hybrid",
+        where: str | None = None,
+        superseded: bool = False,
+        *,
+        serving: Serving | None = None,
+    ) -> list[Hit]:
+        """The best `k` passages; near duplicates fold into the best of them. `superseded`: of outdated versions too. Raises BadInput."""
+        return asking.search(serving or self.serving(), question, k, by, where, superseded)
 
-        snapshot, live = self.store.snapshot(), self.live
-        retriever = self._retrievers(snapshot)["hybrid"]
-        llm = self._generator(live.generator) if live.generator else self.llm
-        # A generator of one's own is not judged by an API that may be set as well: its passages stay here.
-        critic = Judging(llm) if llm is not None and not live.generator and self.settings.judged else None
-        embedder, cfg = self._embedder(live.embedder), self.settings.extract
-        found = answer(question, retriever, embedder, calibration_of(live), where, cfg, llm, critic, self.reader)
-        return replace(found, citations=tuple(self._named(snapshot, citation) for citation in found.citations))
+    def ask(
+        self,
+        question: str,
+        where: str | None = None,
+        superseded: bool = False,
+        *,
+        mode: Mode | None = None,
+        choices: Sequence[str] = (),
+        conversation: Sequence[Message] = (),
+        serving: Serving | None = None,
+    ) -> Answer:
+        """An answer with citations, or that the documents do not hold one; with `superseded`, outdated versions too.
 
-    def _named(self, snapshot: Snapshot, citation: Any) -> Any:
-        card = snapshot.documents.get(citation.document)
-        return citation if card is None else replace(citation, title=card.title or citation.title, source=card.source)
+        In the settings' `reflect.mode` unless one is given. With `conversation`, the turns before, a model first rewrites the question so
+        that it stands alone. Raises BadInput.
+        """
+        now = serving or self.serving()
+        llm = self._generator(now.live.generator) if now.live.generator else self.llm
+        return asking.ask(now, self.settings, llm, self.reader, question, where, superseded, mode, choices, conversation)
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        """Who asked what through a service, and how people judged the answers."""
+        return Ledger(self.home)
 
     # Study
 
@@ -134,8 +191,8 @@ class Engine:
     def _adapt_search(self, began: float) -> Outcome:
         study = self._study(planning=False)
         study.check()
-        self._fill(self.base, "embed")
-        self._fill(self.live, "embed")
+        self._pointer.fill(self.base, "embed")
+        self._pointer.fill(self.live, "embed")
         self._study(planning=False).check_questions()
         for share in (1.0, *self.settings.average.nearer):
             study = self._study(planning=False, share=share)
@@ -145,7 +202,7 @@ class Engine:
                 break
         if not self._promoted(judged) and self.live.key is None and self.live.abstention is None:
             calibrated = replace(self.base, abstention=read_json(study.base_calibrated.path / "calibration.json"))
-            self._serve("calibrated", calibrated, "the base goes on serving, and has learned when to abstain")
+            self._pointer.serve("calibrated", calibrated, "the base goes on serving, and has learned when to abstain")
         system = judged.system
         if judged.promote and system is not None and (system.embedder, system.weight) != (self.live.embedder, self.live.weight):
             told = f"Nothing changed since {judged.key} was judged and promoted, and something else was chosen after that."
@@ -156,7 +213,7 @@ class Engine:
         """Let a candidate serve whose judgement says so, if nothing was decided since: a kill may have come between the two."""
         later = [event for event in self.history_of.events() if event.number > judged.number and event.event != "judged"]
         if judged.promote and not later and judged.system is not None:
-            self._serve("promoted", judged.system, judged.reason)
+            self._pointer.serve("promoted", judged.system, judged.reason)
             return True
         return False
 
@@ -199,7 +256,7 @@ class Engine:
 
         `set_aside` lists the ids of questions without words, where there are any.
         """
-        self._fill(self.base, "embed")
+        self._pointer.fill(self.base, "embed")
         snapshot = self.store.snapshot()
         questions = evaluate.labelled(snapshot, queries, qrels, scope)
         base = evaluate.measure(self._retrievers(snapshot, self.base), questions, scope)
@@ -233,6 +290,36 @@ class Engine:
         decisions.say("keep", keep)
         return decisions.sample(sample, writer, dropped, seed)
 
+    def inspect(
+        self,
+        candidate: str | None = None,
+        queries: Path | None = None,
+        qrels: Path | None = None,
+        questions: int = 300,
+        out: Path | None = None,
+    ) -> dict[str, Any]:
+        """The space of the base beside that of a candidate (else of what is live, else of the last one judged), and where answers are lost.
+
+        Over the exam's questions of the last study, or labelled ones. The page is `out`, else in `reports`. Raises BadInput, NotEnough.
+        """
+        from selfstudy.evals.inside import write_inside
+        from selfstudy.recipes import inspection
+        from selfstudy.recipes.look import look, sides_of
+
+        if (queries is None) != (qrels is None):
+            raise BadInput("Labelled questions are two files, and one was given.", "Give --queries and --qrels together.")
+        snapshot = self.store.snapshot()
+        sides = sides_of(self.base, self.live, self.history_of, candidate)
+        if queries is not None and qrels is not None:
+            asked = inspection.labelled(snapshot, queries, qrels, questions)
+        else:
+            asked = inspection.held_out(self.home, snapshot, questions)
+        run = Run(self.home / "artifacts", self._reporter)
+        found = look(self.home, snapshot, run, sides, self._embedder, asked, queries is not None, self.settings.extract)
+        path = out if out is not None else make_folder(self.home / "reports") / f"inside-{sides[-1][1].fingerprint[:12]}.html"
+        write_inside(path, found)
+        return found.json() | {"page": str(path)}
+
     # What serves
 
     @cached_property
@@ -257,24 +344,12 @@ class Engine:
     @property
     def base(self) -> System:
         """The system before anything was learned."""
-        embedder = self._embedder(self.settings.embedder)
-        snapshot = self.store.snapshot()
-        if self._read is None or self._read[0] != snapshot.version:
-            self._read = (snapshot.version, known_share(snapshot, embedder))
-        weight = self.settings.weight if self._read[1] >= _READS else 0.0
-        return System(self.settings.embedder, embedder.fingerprint, weight)
+        return self._pointer.base()
 
     @property
     def live(self) -> System:
         """The system that answers now."""
-        said = self.store.state.live
-        if said is None:
-            return self.base
-        system = System.load(said)
-        if system.key is None:  # the base with its calibration, which holds only for the embedder and share that it was made with
-            base = self.base
-            return system if replace(system, abstention=None) == base else base
-        return system
+        return self._pointer.live()
 
     @property
     def history_of(self) -> History:
@@ -287,56 +362,11 @@ class Engine:
 
     def promote(self, key: str, force: bool = False) -> dict[str, Any]:
         """Let a judged candidate serve. Raises BadInput for one that was refused, unless `force`, which is recorded."""
-        judged = self.history_of.candidate(key)
-        if not judged.promote and not force:
-            raise BadInput(
-                f"The candidate {judged.key} was refused: {judged.reason}", "Use --force to let it serve all the same; that is recorded."
-            )
-        if judged.system is None:
-            raise HomeError(f"The candidate {judged.key} is not kept here.", "Run `selfstudy adapt` again.")
-        return self._serve("promoted", judged.system, judged.reason, forced=not judged.promote).json()
+        return self._pointer.promote(key, force).json()
 
     def rollback(self) -> dict[str, Any]:
         """Let what served before the last promotion serve again. Raises BadInput where nothing was promoted."""
-        live = self.live
-        for event in reversed(self.history_of.events()):
-            if event.event == "promoted" and event.system == live:
-                return self._serve("rolled back", event.before, f"back from {live.key}").json()
-        raise BadInput("Nothing was promoted that could be rolled back.", "`selfstudy history` shows what happened here.")
-
-    def _serve(self, event: Any, system: System | None, reason: str, forced: bool = False) -> Event:
-        """Swap: embed what the new system lacks, then one replacement of the pointer. Only this holds the writer's lock."""
-        before = self.live
-        stop = Stop()
-        with stop.on_interrupt():
-            self._fill(system or self.base, "embed for the swap")  # most of the work, while others may still write
-            with self.store.writing("swapping what serves", wait=30) as writer:
-                serving = system or self.base
-                vectors = self._prepared(serving)
-                if vectors is not None:
-                    writer.add_vectors(serving.fingerprint, *vectors)
-                ingest.embed_missing(
-                    writer, writer.snapshot(), self._embedder(serving.embedder), self._reporter, stop, "embed for the swap"
-                )
-                writer.set_live(system.json() if system is not None else None)
-                writer.commit()
-        return self.history_of.add(event, serving.key, reason, system, before=before, forced=forced)
-
-    def _fill(self, system: System, name: str) -> None:
-        """Give every passage a vector of this system's embedder."""
-        if len(self.store.snapshot().missing(system.fingerprint)):
-            stop = Stop()
-            with self.store.writing("embedding", wait=30) as writer, stop.on_interrupt():
-                vectors = self._prepared(system)
-                if vectors is not None:
-                    writer.add_vectors(system.fingerprint, *vectors)
-                ingest.embed_missing(writer, writer.snapshot(), self._embedder(system.embedder), self._reporter, stop, name)
-
-    def _prepared(self, system: System) -> tuple[list[str], Any] | None:
-        """Ids and vectors that the study already made with this system's embedder."""
-        from selfstudy.recipes.candidate import prepared
-
-        return prepared(self.home / "artifacts", system)
+        return self._pointer.rollback().json()
 
     # Looking
 
@@ -348,7 +378,7 @@ class Engine:
             "documents": len(snapshot.documents),
             "passages": len(snapshot),
             "near_duplicates": sum(passage.near is not None for passage in snapshot.passages),
-            "set_aside": [one.json() for one in ingest.Readings(self.home).set_aside()],
+            "set_aside": [one.json() for one in self.set_aside()],
             "live": live.json(),
             "index_version": snapshot.version,
             "missing_vectors": len(snapshot.missing(live.fingerprint)),
@@ -362,13 +392,22 @@ class Engine:
         system = system or self.live
         return retrievers(snapshot, self._embedder(system.embedder), system.weight)
 
+    @cached_property
+    def _rankings(self) -> Rankings | None:
+        return rankings_of(self.settings.cache)
+
     def _generator(self, name: str) -> HF:
         """A generator that was tuned here, loaded once."""
-        if name not in self._generators:
-            self._generators[name] = HF(folder_of(name, self.home / "artifacts"))
-        return self._generators[name]
+        with self._loading:
+            if name not in self._generators:
+                self._generators[name] = HF(folder_of(name, self.home / "artifacts"))
+            return self._generators[name]
 
     def _embedder(self, name: str) -> Remembering:
-        if name not in self._loaded:
-            self._loaded[name] = Remembering(load_embedder(name, self.home, self.settings.api, self.meter))
-        return self._loaded[name]
+        with self._loading:
+            if name not in self._loaded:
+                embedder = load_embedder(name, self.home, self.settings.api, self.meter)
+                # What was paid for has a place of its own, where nothing is ever thrown away.
+                kept = None if getattr(embedder, "paid", False) else vectors_of(self.home, self.settings.cache)
+                self._loaded[name] = Remembering(embedder, kept)
+            return self._loaded[name]

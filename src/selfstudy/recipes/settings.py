@@ -8,10 +8,17 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from selfstudy.answer.abstention import Abstain
 from selfstudy.answer.reading import Extract
+from selfstudy.answer.reflective import Reflect
+from selfstudy.corpus.boilerplate import Boilerplate
 from selfstudy.corpus.chunk import Chunk
+from selfstudy.corpus.contradictions import Contradictions
 from selfstudy.corpus.parse import Parse
+from selfstudy.corpus.quality import Quality
+from selfstudy.corpus.redact import Kind
+from selfstudy.corpus.versions import Versions
 from selfstudy.evals.gate import Gate
 from selfstudy.models.api import Api, Budget
+from selfstudy.recipes.caches import Cache
 from selfstudy.recipes.generator import Tuning
 from selfstudy.synth.modelled import Modelled
 from selfstudy.synth.negatives import Negatives
@@ -42,7 +49,15 @@ class Settings(BaseModel):
     weight: float = Field(0.5, ge=0, le=1, description="share of the dense score in hybrid search before anything was fitted")
     group: str | None = Field(None, description="field of documents that must not be split between training and exam")
     parse: Parse = Field(default_factory=Parse)
+    redact: tuple[Kind, ...] = Field(
+        (),
+        description='what is replaced before anything is stored or sent: "email", "phone", "id" (persons, accounts, cards), "key"',
+    )
     chunk: Chunk = Field(default_factory=Chunk)
+    boilerplate: Boilerplate = Field(default_factory=Boilerplate)
+    versions: Versions = Field(default_factory=Versions)
+    quality: Quality = Field(default_factory=Quality)
+    contradictions: Contradictions = Field(default_factory=Contradictions)
     modelled: Modelled = Field(default_factory=Modelled)
     questions: Questions = Field(default_factory=Questions)
     round_trip: RoundTrip = Field(default_factory=RoundTrip)
@@ -56,6 +71,8 @@ class Settings(BaseModel):
     extract: Extract = Field(default_factory=Extract)
     reader: bool = Field(True, description="whether the starter reads the first passages for an answer, in English")
     judged: bool = Field(True, description="whether what `llm` answers is judged by it once more, sentence by sentence, before it is shown")
+    reflect: Reflect = Field(default_factory=Reflect)
     api: Api = Field(default_factory=Api)
     budget: Budget = Field(default_factory=Budget)
     abstain: Abstain = Field(default_factory=Abstain)
+    cache: Cache = Field(default_factory=Cache)

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 from selfstudy.core.artifacts import find
 from selfstudy.core.ports import Embedder, Progress, Retriever, Role, Vectors, silent
 from selfstudy.core.records import Record
+from selfstudy.core.text import cjk_share
 from selfstudy.index.dense import Dense
 from selfstudy.index.hybrid import Hybrid
 from selfstudy.index.lexical import Lexical
 from selfstudy.index.snapshot import Snapshot
+from selfstudy.models.kept import KeptVectors
 from selfstudy.recipes.adapted import load_adapted
 
 ARTIFACT = "artifact:"
+_PART = 2048
+"""Texts embedded between two writes to the cache."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +68,17 @@ def retrievers(snapshot: Snapshot, embedder: Embedder, weight: float, dense: Den
 
 
 class Remembering:
-    """An embedder that keeps the vectors of the questions that it has seen, since one question is searched in several ways."""
+    """An embedder whose vectors are made once: questions stay in memory (one is searched in several ways), and everything in `kept`.
 
-    def __init__(self, embedder: Embedder) -> None:
+    At most `questions` of them, those asked last. Safe to share between threads.
+    """
+
+    def __init__(self, embedder: Embedder, kept: KeptVectors | None = None, questions: int = 20_000) -> None:
         self._embedder = embedder
-        self._seen: dict[str, Vectors] = {}
+        self._kept = kept
+        self._most = questions
+        self._seen: OrderedDict[str, Vectors] = OrderedDict()
+        self._lock = Lock()
 
     @property
     def name(self) -> str:
@@ -89,16 +101,62 @@ class Remembering:
 
     def known(self, texts: Sequence[str]) -> float:
         """The share of the tokens of `texts` that are in the embedder's vocabulary; 1 where it cannot say."""
-        known = getattr(self._embedder, "known", None)
-        return float(known(texts)) if known is not None else 1.0
+        return _known(self._embedder, texts)
 
     def embed(self, texts: Sequence[str], role: Role = "passage", progress: Progress = silent) -> Vectors:
-        """As `core.ports.Embedder.embed`; only queries are remembered."""
+        """As `core.ports.Embedder.embed`; a text that was embedded before is looked up, one that is there twice is embedded once."""
         import numpy as np
 
-        if role != "query":
-            return self._embedder.embed(texts, role, progress)
-        new = list(dict.fromkeys(text for text in texts if text not in self._seen))
+        found = self._remembered(texts) if role == "query" else {}
+        new = list(dict.fromkeys(text for text in texts if text not in found))
         if new:
-            self._seen.update(zip(new, self._embedder.embed(new, "query", progress), strict=True))
-        return np.stack([self._seen[text] for text in texts]) if len(texts) else np.empty((0, self.dim), np.float32)
+            made = self._made(new, role, lambda done, _: progress(len(texts) - len(new) + done, len(texts)))
+            found |= made
+            if role == "query":
+                self._remember(made)
+        progress(len(texts), len(texts))
+        return np.stack([found[text] for text in texts]) if len(texts) else np.empty((0, self.dim), np.float32)
+
+    def _remembered(self, texts: Sequence[str]) -> dict[str, Vectors]:
+        with self._lock:
+            found = {text: self._seen[text] for text in texts if text in self._seen}
+            for text in found:
+                self._seen.move_to_end(text)
+        return found
+
+    def _remember(self, made: dict[str, Vectors]) -> None:
+        with self._lock:
+            self._seen.update(made)
+            while len(self._seen) > self._most:
+                self._seen.popitem(last=False)
+
+    def _made(self, texts: list[str], role: Role, progress: Progress) -> dict[str, Vectors]:
+        """Vectors out of `kept`, the others out of the model, part by part, so that a kill costs no more than one."""
+        if self._kept is None:
+            return dict(zip(texts, self._embedder.embed(texts, role, progress), strict=True))
+        keys = {text: self._kept.key(self.fingerprint, role, text) for text in texts}
+        kept = self._kept.get(keys.values())
+        found = {text: kept[key] for text, key in keys.items() if key in kept}
+        new = [text for text in texts if text not in found]
+        for start in range(0, len(new), _PART):
+            part, before = new[start : start + _PART], len(found)
+            vectors = self._embedder.embed(part, role, lambda done, _, before=before: progress(before + done, len(texts)))  # type: ignore[misc]
+            self._kept.put({keys[text]: vector for text, vector in zip(part, vectors, strict=True)})
+            found.update(zip(part, vectors, strict=True))
+        return found
+
+
+def known_share(snapshot: Snapshot, embedder: Embedder) -> float:
+    """The share of tokens of some passages that the embedder has in its vocabulary; 1 where most of the text is not CJK."""
+    if not len(snapshot):
+        return 1.0
+    step = max(1, len(snapshot) // 50)
+    texts = [snapshot.passages[row].text for row in range(0, len(snapshot), step)]
+    if sum(cjk_share(text) for text in texts) / len(texts) < 0.3:
+        return 1.0
+    return _known(embedder, texts)
+
+
+def _known(embedder: Embedder, texts: Sequence[str]) -> float:
+    known = getattr(embedder, "known", None)
+    return float(known(texts)) if known is not None else 1.0

@@ -7,7 +7,8 @@ import random
 from collections.abc import Sequence
 from typing import TypeVar
 
-from selfstudy.core.records import Example, Hit, Passage, digest
+from selfstudy.core.files import read_json
+from selfstudy.core.records import Artifact, Example, Hit, Passage, digest
 
 T = TypeVar("T")
 
@@ -32,3 +33,10 @@ def pick(items: Sequence[T], most: int, seed: str) -> list[T]:
         return list(items)
     chooser = random.Random(hashlib.sha256(seed.encode()).digest())
     return [items[index] for index in sorted(chooser.sample(range(len(items)), most))]
+
+
+def weights_of(corpus: Artifact) -> dict[str, float]:
+    """How much is asked about each passage, 0 to 1: nothing about what is superseded, repeated or noisy. Passages without one have 1."""
+    path = corpus.path / "weights.json"
+    found: dict[str, float] = read_json(path) if path.is_file() else {}
+    return found

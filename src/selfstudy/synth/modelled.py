@@ -17,7 +17,7 @@ from selfstudy.core.records import Artifact, Example, Message, Passage, Record, 
 from selfstudy.core.run import Work, stage
 from selfstudy.core.text import contains, content_words, is_cjk, normal, tokens
 from selfstudy.synth.checks import fault_of, nearly_equal
-from selfstudy.synth.draft import draft, pick
+from selfstudy.synth.draft import draft, pick, weights_of
 from selfstudy.synth.kinds import choices_for
 from selfstudy.synth.prompting import language, prompt, shown
 from selfstudy.synth.round_trip import Dropped
@@ -107,7 +107,8 @@ def modelled(work: Work, config: Modelled, corpus: Artifact, prompts: dict[str, 
 
     Raises Stopped at the limit of a budget; what was asked is kept.
     """
-    passages = list(read_records(corpus.path / "passages.jsonl", Passage))
+    weights = weights_of(corpus)
+    passages = [one for one in read_records(corpus.path / "passages.jsonl", Passage) if weights.get(one.id, 1.0) > 0]
     asked, suspicious, short = about(passages, config)
     missed = ""
     with work.log("written") as log:

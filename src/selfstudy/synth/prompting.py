@@ -1,40 +1,18 @@
-"""Prompts are files with a version; a stage's key holds both, so that a new wording asks anew."""
+"""Prompts of this room, and how a passage stands in them."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import cache
-from importlib.resources import files
-
-from selfstudy.core.records import Message, Passage, Record
+from selfstudy.core.prompts import Prompt, prompt_of
+from selfstudy.core.records import Passage
 from selfstudy.core.text import cjk_share
 
 _MOST_CHARACTERS = 6000
 _LINE = "=" * 20
 
 
-@dataclass(frozen=True, slots=True)
-class Prompt(Record):
-    """The text of `prompts/<name>.md` with its version."""
-
-    name: str
-    version: int
-    text: str
-
-    def messages(self, **values: str | int) -> list[Message]:
-        """The conversation that asks for it."""
-        text = self.text
-        for name, value in values.items():  # not str.format: passages hold braces
-            text = text.replace("{" + name + "}", str(value), 1)
-        return [Message("user", text)]
-
-
-@cache
 def prompt(name: str) -> Prompt:
     """The prompt called `name`."""
-    said = files("selfstudy.synth").joinpath(f"prompts/{name}.md").read_text(encoding="utf-8")
-    head, _, text = said.partition("\n---\n")
-    return Prompt(name, int(head.removeprefix("version:")), text.strip())
+    return prompt_of("selfstudy.synth.prompts", name)
 
 
 def shown(passage: Passage) -> str:

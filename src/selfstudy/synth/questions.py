@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence, Set
@@ -17,7 +18,7 @@ from selfstudy.core.records import Artifact, Example, Passage
 from selfstudy.core.run import Work, stage
 from selfstudy.core.text import content_words, normal
 from selfstudy.synth import chinese, english
-from selfstudy.synth.draft import pick
+from selfstudy.synth.draft import pick, weights_of
 from selfstudy.synth.found import found
 from selfstudy.synth.splits import split_groups
 
@@ -55,7 +56,7 @@ class Questions(BaseModel):
     seed: int = 0
 
 
-@stage("synth.questions", version=2)
+@stage("synth.questions", version=3)
 def questions(
     work: Work,
     config: Questions,
@@ -66,12 +67,14 @@ def questions(
 ) -> dict[str, dict[str, int]]:
     """Write `questions.jsonl` (Examples with their split) about the passages of `corpus`. Returns how many per writer and split.
 
-    `modelled` holds what a model wrote; `struck` are ids that a person does not want, `wanted` those that must stay.
+    `weights.json` in `corpus`, where there is one, says how much is asked about each passage: its share of `per_passage`, and so its share
+    of the training rows. `modelled` holds what a model wrote; `struck` are ids that a person does not want, `wanted` those that must stay.
 
     Raises NotEnough where the passages are too few or too alike to prove anything.
     """
     passages = list(read_records(corpus.path / "passages.jsonl", Passage))
     groups: dict[str, str] = read_json(corpus.path / "groups.json")
+    weights = weights_of(corpus)
     splits = split_groups(groups, config.seed)
     written: list[Example] = []
     for example in read_records(modelled.path / "modelled.jsonl", Example) if modelled is not None else ():
@@ -87,7 +90,9 @@ def questions(
         work.progress(done, len(config.writers))
     refused = {normal(example.question) for example in written if example.id in set(struck)}
     # After the quotas, so that the others stay who they are: a strike takes one question away and draws no lots anew.
-    chosen = [one for one in _within_quotas(_distinct(written), config, set(wanted)) if normal(one.question) not in refused]
+    written = [example for example in written if weights.get(example.evidence[0].passage.id, 1.0) > 0]
+    quotas = {id: math.ceil(weight * config.per_passage) for id, weight in weights.items()}
+    chosen = [one for one in _within_quotas(_distinct(written), config, set(wanted), quotas) if normal(one.question) not in refused]
     named = [_name_document(example, config.named) for example in chosen]
     counts: dict[str, Counter[str]] = defaultdict(Counter)
     for example in named:
@@ -110,7 +115,9 @@ def _distinct(written: Iterable[Example]) -> list[Example]:
     return [same[0] for same in by_words.values() if len({example.evidence[0].passage.id for example in same}) <= 2]
 
 
-def _within_quotas(written: Sequence[Example], config: Questions, wanted: Set[str] = frozenset()) -> list[Example]:
+def _within_quotas(
+    written: Sequence[Example], config: Questions, wanted: Set[str] = frozenset(), quotas: Mapping[str, int] | None = None
+) -> list[Example]:
     """Quotas for each passage, each document and in all, filled from all writers in turn. Found questions and those `wanted` stay."""
     by_passage: dict[str, list[Example]] = defaultdict(list)
     for example in written:
@@ -119,7 +126,7 @@ def _within_quotas(written: Sequence[Example], config: Questions, wanted: Set[st
     for id, examples in by_passage.items():
         always = [example for example in examples if example.writer == "found" or example.id in wanted]
         others = [example for example in examples if example.writer != "found" and example.id not in wanted]
-        by_document[examples[0].group].extend(always + _in_turn(others, config.per_passage, id))
+        by_document[examples[0].group].extend(always + _in_turn(others, (quotas or {}).get(id, config.per_passage), id))
     capped = [example for group, examples in by_document.items() for example in pick(examples, config.per_document, group)]
     chosen = pick(capped, config.most, f"most{config.seed}")
     there = {example.id for example in chosen}

@@ -15,9 +15,10 @@ from selfstudy.core.artifacts import read_records
 from selfstudy.core.errors import BadConfig, BadModel, MissingExtra, NotEnough, first_line
 from selfstudy.core.files import write_json
 from selfstudy.core.plugs import extra
-from selfstudy.core.prompts import prompt_ids
+from selfstudy.core.prompts import opening, prompt_ids
 from selfstudy.core.quiet import quiet
 from selfstudy.core.records import Artifact, Conversation, Message, Record
+from selfstudy.core.reflection import BEGIN, END, TOKENS
 from selfstudy.core.run import Work, stage
 from selfstudy.train.trainers import has_bf16, last_checkpoint
 
@@ -52,13 +53,14 @@ class Generator(BaseModel):
     max_length: int = Field(2048, ge=16, description="tokens of prompt and answer; what is beyond is cut off the prompt's beginning")
     activation_checkpointing: bool = False
     lora: Lora | None = None
+    reflection: bool = Field(False, description="add the reflection tokens, and let their vectors learn")
     save_steps: int = Field(200, ge=1, exclude=True, description="steps between checkpoints")
     report_to: str = Field("none", exclude=True)
     seed: int = 0
     arguments: dict[str, Any] = Field(default_factory=dict, description="further arguments of transformers' TrainingArguments, by name")
 
 
-@stage("train.generator", version=2)
+@stage("train.generator", version=3)
 def generator(work: Work, config: Generator, rows: Artifact, base: str) -> dict[str, Any]:
     """Tune the model `base` (a folder or a hub's name) on `conversations.jsonl` of `rows`; `model/` is what transformers or PEFT load.
 
@@ -73,6 +75,9 @@ def generator(work: Work, config: Generator, rows: Artifact, base: str) -> dict[
     learned = [row for messages, answer in pairs if (row := tokens(tokenizer, messages, answer, config.max_length, _reads_apart(model)))]
     if not learned:
         raise NotEnough("There is no conversation to tune a generator on.", "Add documents, or let more questions through.")
+    if _reads_apart(model):
+        start = model.config.decoder_start_token_id
+        learned = [row | {"decoder_input_ids": [start, *row.pop("reply")[:-1]]} for row in learned]
     checkpoints = work.folder / "checkpoints"
 
     class Watch(TrainerCallback):
@@ -126,17 +131,29 @@ def turns(conversation: Conversation) -> list[tuple[list[Message], str]]:
 def tokens(tokenizer: Any, messages: Sequence[Message], answer: str, most: int, reads_apart: bool = False) -> dict[str, list[int]] | None:
     """A training row: the prompt just as it is read at answer time, and labels that are IGNORED but for the answer and its end.
 
-    For an encoder-decoder (`reads_apart`) the prompt is the input and the answer alone the labels. None where the answer leaves no room.
+    Of an answer with passages in it their text is IGNORED too. For an encoder-decoder (`reads_apart`) the prompt is the input, and `reply`
+    the answer as its decoder reads it. None where the answer leaves no room.
     """
-    templated = bool(getattr(tokenizer, "chat_template", None))
-    written = answer if templated or reads_apart else f" {answer}"
+    written = opening(tokenizer, answer, reads_apart)
     ids = [*tokenizer(written, add_special_tokens=False)["input_ids"], tokenizer.eos_token_id]
-    if len(ids) > most // 2:
+    if len(ids) > (most - most // 8 if BEGIN in answer else most // 2):
         return None
+    labels = without_passages(tokenizer, ids)
     if reads_apart:
-        return {"input_ids": prompt_ids(tokenizer, messages, most), "labels": ids}
+        return {"input_ids": prompt_ids(tokenizer, messages, most), "labels": labels, "reply": ids}
     prompt = prompt_ids(tokenizer, messages, most - len(ids))
-    return {"input_ids": prompt + ids, "labels": [IGNORED] * len(prompt) + ids}
+    return {"input_ids": prompt + ids, "labels": [IGNORED] * len(prompt) + labels}
+
+
+def without_passages(tokenizer: Any, ids: Sequence[int]) -> list[int]:
+    """`ids` with IGNORED for what stands inside each <paragraph>...</paragraph>, one after the other: what is between them is learned."""
+    begin, end = (tokenizer.get_vocab().get(token) for token in (BEGIN, END))
+    inside, labels = False, []
+    for id in ids:
+        inside = inside and id != end
+        labels.append(IGNORED if inside else id)
+        inside = inside or (begin is not None and id == begin)
+    return labels
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +202,7 @@ def _reads_apart(model: Any) -> bool:
 
 def _load(config: Generator, base: str) -> tuple[Any, Any]:
     """The model to be trained and its tokenizer; with LoRA a new adapter, or that of the stage before, which learns on."""
+    import torch
     from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSeq2SeqLM, AutoTokenizer
 
     under = _under(base)
@@ -199,6 +217,12 @@ def _load(config: Generator, base: str) -> tuple[Any, Any]:
         raise BadModel(f"The generator {base!r} cannot be loaded: {first_line(error)}", "Give the folder of a whole model.") from error
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
+    added = [token for token in TOKENS if token not in tokenizer.get_vocab()] if config.reflection else []
+    if added:
+        tokenizer.add_special_tokens({"additional_special_tokens": added}, replace_extra_special_tokens=False)
+    if len(tokenizer) > model.get_input_embeddings().weight.shape[0]:
+        torch.manual_seed(config.seed)
+        model.resize_token_embeddings(len(tokenizer))
     if adapted_before:
         adapted = extra("peft", "full").PeftModel.from_pretrained(model, base, is_trainable=config.lora is not None)
         return (adapted if config.lora is not None else adapted.merge_and_unload().requires_grad_(True)), tokenizer
@@ -207,8 +231,21 @@ def _load(config: Generator, base: str) -> tuple[Any, Any]:
         task = "SEQ_2_SEQ_LM" if about.is_encoder_decoder else "CAUSAL_LM"
         modules = config.lora.target_modules if isinstance(config.lora.target_modules, str) else list(config.lora.target_modules)
         chosen = config.lora.model_dump(exclude={"load_in_4bit", "target_modules"})
+        chosen |= _learning_tokens(model, tokenizer) if config.reflection else {}
         model = peft.get_peft_model(model, peft.LoraConfig(task_type=task, target_modules=modules, **chosen))
     return model, tokenizer
+
+
+def _learning_tokens(model: Any, tokenizer: Any) -> dict[str, Any]:
+    """What lets the vectors of the reflection tokens learn beside LoRA: their rows alone, or all of a matrix where it has no twin.
+
+    Rows alone need input and output to be one matrix; else the token could be read and never be written.
+    """
+    if model.config.tie_word_embeddings and not model.config.is_encoder_decoder:
+        return {"trainable_token_indices": tokenizer.convert_tokens_to_ids(list(TOKENS))}
+    ends = (model.get_input_embeddings(), model.get_output_embeddings())
+    names = {name.rpartition(".")[2] for name, module in model.named_modules(remove_duplicate=False) if any(module is end for end in ends)}
+    return {"modules_to_save": sorted(names)}
 
 
 def _under(base: str) -> str:
@@ -237,7 +274,7 @@ def _four_bits() -> Any:
 def _trainer(trl: Any, config: Generator, model: Any, tokenizer: Any, learned: list[dict[str, list[int]]], folder: Path) -> Any:
     """TRL's SFTTrainer for a causal model, transformers' Seq2SeqTrainer for an encoder-decoder, which TRL does not train."""
     from datasets import Dataset
-    from transformers import DataCollatorForSeq2Seq, Seq2SeqTrainer, Seq2SeqTrainingArguments
+    from transformers import Seq2SeqTrainer, Seq2SeqTrainingArguments
 
     steps = max(1, -(-len(learned) // (config.per_device_train_batch_size * config.gradient_accumulation_steps)))
     named = ("num_train_epochs", "per_device_train_batch_size", "gradient_accumulation_steps", "learning_rate", "lr_scheduler_type",
@@ -248,7 +285,25 @@ def _trainer(trl: Any, config: Generator, model: Any, tokenizer: Any, learned: l
     } | config.arguments  # fmt: skip
     data = Dataset.from_list(learned)
     if _reads_apart(model):
-        collator = DataCollatorForSeq2Seq(tokenizer, model=model, label_pad_token_id=IGNORED)
+        collator = _Collator(tokenizer.pad_token_id)
         return Seq2SeqTrainer(model=model, args=Seq2SeqTrainingArguments(**options), train_dataset=data, data_collator=collator)
     arguments = trl.SFTConfig(**options, max_length=None, packing=False)
     return trl.SFTTrainer(model=model, args=arguments, train_dataset=data, processing_class=tokenizer)
+
+
+class _Collator:
+    """Rows of an encoder-decoder side by side. transformers' own makes the decoder read the labels, where passages are IGNORED."""
+
+    def __init__(self, pad: int) -> None:
+        self.fills = {"input_ids": pad, "labels": IGNORED, "decoder_input_ids": pad}
+
+    def __call__(self, rows: Sequence[dict[str, list[int]]]) -> dict[str, Any]:
+        import torch
+
+        made = {}
+        for name, fill in self.fills.items():
+            longest = max(len(row[name]) for row in rows)
+            made[name] = torch.tensor([row[name] + [fill] * (longest - len(row[name])) for row in rows])
+        longest = made["input_ids"].shape[1]
+        made["attention_mask"] = torch.tensor([[1] * len(row["input_ids"]) + [0] * (longest - len(row["input_ids"])) for row in rows])
+        return made

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -77,13 +78,14 @@ def first_part(question: str, answer: str | None = None) -> str:
 
 
 class Reader:
-    """Reads pairs with a `network`. Safe for one thread at a time."""
+    """Reads pairs with a `network`, for one thread after the other: a tokenizer may not serve two at once."""
 
     def __init__(self, model: Any, tokenizer: Any, batch_size: int = 32, longest: int = 40) -> None:
         self.model = model.eval()
         self.tokenizer = tokenizer
         self.batch_size = batch_size
         self.longest = longest
+        self._turn = Lock()
 
     def read(self, pairs: Sequence[tuple[str, str]]) -> list[Reading]:
         """For each (question, passage) the likeliest span of at most `longest` tokens, as characters of the passage."""
@@ -116,10 +118,10 @@ class Reader:
         order = self._order(pairs)
         for begin in range(0, len(order), self.batch_size):
             chosen = [pairs[place] for place in order[begin : begin + self.batch_size]]
-            encoded = encode(self.tokenizer, chosen)
-            tensors = self.tokenizer.pad({name: encoded[name] for name in NAMES}, return_tensors="pt")
-            with torch.inference_mode():
-                yield self.model(**tensors), encoded
+            with self._turn, torch.inference_mode():
+                encoded = encode(self.tokenizer, chosen)
+                outputs = self.model(**self.tokenizer.pad({name: encoded[name] for name in NAMES}, return_tensors="pt"))
+            yield outputs, encoded
 
     def _restored(self, found: list[Any], pairs: Sequence[tuple[str, str]]) -> list[Any]:
         placed: list[Any] = [None] * len(found)

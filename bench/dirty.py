@@ -1,0 +1,223 @@
+"""Bad documents made on purpose: what is found of them, and what they cost.
+
+    python bench/dirty.py --data ../shared/data policyqa medquad [--most 400] [--strangers emanual_tv] [--adapt]
+
+Each set is dirtied by a fixed seed: 30% of its documents are copied with small edits, 10% get an outdated version with changed facts (named
+"_v1", by a year, or by nothing but an earlier date), 5% are contradicted in a note elsewhere, 15% are misread as by a bad scan, foreign
+documents come to 20% of the whole, and every document gets a head and a foot. Prints precision and recall of what `add` and the audit find.
+What is found in the clean set too (its own copies, say) counts neither for nor against.
+
+--adapt studies the clean set, the dirty one with all cleaning off, and the dirty one, asks the set's own questions, and prints which share
+of the clean gain is kept and how often `ask` cites the current version.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import re
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from selfstudy.core.records import Document
+from selfstudy.core.text import sentences
+from selfstudy.corpus.chunk import chunk
+from selfstudy.corpus.contradictions import contradictions
+from selfstudy.corpus.dedup import near_duplicates
+from selfstudy.recipes.audit import disagreeing
+from selfstudy.recipes.engine import Engine
+from selfstudy.recipes.settle import families_of, graded
+
+Row = dict[str, Any]
+HEAD = "Intranet | Home | Search | Imprint"
+FOOT = "Confidential. This document is meant for the staff of Example Ltd only, printed on page {n}."
+MISREAD = {"l": "1", "o": "0", "e": "c", "m": "rn", "h": "b", "i": "l", "s": "5", "a": "o", "n": "u", "t": "f"}
+MODAL = re.compile(r"\b(may|will|can|must|should|do|are|is)\b(?! not)")
+OFF = ["boilerplate.on=false", "versions.on=false", "quality.noisy=1.0", "quality.foreign=0.0"]
+
+
+@dataclass
+class Dirty:
+    """The rows, and the truth about them: ids, or pairs of ids."""
+
+    rows: list[Row]
+    copies: set[frozenset[str]] = field(default_factory=set)
+    outdated: dict[str, str] = field(default_factory=dict)
+    contradicted: set[frozenset[str]] = field(default_factory=set)
+    misread: set[str] = field(default_factory=set)
+    foreign: set[str] = field(default_factory=set)
+
+
+def dirtied(clean: Sequence[Row], strangers: Sequence[Row], seed: int = 0) -> Dirty:
+    """The set with its faults, each kind in documents of its own."""
+    chooser = random.Random(seed)
+    rows = [dict(row) for row in clean]
+    order = chooser.sample(range(len(rows)), len(rows))
+    found = Dirty(rows)
+
+    def share(part: float) -> list[Row]:
+        taken = order[: int(part * len(clean))]
+        del order[: len(taken)]
+        return [rows[at] for at in taken]
+
+    for number, row in enumerate(share(0.10)):
+        if (text := _changed(row["text"], chooser)) is None:
+            continue
+        old = {**row, "text": text}
+        if number % 3 == 0:
+            old["id"] = f"{row['id']}_v1"
+        elif number % 3 == 1:
+            old["id"] = f"{row['id']} 2015"
+        else:
+            old["id"] = f"archive {number}"
+            old["meta"] = {**row.get("meta", {}), "updated": "2015-03-01"}
+            row["meta"] = {**row.get("meta", {}), "updated": "2023-03-01"}
+        rows.append(old)
+        found.outdated[old["id"]] = row["id"]
+    for number, row in enumerate(share(0.05)):
+        said = [row["text"][a:b] for a, b in sentences(row["text"])]
+        wrong = next((text for one in said if len(one.split()) > 7 and (text := _changed(one, chooser))), None)
+        if wrong is not None:
+            beside = chooser.choice(clean)["text"]
+            note = {"id": f"note {number}", "title": "Notes", "text": f"{beside[: (sentences(beside) or [(0, 0)])[0][1]]} {wrong}"}
+            rows.append(note)
+            found.contradicted.add(frozenset((row["id"], note["id"])))
+    for row in share(0.15):
+        row["text"] = "".join(MISREAD.get(char, char) if chooser.random() < 0.08 else char for char in row["text"])
+        found.misread.add(row["id"])
+    for row in share(0.30):
+        words = row["text"].split()
+        del words[chooser.randrange(len(words))]
+        rows.append({**row, "id": f"{row['id']} copied", "text": " ".join(words)})
+        found.copies.add(frozenset((row["id"], f"{row['id']} copied")))
+    for row in chooser.sample(list(strangers), min(len(strangers), len(rows) // 4)):
+        rows.append({"id": f"stranger {row['id']}", "title": row.get("title", ""), "text": row["text"]})
+        found.foreign.add(rows[-1]["id"])
+    for number, row in enumerate(rows):
+        row["text"] = f"{HEAD}\n{row['text']}\n{FOOT.format(n=number)}"
+    return found
+
+
+def _changed(text: str, chooser: random.Random) -> str | None:
+    """The text with its first number, else its first promise, made another; None where there is neither."""
+    if re.search(r"\d", text):
+        return re.sub(r"\d+", lambda match: str(int(match[0]) + chooser.randint(1, 9)), text, count=1)
+    return MODAL.sub(r"\1 not", text, count=1) if MODAL.search(text) else None
+
+
+def detected(name: str, clean: Sequence[Row], dirty: Dirty, folder: Path) -> Engine:
+    """Add the dirty set, and print what was found of its faults."""
+    engine = Engine.open(folder / "dirty", create=True)
+    began = time.monotonic()
+    engine.add([write(folder / "dirty-set", dirty.rows)])
+    added = time.monotonic() - began
+    snapshot, embedder = engine.store.snapshot(), engine._embedder(engine.live.embedder)
+    passages = list(snapshot.passages)
+    place = {passage.id: passage.places[0].document for passage in passages}
+    before = [passage for row in clean for passage in chunk(Document(row["id"], row["text"], row.get("title", "")))]
+    whose = {passage.id: passage.places[0].document for passage in before}
+    natural = {frozenset((whose[one], whose[other])) for one, other in near_duplicates(before).items()}
+    families = families_of(engine.home, snapshot, engine.settings)
+    grades = graded(engine.home, snapshot, engine.settings, embedder)
+    near = {frozenset((place[one.id], place[one.near])) for one in passages if one.near in place}
+    near |= {frozenset((one.places[0].document, other.document)) for one in passages for other in one.places[1:]}
+    report(name, "duplicates", {pair for pair in near if len(pair) == 2} - natural, dirty.copies)
+    told = {(id, family.current) for family in families for id in family.members if family.current not in (None, id)}
+    report(name, "versions", told, set(dirty.outdated.items()))
+    known = {frozenset((one.quote, one.other_quote)) for one in contradictions(before, None)}
+    listed = disagreeing(snapshot, families, engine.settings, embedder)
+    pairs = {
+        frozenset((one.place.document, one.other_place.document)) for one in listed if frozenset((one.quote, one.other_quote)) not in known
+    }
+    report(name, "contradictions", pairs, dirty.contradicted)
+    for kind, begins, truth in (("off the subject", "off", dirty.foreign), ("noisy", "noisy", dirty.misread)):
+        report(name, kind, {place[id] for id, grade in grades.items() if any(one.startswith(begins) for one in grade.reasons)}, truth)
+    left = sum("Intranet |" in passage.text or "Example Ltd" in passage.text for passage in passages)
+    print(f"{name:<12}boilerplate      left in {left} of {len(passages)} passages; added in {added:.0f} s", flush=True)
+    return engine
+
+
+def report(name: str, kind: str, found: set[Any], truth: set[Any]) -> None:
+    """One line: precision and recall."""
+    right = len(found & truth)
+    precision, recall = (right / len(side) if side else float("nan") for side in (found, truth))
+    print(f"{name:<12}{kind:<17}precision {precision:.3f}  recall {recall:.3f}  found {len(found)}, seeded {len(truth)}", flush=True)
+
+
+def studied(name: str, data: Path, clean: Sequence[Row], dirty: Dirty, folder: Path) -> None:
+    """Adapt clean, dirty uncleaned and dirty, and print the gain of each on the set's own questions about the clean documents."""
+    asked = questions(data / name, {row["id"] for row in clean}, folder)
+    gains: dict[str, float] = {}
+    for variant, rows, sets in (("clean", clean, []), ("uncleaned", dirty.rows, OFF), ("cleaned", dirty.rows, [])):
+        engine = Engine.open(folder / f"study-{variant}", create=True, sets=sets)
+        engine.add([write(folder / f"{variant}-set", rows)])
+        outcome = engine.adapt()
+        found = engine.evaluate(folder / "queries.jsonl", folder / "qrels.tsv")
+        base, live = (found[side]["dense"]["mrr@10"]["value"] for side in ("base", "live"))
+        gains[variant] = live - base
+        cited = [citation.document for text in asked[:200] for citation in engine.ask(text).citations]
+        versions = [id for id in cited if id in dirty.outdated or id in dirty.outdated.values()]
+        current = sum(id not in dirty.outdated for id in versions) / len(versions) if versions else float("nan")
+        print(f"{name:<12}{variant:<10}dense mrr@10 {base:.3f} -> {live:.3f}, cites the current version {current:.3f} of {len(versions)}")
+        print(f"{'':>12}{outcome.reason}", flush=True)
+    if gains["clean"]:
+        kept = ", ".join(f"{variant} {gains[variant] / gains['clean']:.0%}" for variant in ("uncleaned", "cleaned"))
+        print(f"{name:<12}share of the clean gain kept: {kept}", flush=True)
+
+
+def questions(source: Path, ids: set[str], folder: Path) -> list[str]:
+    """Write the questions whose relevant documents are all among `ids`; their texts."""
+    relevant: dict[str, set[str]] = {}
+    lines = (source / "qrels.tsv").read_text("utf-8").splitlines()[1:]
+    for line in lines:
+        question, document, score = line.split("\t")[:3]
+        if float(score) > 0:
+            relevant.setdefault(question, set()).add(document)
+    rows = [json.loads(line) for line in (source / "queries.jsonl").open(encoding="utf-8")]
+    chosen = [row for row in rows if relevant.get(row["id"]) and relevant[row["id"]] <= ids]
+    (folder / "queries.jsonl").write_text("".join(json.dumps(row) + "\n" for row in chosen), "utf-8")
+    pairs = [f"{row['id']}\t{document}\t1\n" for row in chosen for document in sorted(relevant[row["id"]])]
+    (folder / "qrels.tsv").write_text("query-id\tcorpus-id\tscore\n" + "".join(pairs), "utf-8")
+    return [row["text"] for row in chosen]
+
+
+def write(folder: Path, rows: Sequence[Row]) -> Path:
+    """The rows as a corpus."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "corpus.jsonl").write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), "utf-8")
+    return folder / "corpus.jsonl"
+
+
+def rows_of(folder: Path, most: int) -> list[Row]:
+    """Rows with something to say, drawn by a fixed seed."""
+    rows = [json.loads(line) for line in (folder / "corpus.jsonl").open(encoding="utf-8")]
+    rows = [row for row in rows if len(row["text"].split()) >= 20]
+    return random.Random(0).sample(rows, min(most, len(rows)))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="+")
+    parser.add_argument("--data", type=Path, default=Path("../shared/data"))
+    parser.add_argument("--most", type=int, default=400, help="documents of a set")
+    parser.add_argument("--strangers", default="squad_dev", help="the set that foreign documents are taken from")
+    parser.add_argument("--adapt", action="store_true", help="study as well; takes an hour")
+    parser.add_argument("--out", type=Path)
+    arguments = parser.parse_args()
+    out = arguments.out or Path(tempfile.mkdtemp(prefix="selfstudy-bench-"))
+    strangers = rows_of(arguments.data / arguments.strangers, arguments.most)
+    for name in arguments.names:
+        clean = rows_of(arguments.data / name, arguments.most)
+        dirty = dirtied(clean, strangers)
+        detected(name, clean, dirty, out / name)
+        if arguments.adapt:
+            studied(name, arguments.data, clean, dirty, out / name)
+
+
+if __name__ == "__main__":
+    main()

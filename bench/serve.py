@@ -1,0 +1,171 @@
+"""Search requests per second of `selfstudy serve`, with and without batching across requests, beside a plain service.
+
+    python bench/serve.py [--passages 20000] [--users 16] [--seconds 10] [--rounds 3] [--dir DIR] [--json]
+
+Each question is asked once in a run, so no vector is remembered. The three services answer in alternating rounds, one at a time, over equal
+vectors; all search exactly, so recall is equal, and the overlap of the first ten is counted. The vectors are those of real sentences with
+noise. With other work on the machine only ratios within a run compare.
+"""
+
+from __future__ import annotations
+
+import argparse
+import http.client
+import json
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from speed import real_sentences, texts
+
+from selfstudy.core.records import Document, Passage, Place, passage_id
+from selfstudy.index.store import Store
+from selfstudy.models.minilm import folder as model_folder
+from selfstudy.models.minilm import load as minilm
+
+PORTS = {"plain": 8451, "one at a time": 8452, "batched": 8453}
+UNBATCHED = "from selfstudy.recipes import serving; serving.Batched = lambda way: way\n"
+SERVE = (
+    "import uvicorn, pathlib\nfrom selfstudy.apps.server.app import make\nfrom selfstudy.apps.server.settings import Serve\n"
+    "uvicorn.run(make(Serve(home=pathlib.Path({home!r}), threads={threads}, queue=1000)), host='127.0.0.1', port={port}, "
+    "log_level='warning', access_log=False)"
+)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--passages", type=int, default=20_000)
+    parser.add_argument("--users", type=int, default=16)
+    parser.add_argument("--seconds", type=float, default=10.0)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--dir", type=Path)
+    parser.add_argument("--json", action="store_true")
+    given = parser.parse_args()
+    folder = (given.dir or Path(tempfile.mkdtemp(prefix="selfstudy-serve-"))).absolute()
+    spans = real_sentences()
+    home = made(folder, spans, given.passages)
+    commands = {
+        "plain": [sys.executable, str(Path(__file__).with_name("plain_service.py")), str(model_folder()),
+                  str(folder / "passages.jsonl"), str(folder / "vectors.npy"), str(PORTS["plain"])],
+        **{name: [sys.executable, "-c", patch + SERVE.format(home=str(home), threads=given.users, port=PORTS[name])]
+           for name, patch in (("one at a time", UNBATCHED), ("batched", ""))},
+    }  # fmt: skip
+    servers = [subprocess.Popen(command) for command in commands.values()]
+    try:
+        for port in PORTS.values():
+            wait(port)
+        questions = (f"{' '.join(spans[number % len(spans)].split()[:9])} {number}" for number in count())
+        same = overlap(spans[:20])
+        rows: dict[str, list[dict[str, float]]] = {name: [] for name in PORTS}
+        for _ in range(given.rounds):
+            for name, port in PORTS.items():
+                rows[name].append(load(port, questions, given.users, given.seconds))
+    finally:
+        for server in servers:
+            server.terminate()
+        for server in servers:
+            server.wait(60)
+    found = {name: {key: round(float(np.median([row[key] for row in many])), 2) for key in many[0]} for name, many in rows.items()}
+    plain = [row["per_s"] for row in rows["plain"]]
+    for name, many in rows.items():
+        found[name]["ratio"] = round(float(np.median([row["per_s"] / base for row, base in zip(many, plain, strict=True)])), 2)
+    if given.json:
+        sys.stdout.write(json.dumps(found | {"overlap": same}, indent=1) + "\n")
+        return
+    for name, row in found.items():
+        sys.stdout.write(f"{name:<16}" + "".join(f"{key} {value:<12}" for key, value in row.items()) + "\n")
+    sys.stdout.write(f"overlap of the first ten {same:.3f}\n")
+
+
+def made(folder: Path, spans: list[str], size: int) -> Path:
+    """A home, and the same passages and vectors as the plain service reads them; made once."""
+    home = folder / "home"
+    if (folder / "vectors.npy").exists():
+        return home
+    embedder = minilm("all-MiniLM-L6-v2", cache=home / "cache" / "openvino")
+    real = embedder.embed(spans[:100])
+    noise = np.random.default_rng(0)
+    bodies = list(dict.fromkeys(texts(spans, size, 6, seed=1)))
+    passages = [Passage(passage_id("", text), "", text, (Place(f"d{at:06d}", 0, len(text)),)) for at, text in enumerate(bodies)]
+    vectors = real[noise.integers(0, len(real), len(bodies))] + 0.03 * noise.standard_normal((len(bodies), real.shape[1]))
+    vectors = np.ascontiguousarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True), np.float32)
+    with Store.open(home, create=True).writing("making the store") as writer:
+        writer.put([(Document(one.places[0].document, one.text), [one], None) for one in passages])
+        writer.add_vectors(embedder.fingerprint, [one.id for one in passages], vectors)
+        writer.commit()
+    (folder / "passages.jsonl").write_text("\n".join(json.dumps(one.json()) for one in passages), encoding="utf-8")
+    np.save(folder / "vectors.npy", vectors)
+    return home
+
+
+def ask(connection: http.client.HTTPConnection, question: str) -> Any:
+    body = json.dumps({"question": question, "k": 10, "by": "dense"})
+    connection.request("POST", "/search", body, {"Content-Type": "application/json"})
+    reply = connection.getresponse()
+    told = json.loads(reply.read())
+    assert reply.status == 200, told
+    return told
+
+
+def wait(port: int) -> None:
+    until = time.monotonic() + 600
+    while time.monotonic() < until:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+        try:
+            connection.request("GET", "/readyz")
+            if connection.getresponse().status == 200:
+                return
+        except OSError:
+            pass
+        finally:
+            connection.close()
+        time.sleep(1)
+    raise SystemExit(f"nothing answers at port {port}")
+
+
+def overlap(questions: list[str]) -> float:
+    """The share of the plain service's first ten that ours finds too."""
+    sides = []
+    for name in ("plain", "batched"):
+        connection = http.client.HTTPConnection("127.0.0.1", PORTS[name], timeout=120)
+        told = [ask(connection, question) for question in questions]
+        sides.append([{hit["passage"]["id"] for hit in (one if name == "plain" else one["hits"])} for one in told])
+        connection.close()
+    return float(np.mean([len(one & other) / len(one) for one, other in zip(*sides, strict=True)]))
+
+
+def load(port: int, questions: Iterator[str], users: int, seconds: float) -> dict[str, float]:
+    """Requests per second of `users` who ask one question after another, and how long they waited, in milliseconds."""
+    took: list[float] = []
+    guard = threading.Lock()
+    until = time.monotonic() + seconds
+
+    def user() -> None:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
+        while time.monotonic() < until:
+            with guard:
+                question = next(questions)
+            began = time.perf_counter()
+            ask(connection, question)
+            took.append(1000 * (time.perf_counter() - began))
+        connection.close()
+
+    began = time.perf_counter()
+    threads = [threading.Thread(target=user) for _ in range(users)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    per_s = len(took) / (time.perf_counter() - began)
+    return {"per_s": per_s, "p50_ms": float(np.percentile(took, 50)), "p99_ms": float(np.percentile(took, 99))}
+
+
+if __name__ == "__main__":
+    main()

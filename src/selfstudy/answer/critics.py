@@ -1,0 +1,69 @@
+"""Critics as a Judge: a small one (support, and relevance where it tells that too), or a generator tuned for the four tasks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from selfstudy.answer.scoring import supports, within
+from selfstudy.core.critique import LABELS, Task, asked
+from selfstudy.core.errors import BadModel
+from selfstudy.core.ports import Critic, Decoder, Triple
+from selfstudy.core.records import Support, Verdict
+
+Relevance = Callable[[Sequence[tuple[str, str]]], Sequence[float]]
+"""The probability for each (question, passage) that the passage is relevant."""
+
+
+class Critical:
+    """`critic`, and `relevance` beside it, as a `core.ports.Judge`. It knows nothing of usefulness, and always searches."""
+
+    def __init__(self, critic: Critic, relevance: Relevance | None = None) -> None:
+        self.critic = critic
+        self.relevance = relevance
+
+    def retrieve(self, begun: Sequence[tuple[str, str]]) -> list[tuple[float, float, float]]:
+        """As `core.ports.Judge.retrieve`."""
+        return [(1.0, 0.0, 0.0) for _ in begun]
+
+    def verdicts(self, triples: Sequence[Triple]) -> list[Verdict]:
+        """As `core.ports.Judge.verdicts`."""
+        shown = [triple for triple in triples if triple[2]]
+        supported = iter(supports(self.critic.supported(shown)) if shown else ())
+        pairs = [(question, passage) for question, _, passage in shown]
+        relevant = iter(self.relevance(pairs) if self.relevance is not None and shown else [None] * len(shown))
+        return [Verdict(next(relevant), next(supported)) if passage else Verdict() for _, _, passage in triples]
+
+
+class Instructed:
+    """One causal critic for the four tasks, chosen by instruction; a class has the normalised probability of its label."""
+
+    def __init__(self, decoder: Decoder) -> None:
+        self.decoder = decoder
+
+    def retrieve(self, begun: Sequence[tuple[str, str]]) -> list[tuple[float, float, float]]:
+        """As `core.ports.Judge.retrieve`."""
+        found = self.probabilities("retrieve", [(question, said, "") for question, said in begun])
+        return [(row[0], row[1], row[2]) for row in found]
+
+    def verdicts(self, triples: Sequence[Triple]) -> list[Verdict]:
+        """As `core.ports.Judge.verdicts`."""
+        shown = [triple for triple in triples if triple[2]]
+        relevant = iter(self.probabilities("relevant", [(question, "", passage) for question, _, passage in shown]))
+        supported = iter(self.probabilities("supported", shown))
+        useful = self.probabilities("useful", [(question, answer, "") for question, answer, _ in triples])
+        return [
+            Verdict(
+                next(relevant)[0] if passage else None,
+                Support(*next(supported)) if passage else None,
+                (mark[0], mark[1], mark[2], mark[3], mark[4]),
+            )
+            for (_, _, passage), mark in zip(triples, useful, strict=True)
+        ]
+
+    def probabilities(self, task: Task, triples: Sequence[Triple]) -> list[list[float]]:
+        """For each triple the probabilities of LABELS[task], in their order."""
+        rows = self.decoder.weigh([(asked(task, *triple), "", "") for triple in triples], LABELS[task])
+        found = [within(row, LABELS[task]) for row in rows]
+        if any(row is None for row in found):
+            raise BadModel(f"{self.decoder.name} gives no probabilities for {task}.", "Tune it as a critic first.")
+        return [row for row in found if row is not None]

@@ -1,0 +1,209 @@
+"""Self-reflective answering (Self-RAG, arXiv 2310.11511): one sentence at a time, each weighed beside its passage, by a beam over sums."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from selfstudy.answer import beam
+from selfstudy.answer.ask import not_found
+from selfstudy.answer.assembled import assembled, matched
+from selfstudy.answer.scoring import Weights, closed, needs_search, score
+from selfstudy.answer.speaking import Decision, Next, Proposal, Speaker, Told
+from selfstudy.core.ports import Retriever
+from selfstudy.core.prompts import aimed_at_models
+from selfstudy.core.records import Answer, Candidate, Hit, Passage, Step, Tree, Verdict
+from selfstudy.core.run import Stop
+from selfstudy.core.text import normal
+
+Mode = Literal["plain", "reflective", "always", "never"]
+Path = beam.Path[Told]
+_LEVELS = ("nothing", "partly", "fully")
+
+
+class Reflect(BaseModel):
+    """How an answer is weighed while it is written; the defaults are the paper's."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    mode: Mode = Field("plain", description="reflective: search where it is needed; always; never; plain: one answer over one search")
+    threshold: float = Field(0.2, ge=0, le=1, description="search where the probability that it is needed is above this; 0: always")
+    beam: int = Field(2, ge=1, description="paths that are kept")
+    passages: int = Field(5, ge=1, description="passages that each sentence is tried with")
+    max_segments: int = Field(7, ge=1, description="most sentences")
+    max_tokens: int = Field(100, ge=8, description="most tokens of a sentence; a longer one is not said")
+    weights: Weights = Field(default_factory=Weights)
+    require: Literal["nothing", "partly", "fully"] = Field("nothing", description="a sentence with less support is not said")
+    unsupported: Literal["mark", "leave out"] = Field("mark", description="what becomes of a sentence that no passage supports")
+    rewrites: int = Field(1, ge=0, description="how often a question that found nothing relevant is searched for in other words")
+    tokens: bool = Field(False, description="`llm` behind an endpoint was tuned with reflection tokens and continues a begun reply")
+
+
+def reflect(
+    question: str,
+    retriever: Retriever,
+    speaker: Speaker,
+    cfg: Reflect,
+    where: str | None = None,
+    choices: Sequence[str] = (),
+    reword: Callable[[str], str] | None = None,
+    stop: Stop | None = None,
+) -> Answer:
+    """The answer of the best path, with the whole tree; or an abstention where nothing may be said. With `choices` one of them.
+
+    After a wish to stop: what was finished. Raises Stopped where nothing was, and what retriever and speaker raise.
+    """
+    stop = stop or Stop()
+    growing = _Growing(question, retriever, speaker, cfg, where, choices, reword)
+    path = beam.search(growing.expand, cfg.beam, 1 if choices else cfg.max_segments, lambda: stop.requested)
+    if not path.segments:
+        stop.check()
+    notes = ["stopped before the end"] if stop.requested else []
+    if choices:
+        path, found = _closed(growing, choices)
+        notes += found
+    text, citations, confidence, more = assembled(question, path.segments, growing.told, cfg.unsupported == "mark")
+    tree = Tree(
+        cfg.mode, question, cfg.weights.model_dump(), cfg.threshold, cfg.beam, tuple(growing.steps),
+        tuple(one.candidate.id for one in path.segments), (*growing.notes, *notes, *more),
+    )  # fmt: skip
+    return Answer(question, text or not_found(question), citations, tuple(growing.hits.values()), confidence, not text, tree)
+
+
+class _Growing:
+    """The tree as it grows."""
+
+    def __init__(
+        self, question: str, retriever: Retriever, speaker: Speaker, cfg: Reflect, where: str | None, choices: Sequence[str],
+        reword: Callable[[str], str] | None,
+    ) -> None:  # fmt: skip
+        self.question, self.retriever, self.speaker, self.cfg, self.where = question, retriever, speaker, cfg, where
+        self.choices, self.reword = choices, reword
+        self.left = cfg.rewrites if reword is not None else 0
+        self.steps: list[Step] = []
+        self.told: list[list[Told]] = []
+        self.hits: dict[str, Hit] = {}
+        self.notes: list[str] = []
+        self.count = 0
+
+    def expand(self, paths: Sequence[Path]) -> list[list[Told]]:
+        """What can be said next behind each path: a search for all, then a batch for all."""
+        decisions = self._decisions(paths)
+        same = [_goes_on(path, decision) for path, decision in zip(paths, decisions, strict=True)]
+        wants = [not keeps and self._searches(decision) for keeps, decision in zip(same, decisions, strict=True)]
+        queries = [self._query(path) if wanted else "" for path, wanted in zip(paths, wants, strict=True)]
+        found = self._search(queries)
+        proposed = self._propose(paths, found, same)
+        if len(self.steps) == 0 and wants[0] and self.left and not any(_helps(one) for _, one in proposed[0]) and self.reword is not None:
+            self.left -= 1
+            again = self.reword(self.question)
+            self.notes.append(f"nothing relevant was found; searched again for: {again}")
+            queries, found = [again], self._search([again])
+            proposed = self._propose(paths, found, same)
+        grown = []
+        for path, decision, query, ones, keeps in zip(paths, decisions, queries, proposed, same, strict=True):
+            told = [self._told(path, passage, proposal, keeps) for passage, proposal in ones]
+            needed = None if decision is None else needs_search(decision)
+            parent = path.segments[-1].candidate.id if path.segments else None
+            self.steps.append(Step(parent, needed, query, tuple(one.candidate for one in told)))
+            fit = [one for one in told if not one.candidate.left_out]
+            self.told.append(fit)
+            ended = sum(proposal.done and bool(proposal.fault) for _, proposal in ones)
+            grown.append([] if ended * 2 > len(ones) else fit)
+        return grown
+
+    def _decisions(self, paths: Sequence[Path]) -> list[Decision | None]:
+        if self.cfg.mode in ("always", "never"):
+            return [None] * len(paths)
+        known = [path.segments[-1].following if path.segments else None for path in paths]
+        open_ones = [path.segments for path, one in zip(paths, known, strict=True) if one is None]
+        asked = iter(self.speaker.decide(self.question, open_ones) if open_ones else ())
+        return [one if one is not None else next(asked) for one in known]
+
+    def _searches(self, decision: Decision | None) -> bool:
+        if self.cfg.mode == "never":
+            return False
+        return decision is None or self.cfg.threshold == 0 or needs_search(decision) > self.cfg.threshold
+
+    def _query(self, path: Path) -> str:
+        return " ".join([self.question, *(one.candidate.text for one in path.segments[-1:])])
+
+    def _search(self, queries: Sequence[str]) -> list[list[Passage] | None]:
+        """The passages for each query; None where nothing was searched. A passage that speaks to models is not shown to one."""
+        asked = list(dict.fromkeys(query for query in queries if query))
+        found = dict(zip(asked, self.retriever.search(asked, 2 * self.cfg.passages, self.where) if asked else [], strict=True))
+        shown: dict[str, list[Passage]] = {}
+        for query, hits in found.items():
+            distinct: dict[str, Hit] = {}
+            for hit in hits:
+                if not aimed_at_models(hit.passage.indexed):
+                    distinct.setdefault(hit.passage.near or hit.passage.id, hit)
+            best = list(distinct.values())[: self.cfg.passages]
+            for hit in best:
+                self.hits.setdefault(hit.passage.id, hit)
+            shown[query] = [hit.passage for hit in best]
+        return [shown[query] if query else None for query in queries]
+
+    def _propose(
+        self, paths: Sequence[Path], found: Sequence[list[Passage] | None], same: Sequence[bool]
+    ) -> list[list[tuple[Passage | None, Proposal]]]:
+        """For each path a sentence for each of its passages; one without a passage where nothing was searched."""
+        wanted: list[list[Next]] = []
+        for path, passages, keeps in zip(paths, found, same, strict=True):
+            shown: Sequence[Passage | None] = [path.segments[-1].passage] if keeps else [None] if passages is None else passages
+            wanted.append([Next(path.segments, passage, keeps) for passage in shown])
+        flat = [one for ones in wanted for one in ones]
+        made = iter(self.speaker.propose(self.question, flat, self.choices, self.cfg.max_tokens) if flat else ())
+        return [[(one.passage, next(made)) for one in ones] for ones in wanted]
+
+    def _told(self, path: Path, passage: Passage | None, one: Proposal, same: bool) -> Told:
+        left_out = one.fault or self._refused(path, passage, one)
+        verdict = one.verdict
+        candidate = Candidate(
+            self.count, one.text, passage.id if passage is not None else None, one.logprob, verdict.relevant, verdict.supported,
+            verdict.useful, score(one.logprob, verdict, self.cfg.weights), left_out, one.done,
+        )  # fmt: skip
+        self.count += 1
+        return Told(candidate, passage, one.following, same)
+
+    def _refused(self, path: Path, passage: Passage | None, one: Proposal) -> str:
+        """Why a sentence may not be said; "" where it may."""
+        if not any(char.isalnum() for char in one.text):
+            return "it says nothing"
+        if normal(one.text) in [normal(before.candidate.text) for before in path.segments]:
+            return "it was said already"
+        if self.choices and matched(one.text, self.choices) is None:
+            return "it is none of the choices"
+        if _LEVELS.index(self.cfg.require) > _level(one.verdict, passage):
+            return f"it is not {self.cfg.require} supported"
+        return ""
+
+
+def _level(verdict: Verdict, passage: Passage | None) -> int:
+    """The likeliest support as a place in _LEVELS; without a passage, or without anybody's judgement, none."""
+    supported = verdict.supported
+    if passage is None or supported is None:
+        return 0
+    return 2 if supported.fully >= max(supported.partly, supported.no) else 1 if supported.partly >= supported.no else 0
+
+
+def _goes_on(path: Path, decision: Decision | None) -> bool:
+    """Whether the evidence of the last sentence goes further: likelier than a search and than none."""
+    return bool(path.segments) and path.segments[-1].passage is not None and decision is not None and decision[2] > max(decision[:2])
+
+
+def _helps(one: Proposal) -> bool:
+    return not one.fault and (one.verdict.relevant is None or one.verdict.relevant >= 0.5)
+
+
+def _closed(growing: _Growing, choices: Sequence[str]) -> tuple[Path, list[str]]:
+    """The choice whose scores have the largest sum over passages, said by its best candidate."""
+    said = [(str(matched(one.candidate.text, choices)), one) for one in (growing.told[0] if growing.told else [])]
+    sums = closed((choice, one.score) for choice, one in said)
+    if not sums:
+        return beam.Path(), []
+    best = next(iter(sums))
+    told = max((one for choice, one in said if choice == best), key=lambda one: one.score)
+    return beam.Path((told,)), ["sums over passages: " + ", ".join(f"{choice} {total:.3f}" for choice, total in sums.items())]

@@ -1,0 +1,84 @@
+"""The application: routes, limits, faults and the page, over one Service."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib import resources
+
+from fastapi import FastAPI, Response
+from fastapi.staticfiles import StaticFiles
+
+from selfstudy import __version__
+from selfstudy.apps.server import asking, chat, documents, faults, feedback, study, vectors
+from selfstudy.apps.server.access import Administers
+from selfstudy.apps.server.service import Service, log
+from selfstudy.apps.server.settings import Serve
+from selfstudy.apps.server.watch import Watch
+from selfstudy.core.errors import SelfstudyError
+
+_ABOUT = "Ask documents, see the proof, vote, let it learn. A key goes into `Authorization: Bearer ss_...`."
+_ENVELOPE = 100_000
+"""Bytes that a multipart form adds to its file."""
+
+
+def make(settings: Serve) -> FastAPI:
+    """The application over `settings.home`. Nothing is reported to anyone: FastAPI's own telemetry is turned off."""
+    service = Service(settings)
+
+    @asynccontextmanager
+    async def life(app: FastAPI) -> AsyncIterator[None]:
+        warming = asyncio.create_task(_warm(service))
+        yield
+        warming.cancel()
+        service.close()
+
+    app = FastAPI(
+        title="selfstudy", version=__version__, description=_ABOUT, lifespan=life, docs_url=None, redoc_url=None,
+        telemetry={"tracing": False, "metrics": False, "logs": False, "operation_spans": False, "auto_configure": False},
+    )  # fmt: skip
+    app.state.service = service
+    faults.install(app)
+    for room in (asking, feedback, study, vectors, chat):
+        app.include_router(room.router, max_body_size=settings.body_bytes)
+    app.include_router(documents.router, max_body_size=settings.upload_bytes + _ENVELOPE)
+
+    @app.get("/healthz", tags=["health"])
+    async def alive() -> dict[str, str]:
+        """Whether the process lives."""
+        return {"status": "ok", "version": __version__}
+
+    @app.get("/readyz", tags=["health"], responses={503: {"model": faults.Told, "description": "Not yet."}}, response_model=None)
+    async def ready() -> dict[str, str] | Response:
+        """Whether questions can be answered."""
+        if not service.ready:
+            return faults.told(
+                503, "The model is being loaded, or the home cannot be used.", "Ask again in a moment.", headers=faults.AGAIN
+            )
+        return {"status": "ready"}
+
+    @app.get("/metrics", tags=["health"], responses=faults.RESPONSES, response_class=Response)
+    async def metrics(by: Administers) -> Response:
+        """Figures for Prometheus."""
+        return Response(service.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+    app.mount("/", StaticFiles(directory=str(resources.files("selfstudy.apps.server").joinpath("page")), html=True))
+    app.add_middleware(Watch, service=service)
+    return app
+
+
+async def _warm(service: Service) -> None:
+    """Open what serves before the first question comes."""
+    while not service.ready:
+        try:
+            await service.asking.run(600.0, lambda: service.engine("").serving())
+            service.ready = True
+        except SelfstudyError as error:
+            log.warning("not ready: %s", error.problem)
+            await asyncio.sleep(2.0)
+
+
+def worker() -> FastAPI:
+    """The application of a worker, over the settings that it was left."""
+    return make(Serve.handed_over())

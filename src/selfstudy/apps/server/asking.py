@@ -1,0 +1,173 @@
+"""/search, /ask and /source: passages, answers with their proof, and where the proof stands."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, HTTPException, Query
+from fastapi.responses import StreamingResponse
+from pydantic import BaseModel, Field
+
+from selfstudy.apps.server.access import Asks
+from selfstudy.apps.server.faults import RESPONSES
+from selfstudy.apps.server.sentences import Said, sentences_of
+from selfstudy.apps.server.service import Caller
+from selfstudy.core.records import Answer, Citation, Document
+from selfstudy.index.question import LONGEST
+from selfstudy.recipes.engine import Engine
+
+router = APIRouter(responses=RESPONSES, tags=["ask"])
+AROUND = 1500
+"""Characters shown before and after a cited span."""
+
+Question = Annotated[str, Field(min_length=1, max_length=LONGEST, examples=["How long is the warranty?"])]
+Superseded = Annotated[bool, Field(description="Outdated versions of documents too; hits and citations say `superseded_by`.")]
+Where = Annotated[str | None, Field(max_length=2000, description="Only documents that match.", examples=["format = 'md'"])]
+
+
+class Search(BaseModel):
+    question: Question
+    k: int = Field(10, ge=1, le=100)
+    by: Literal["hybrid", "lexical", "dense"] = "hybrid"
+    where: Where = None
+    superseded: Superseded = False
+
+
+class Found(BaseModel):
+    id: str = Field(description="By which the ledger knows this question.")
+    version: str = Field(description="Model and index that answered.", examples=["base@3"])
+    hits: list[dict[str, Any]]
+
+
+class Ask(BaseModel):
+    question: Question
+    where: Where = None
+    superseded: Superseded = False
+    stream: bool = Field(False, description="Server-sent events: `sentence` for each sentence, then `answer`; or `error`.")
+
+
+class Answered(BaseModel):
+    """An Answer, the sentences of its text with the numbers of their citations, and the id to vote on it with."""
+
+    id: str
+    version: str
+    question: str
+    text: str
+    sentences: list[Said]
+    citations: list[dict[str, Any]]
+    hits: list[dict[str, Any]]
+    confidence: float
+    abstained: bool
+
+
+class Source(BaseModel):
+    """A stretch of a document around a span: `text[start:end]` is the span."""
+
+    document: str
+    title: str
+    section: list[str]
+    text: str
+    start: int
+    end: int
+    before: bool = Field(description="Whether the document goes on before this stretch.")
+    after: bool
+
+
+@router.post("/search")
+async def search(asked: Search, by: Asks) -> Found:
+    """The best passages for a question."""
+
+    def found(engine: Engine) -> Found:
+        serving = engine.serving()
+        hits = engine.search(asked.question, asked.k, asked.by, asked.where, asked.superseded, serving=serving)
+        id = engine.ledger.asked(by.name, "search", asked.question, hits, serving.version)
+        return Found(id=id, version=serving.version, hits=[hit.json() for hit in hits])
+
+    return await by.ask(found)
+
+
+@router.post("/ask", response_model=Answered)
+async def ask(asked: Ask, by: Asks) -> Answered | StreamingResponse:
+    """An answer with citations, or that the documents do not hold one."""
+    answered = await reply(by, asked.question, asked.where, "ask", asked.superseded)
+    return events(_told(answered)) if asked.stream else answered
+
+
+async def reply(by: Caller, question: str, where: str | None, kind: str, superseded: bool = False) -> Answered:
+    """The answer to a question, noted in the ledger."""
+
+    def answer(engine: Engine) -> Answered:
+        serving = engine.serving()
+        found = public(engine.ask(question, where, superseded, serving=serving))
+        id = engine.ledger.asked(by.name, kind, question, found.hits, serving.version, found)
+        said = found.json()
+        return Answered(id=id, version=serving.version, sentences=sentences_of(found), **said)
+
+    answered = await by.ask(answer)
+    by.service.metrics.answers.labels("not found" if answered.abstained else "answered").inc()
+    return answered
+
+
+def public(answer: Answer) -> Answer:
+    """The answer without the paths of this machine; addresses on the web stay."""
+
+    def shown(citation: Citation) -> Citation:
+        return citation if "://" in citation.source else replace(citation, source="")
+
+    return replace(answer, citations=tuple(shown(citation) for citation in answer.citations))
+
+
+async def _told(answered: Answered) -> AsyncIterator[tuple[str, Any]]:
+    for said in answered.sentences:
+        yield "sentence", said.model_dump()
+        await asyncio.sleep(0)
+    yield "answer", answered.model_dump()
+
+
+def events(told: AsyncIterator[tuple[str, Any]]) -> StreamingResponse:
+    """Server-sent events of named pieces of JSON; a piece without a name is sent as data alone."""
+
+    async def lines() -> AsyncIterator[str]:
+        async for name, value in told:
+            data = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+            yield f"event: {name}\ndata: {data}\n\n" if name else f"data: {data}\n\n"
+
+    return StreamingResponse(lines(), media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
+
+
+@router.get("/source")
+async def source(
+    by: Asks,
+    document: Annotated[str, Query(max_length=4096, examples=["manual.md"])],
+    start: Annotated[int, Query(ge=0, le=2**53)] = 0,
+    end: Annotated[int, Query(ge=0, le=2**53)] = 0,
+) -> Source:
+    """What stands around a span of a document."""
+
+    def found(engine: Engine) -> Document | None:
+        snapshot = engine.serving().snapshot
+        return snapshot.document(document) if document in snapshot.documents else None
+
+    whole = await by.ask(found)
+    if whole is None:
+        raise HTTPException(404, "There is no such document here.")
+    return around(whole, start, end)
+
+
+def around(whole: Document, start: int, end: int) -> Source:
+    """The stretch around `whole.text[start:end]`, from the beginning of a line where one is near."""
+    start = min(start, len(whole.text))
+    end = min(max(start, end), len(whole.text), start + 20_000)
+    first = whole.text.rfind("\n", 0, max(0, start - AROUND)) + 1
+    first = first if start - first <= 2 * AROUND else max(0, start - AROUND)
+    last = whole.text.find("\n", min(len(whole.text), end + AROUND))
+    last = last if 0 <= last - end <= 2 * AROUND else min(len(whole.text), end + AROUND)
+    section = next((list(one.path) for one in reversed(whole.sections) if one.start <= start < one.end), [])
+    return Source(
+        document=whole.id, title=whole.title, section=section, text=whole.text[first:last],
+        start=start - first, end=end - first, before=first > 0, after=last < len(whole.text),
+    )  # fmt: skip

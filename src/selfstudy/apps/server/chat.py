@@ -1,0 +1,167 @@
+"""OpenAI's protocol: chat completions whose citations stay, and the models."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, HTTPException
+from fastapi.responses import StreamingResponse
+from pydantic import BaseModel, ConfigDict, Field
+
+from selfstudy.apps.server.access import Asks
+from selfstudy.apps.server.asking import Answered, events, reply
+from selfstudy.apps.server.faults import RESPONSES
+from selfstudy.index.question import LONGEST
+
+router = APIRouter(prefix="/v1", responses=RESPONSES, tags=["OpenAI's protocol"])
+CHAT = "selfstudy"
+EMBEDDER = "selfstudy-embedder"
+
+
+class Part(BaseModel):
+    type: Literal["text"]
+    text: str
+
+
+class Turn(BaseModel):
+    model_config = ConfigDict(extra="allow")
+
+    role: Literal["system", "developer", "user", "assistant", "tool"]
+    content: Annotated[str | list[Part] | None, Field(examples=["How long is the warranty?"])] = None
+
+    @property
+    def text(self) -> str:
+        """What the turn says."""
+        return "\n".join(part.text for part in self.content) if isinstance(self.content, list) else self.content or ""
+
+
+class Chat(BaseModel):
+    """As OpenAI's, of which `messages`, `model` and `stream` count: the last user turn is the question, and what answers is the documents.
+
+    Whatever else the protocol knows is taken and changes nothing.
+    """
+
+    model_config = ConfigDict(extra="allow")
+
+    model: str = Field(CHAT, max_length=200)
+    messages: list[Turn] = Field(min_length=1, max_length=1000)
+    stream: bool | None = False
+
+
+class Completion(BaseModel):
+    """As OpenAI's. `message.content` has marks [1] and ends with a list of what they stand for; `message.annotations` and `citations` hold
+    the same as data; `answer_id` is what /feedback takes."""
+
+    id: str
+    object: Literal["chat.completion"] = "chat.completion"
+    created: int
+    model: str
+    choices: list[dict[str, Any]]
+    citations: list[dict[str, Any]]
+    abstained: bool
+    confidence: float
+    answer_id: str
+    system_fingerprint: str
+
+
+@router.post("/chat/completions", response_model=Completion)
+async def chat(asked: Chat, by: Asks) -> Completion | StreamingResponse:
+    """Answer the last user turn out of the documents, with citations."""
+    _known(asked.model, CHAT)
+    questions = [turn.text for turn in asked.messages if turn.role == "user"]
+    if not questions or not questions[-1].strip():
+        raise HTTPException(400, "No user turn holds a question.")
+    if len(questions[-1]) > LONGEST:
+        raise HTTPException(400, f"The question has {len(questions[-1]):,} characters; at most {LONGEST:,} are read.")
+    answered = await reply(by, questions[-1], None, "chat")
+    if asked.stream:
+        return events(_chunks(answered))
+    message = {"role": "assistant", "content": answered.text + sources(answered), "refusal": None, "annotations": annotated(answered)}
+    choice = {"index": 0, "finish_reason": "stop", "message": message, "logprobs": None}
+    return Completion(choices=[choice], **_about(answered), **_proof(answered))
+
+
+def _known(model: str, *known: str) -> None:
+    if model not in known:
+        raise HTTPException(404, f"There is no model {model!r} here; there is {known[0]!r}.")
+
+
+def _about(answered: Answered) -> dict[str, Any]:
+    return {"id": f"chatcmpl-{answered.id}", "created": int(time.time()), "model": CHAT, "system_fingerprint": answered.version}
+
+
+def _proof(answered: Answered) -> dict[str, Any]:
+    return {
+        "citations": answered.citations, "abstained": answered.abstained, "confidence": answered.confidence, "answer_id": answered.id
+    }  # fmt: skip
+
+
+async def _chunks(answered: Answered) -> AsyncIterator[tuple[str, Any]]:
+    """The answer sentence by sentence; what closes it holds the citations."""
+
+    def chunk(delta: dict[str, Any], end: str | None = None, **more: Any) -> tuple[str, Any]:
+        choice = {"index": 0, "delta": delta, "finish_reason": end, "logprobs": None}
+        return "", _about(answered) | {"object": "chat.completion.chunk", "choices": [choice]} | more
+
+    yield chunk({"role": "assistant", "content": ""})
+    for place, said in enumerate(answered.sentences):
+        marks = "".join(f"[{number}]" for number in said.citations)
+        yield chunk({"content": f"{' ' if place else ''}{said.text}{' ' if marks else ''}{marks}"})
+    if answered.citations:
+        yield chunk({"content": sources(answered)})
+    yield chunk({"annotations": annotated(answered)}, "stop", **_proof(answered))
+    yield "", "[DONE]"
+
+
+def sources(answered: Answered) -> str:
+    """What the marks stand for, as lines below the answer: a client that knows no citations shows them all the same."""
+    lines = [
+        f"[{one['number']}] {_line(one['title'] or one['document'])} ({_line(', '.join(filter(None, (one['document'], one['where']))))})"
+        for one in answered.citations
+    ]
+    return "\n\n" + "\n".join(lines) if lines else ""
+
+
+def _line(text: str) -> str:
+    return " ".join(text.split())[:200]
+
+
+def annotated(answered: Answered) -> list[dict[str, Any]]:
+    """The citations as OpenAI's annotations: the place of each mark in the text, and the document as its address."""
+    found = []
+    at = 0
+    for one in answered.citations:
+        mark = f"[{one['number']}]"
+        at = answered.text.find(mark, at)
+        title, address = one["title"] or one["document"], one["source"] or one["document"]
+        cited = {"start_index": at, "end_index": at + len(mark), "title": title, "url": address}
+        found.append({"type": "url_citation", "url_citation": cited})
+        at += len(mark)
+    return found
+
+
+class Model(BaseModel):
+    id: str = Field(examples=[CHAT])
+    object: Literal["model"] = "model"
+    created: int
+    owned_by: str = "selfstudy"
+
+
+class Models(BaseModel):
+    object: Literal["list"] = "list"
+    data: list[Model]
+
+
+@router.get("/models")
+async def models(by: Asks) -> Models:
+    """What answers and what embeds."""
+    return Models(data=[Model(id=name, created=0) for name in (CHAT, EMBEDDER)])
+
+
+@router.get("/models/{model}")
+async def model(model: str, by: Asks) -> Model:
+    """One of them."""
+    _known(model, CHAT, EMBEDDER)
+    return Model(id=model, created=0)

@@ -1,0 +1,48 @@
+"""What a service is told when it starts; handed to its workers through the environment."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field
+
+PASSED = "SELFSTUDY_SERVE"
+
+
+class Serve(BaseModel):
+    """How a service listens and what it allows. Sizes are in bytes, times in seconds."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    home: Path
+    sets: tuple[str, ...] = ()
+    host: str = "127.0.0.1"
+    port: int = Field(8321, ge=0, le=65535)
+    workers: int = Field(1, ge=1, le=64)
+    threads: int = Field(8, ge=1, le=256, description="questions of one worker that are worked on at once")
+    queue: int = Field(64, ge=0, description="questions of one worker that wait beyond these; further ones are refused with 429")
+    seconds: float = Field(60.0, gt=0, description="after so long a question is given up")
+    reading: float = Field(30.0, gt=0, description="a pause of so long in a request's body ends it")
+    grace: int = Field(20, ge=0, description="how long a stop waits for what is under way")
+    body_bytes: int = Field(1_000_000, ge=1)
+    upload_bytes: int = Field(50_000_000, ge=1)
+    homes: int = Field(16, ge=1, description="tenants' homes that one worker holds open")
+
+    @property
+    def loopback(self) -> bool:
+        """Whether only this machine can reach it."""
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return self.host == "localhost"
+
+    def hand_over(self) -> None:
+        """Leave these settings to the workers."""
+        os.environ[PASSED] = self.model_dump_json()
+
+    @classmethod
+    def handed_over(cls) -> Serve:
+        """The settings that this worker was left."""
+        return cls.model_validate_json(os.environ[PASSED])

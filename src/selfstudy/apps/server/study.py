@@ -1,0 +1,111 @@
+"""/adapt, /history, /promote, /rollback and /reports: the study, what came of it, and what serves."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated, Any
+
+from fastapi import APIRouter, HTTPException, Response
+from fastapi import Path as InPath
+from pydantic import BaseModel, Field
+
+from selfstudy.apps.server.access import Administers
+from selfstudy.apps.server.faults import RESPONSES
+from selfstudy.recipes.engine import Engine
+
+router = APIRouter(responses=RESPONSES, tags=["study"])
+_REPORT = re.compile(r"[0-9a-f]{8,64}")
+_SANDBOX = "sandbox allow-scripts; default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:"
+"""A report holds its own script; in a sandbox it can reach nothing of this service."""
+
+
+class Studied(BaseModel):
+    """How a study goes. `state`: none, running, stopping, done, stopped, failed, interrupted (killed; starting it again goes on)."""
+
+    state: str = Field(examples=["running"])
+    id: str = ""
+    started: float | None = None
+    updated: float | None = None
+    stage: str = Field("", examples=["synth.questions"])
+    done: int = 0
+    total: int = 0
+    stages: list[dict[str, Any]] = []
+    problem: str = ""
+    mend: str = ""
+    outcome: dict[str, Any] | None = None
+
+
+class Promote(BaseModel):
+    key: str = Field(min_length=4, max_length=64, description="The candidate's key, or its beginning.")
+    force: bool = Field(False, description="Also one that the gate refused; the history records it.")
+
+
+@router.post("/adapt", status_code=202)
+async def start(by: Administers) -> Studied:
+    """Study the documents in a process of its own; 409 where that is under way."""
+    return Studied(**await by.service.changing.run(120.0, _started, by))
+
+
+def _started(by: Administers) -> dict[str, Any]:
+    by.service.engine(by.tenant)  # a home that is not there yet is made
+    return by.service.job(by.tenant).start()
+
+
+@router.get("/adapt")
+async def progress(by: Administers) -> Studied:
+    """How far the study is, and what came of the last one."""
+    return Studied(**by.service.job(by.tenant).state())
+
+
+@router.delete("/adapt")
+async def cancel(by: Administers) -> Studied:
+    """Stop it where it can go on later."""
+    return Studied(**by.service.job(by.tenant).cancel())
+
+
+@router.get("/history")
+async def history(by: Administers) -> dict[str, Any]:
+    """What serves now, and every candidate, promotion and rollback, oldest first."""
+
+    def told(engine: Engine) -> dict[str, Any]:
+        return {"live": engine.serving().live.json(), "events": engine.history()}
+
+    return await by.ask(told)
+
+
+@router.post("/promote")
+async def promote(wanted: Promote, by: Administers) -> dict[str, Any]:
+    """Let a judged candidate serve; questions under way are answered by what served when they came."""
+    return await by.change(lambda engine: _and_open(engine, engine.promote(wanted.key, wanted.force)))
+
+
+@router.post("/rollback")
+async def rollback(by: Administers) -> dict[str, Any]:
+    """Let what served before serve again."""
+    return await by.change(lambda engine: _and_open(engine, engine.rollback()))
+
+
+def _and_open(engine: Engine, done: dict[str, Any]) -> dict[str, Any]:
+    engine.serving()
+    return done
+
+
+@router.get("/reports")
+async def reports(by: Administers) -> list[str]:
+    """The keys of the reports that are here."""
+    return sorted(path.stem for path in _folder(by).glob("*.html") if _REPORT.fullmatch(path.stem))
+
+
+@router.get("/reports/{key}", response_class=Response, responses={200: {"content": {"text/html": {}}}})
+async def report(key: Annotated[str, InPath(pattern=r"^[0-9a-f]{8,64}$")], by: Administers) -> Response:
+    """The report page of a candidate."""
+    path = _folder(by) / f"{key}.html"
+    try:
+        return Response(path.read_bytes(), media_type="text/html; charset=utf-8", headers={"Content-Security-Policy": _SANDBOX})
+    except FileNotFoundError as error:
+        raise HTTPException(404, "There is no such report here.") from error
+
+
+def _folder(by: Administers) -> Path:
+    return by.service.home(by.tenant) / "reports"

@@ -1,0 +1,94 @@
+"""/v1/embeddings and /rerank with the live embedder."""
+
+from __future__ import annotations
+
+import base64
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, HTTPException
+from pydantic import BaseModel, Field
+
+from selfstudy.apps.server.access import Asks
+from selfstudy.apps.server.chat import EMBEDDER
+from selfstudy.apps.server.faults import RESPONSES
+from selfstudy.recipes.engine import Engine
+
+router = APIRouter(responses=RESPONSES, tags=["vectors"])
+MOST = 256
+Text = Annotated[str, Field(min_length=1, max_length=32_000, examples=["The warranty runs for two years."])]
+Texts = Annotated[list[Text], Field(min_length=1, max_length=MOST)]
+
+
+class Embed(BaseModel):
+    input: Text | Texts
+    model: str = EMBEDDER
+    encoding_format: Literal["float", "base64"] = "float"
+    dimensions: int | None = Field(None, description="Only the model's own number.")
+    role: Literal["query", "passage"] = Field("passage", description="Whether the texts are questions or what is searched.")
+    user: str | None = None
+
+
+class Embedding(BaseModel):
+    object: Literal["embedding"] = "embedding"
+    index: int
+    embedding: list[float] | str
+
+
+class Embeddings(BaseModel):
+    object: Literal["list"] = "list"
+    model: str
+    data: list[Embedding]
+    fingerprint: str = Field(description="Vectors of equal fingerprints may be compared; after a promotion it is another.")
+    usage: dict[str, int]
+
+
+@router.post("/v1/embeddings")
+async def embeddings(asked: Embed, by: Asks) -> Embeddings:
+    """Vectors of unit length, in the order of the texts."""
+    if asked.model != EMBEDDER:
+        raise HTTPException(404, f"There is no embedder {asked.model!r} here; there is {EMBEDDER!r}.")
+    texts = [asked.input] if isinstance(asked.input, str) else asked.input
+
+    def embedded(engine: Engine) -> tuple[str, Any]:
+        embedder = engine.serving().embedder
+        return embedder.fingerprint, embedder.embed(texts, asked.role)
+
+    fingerprint, vectors = await by.ask(embedded)
+    if asked.dimensions not in (None, vectors.shape[1]):
+        raise HTTPException(400, f"The vectors have {vectors.shape[1]} dimensions, not {asked.dimensions}.")
+    whole: list[Any] = [
+        base64.b64encode(vector.tobytes()).decode() if asked.encoding_format == "base64" else vector.tolist() for vector in vectors
+    ]
+    data = [Embedding(index=place, embedding=one) for place, one in enumerate(whole)]
+    usage = {"prompt_tokens": 0, "total_tokens": 0}  # nothing is charged here, so nothing is counted
+    return Embeddings(model=EMBEDDER, data=data, fingerprint=fingerprint, usage=usage)
+
+
+class Rerank(BaseModel):
+    query: Text
+    documents: Texts
+    top_n: int | None = Field(None, ge=1)
+
+
+class Ranked(BaseModel):
+    index: int
+    relevance_score: float
+
+
+class Reranked(BaseModel):
+    by: str = Field(description="What the scores are: there is no reranker here, so it is the embedder's cosine.", examples=["cosine"])
+    results: list[Ranked]
+
+
+@router.post("/rerank")
+async def rerank(asked: Rerank, by: Asks) -> Reranked:
+    """The documents by their cosine to the query, best first; equal ones in the order given."""
+
+    def scored(engine: Engine) -> list[float]:
+        embedder = engine.serving().embedder
+        scores: list[float] = (embedder.embed(asked.documents, "passage") @ embedder.embed([asked.query], "query")[0]).tolist()
+        return scores
+
+    scores = await by.ask(scored)
+    order = sorted(range(len(scores)), key=lambda place: -scores[place])[: asked.top_n]
+    return Reranked(by="cosine", results=[Ranked(index=place, relevance_score=scores[place]) for place in order])

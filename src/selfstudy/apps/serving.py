@@ -1,0 +1,104 @@
+"""`selfstudy serve` and `selfstudy keys`: the HTTP service and who may use it."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+from selfstudy.apps import output, tables
+from selfstudy.core.errors import BadInput
+from selfstudy.core.plugs import extra
+
+keys_app = typer.Typer(help="Who may use the service.", rich_markup_mode=None)
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
+
+
+def serve(
+    context: typer.Context,
+    host: Annotated[str, typer.Option(help="The address to listen at; any but this machine's own needs a key.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="The port; 0 takes a free one.")] = 8321,
+    workers: Annotated[int, typer.Option(min=1, max=64, help="Processes; each loads the model.")] = 1,
+    threads: Annotated[int, typer.Option(min=1, max=256, help="Questions of one worker that are worked on at once.")] = 8,
+    queue: Annotated[int, typer.Option(min=0, help="Questions that wait beyond these; further ones are refused with 429.")] = 64,
+    seconds: Annotated[float, typer.Option(min=0.1, help="After so long a question is given up.")] = 60.0,
+    upload: Annotated[int, typer.Option(min=1, metavar="BYTES", help="The largest file that may be uploaded.")] = 50_000_000,
+) -> None:
+    """Serve questions over HTTP, with a page for the browser, until stopped by Ctrl-C."""
+    from selfstudy.core.files import make_folder
+
+    uvicorn = extra("uvicorn", "serve")
+    extra("fastapi", "serve"), extra("python_multipart", "serve"), extra("prometheus_client", "serve")
+    from selfstudy.apps.server.keys import Keys
+    from selfstudy.apps.server.settings import Serve
+
+    settings = Serve(
+        home=context.obj.home.absolute(), sets=tuple(context.obj.sets), host=host, port=port, workers=workers, threads=threads,
+        queue=queue, seconds=seconds, upload_bytes=upload,
+    )  # fmt: skip
+    make_folder(settings.home)
+    if not settings.loopback and not Keys(settings.home).all():
+        raise BadInput(
+            f"{host} can be reached from elsewhere, and nobody has a key.",
+            f"Make one first: selfstudy --home {context.obj.home} keys add NAME --scope ask. Or listen at 127.0.0.1.",
+        )
+    settings.hand_over()
+    with tempfile.TemporaryDirectory(prefix="selfstudy-figures-") as figures:
+        if workers > 1:
+            os.environ["PROMETHEUS_MULTIPROC_DIR"] = figures
+        uvicorn.run(
+            "selfstudy.apps.server.app:worker", factory=True, host=host, port=port, workers=workers, access_log=False,
+            log_config=_LOG, server_header=False, timeout_graceful_shutdown=settings.grace, limit_concurrency=1000, proxy_headers=False,
+        )  # fmt: skip
+
+
+_LOG: dict[str, Any] = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"plain": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
+    "handlers": {"errors": {"class": "logging.StreamHandler", "formatter": "plain", "stream": "ext://sys.stderr"}},
+    "loggers": {name: {"handlers": ["errors"], "level": "INFO", "propagate": False} for name in ("uvicorn", "selfstudy.service")},
+}
+"""Everything goes to standard error; no request's path or query is in it, since they may hold what somebody asked."""
+
+
+@keys_app.command("add", epilog="Example: selfstudy keys add anna --scope write")
+def add(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(help="Whose key it is; the ledger shows this name.")],
+    scope: Annotated[
+        Literal["ask", "write", "admin"], typer.Option(help="ask; write: documents too; admin: study and promote too.")
+    ] = "ask",
+    tenant: Annotated[str, typer.Option(help="A home of its own inside this one, which no other tenant sees.")] = "",
+    json: Json = False,
+) -> None:
+    """Make a key. It is shown this once; only its hash is kept."""
+    secret = _keys(context.obj.home).add(name, scope, tenant)
+    output.show_json({"name": name, "scope": scope, "tenant": tenant, "key": secret}) if json else output.show(secret)
+
+
+@keys_app.command("list", epilog="Example: selfstudy keys list")
+def listing(context: typer.Context, json: Json = False) -> None:
+    """The names of the keys with their scopes and tenants."""
+    found = [{"name": key.name, "scope": key.scope, "tenant": key.tenant, "made": key.made} for key in _keys(context.obj.home).all()]
+    output.show_json(found) if json else output.show(tables.keys(found))
+
+
+@keys_app.command("remove", epilog="Example: selfstudy keys remove anna")
+def remove(context: typer.Context, name: Annotated[str, typer.Argument(help="Whose key it is.")], json: Json = False) -> None:
+    """Take a key away; a running service refuses it from then on."""
+    keys = _keys(context.obj.home)
+    keys.remove(name)
+    left = len(keys.all())
+    output.show_json({"removed": name, "left": left}) if json else output.show(
+        f"Removed {name}." if left else f"Removed {name}. No key is left: a service on this machine alone is open to whoever uses it."
+    )
+
+
+def _keys(home: Path) -> Any:
+    from selfstudy.apps.server.keys import Keys
+
+    return Keys(home)

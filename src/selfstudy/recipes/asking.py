@@ -1,0 +1,86 @@
+"""Search and answers over what serves at one moment; what is found says where in its source it stands, and what took its place."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from selfstudy.core.errors import BadInput
+from selfstudy.core.ports import LLM, Reader
+from selfstudy.core.records import Answer, Citation, Hit, Message
+from selfstudy.index.fold import fold
+from selfstudy.index.snapshot import ANY, Snapshot
+from selfstudy.recipes.reflected import Mode, reflected
+from selfstudy.recipes.serving import Serving
+from selfstudy.recipes.settings import Settings
+
+WAYS = ("lexical", "dense", "hybrid")
+
+
+def search(now: Serving, question: str, k: int, by: str, where: str | None, superseded: bool) -> list[Hit]:
+    """As `Engine.search`."""
+    if by not in WAYS:
+        raise BadInput(f"by is {by!r}; it is one of {', '.join(WAYS)}.", "Use hybrid if in doubt.")
+    found = now.retrievers[by].search([question], k + 20 if isinstance(k, int) and k > 0 else k, _let_through(where, superseded))[0]
+    return [_dated(now.snapshot, hit) for hit in fold(found, k)]
+
+
+def ask(
+    now: Serving,
+    settings: Settings,
+    llm: LLM | None,
+    reader: Reader | None,
+    question: str,
+    where: str | None,
+    superseded: bool,
+    mode: Mode | None = None,
+    choices: Sequence[str] = (),
+    conversation: Sequence[Message] = (),
+) -> Answer:
+    """As `Engine.ask`; `llm` is the generator that was tuned here, where one serves, else that of the settings."""
+    from selfstudy.answer.ask import answer
+    from selfstudy.answer.judged import Judging
+    from selfstudy.answer.standalone import standalone
+    from selfstudy.recipes.calibrate import calibration_of
+
+    retriever, where = now.retrievers["hybrid"], _let_through(where, superseded)
+    cfg = settings.reflect.model_copy(update={"mode": mode} if mode is not None else {})
+    if llm is None and (cfg.mode != "plain" or conversation or choices):
+        asked = "a conversation" if conversation else "a choice" if choices else f"--mode {cfg.mode}"
+        raise BadInput(f"There is no model for {asked}.", "Name one: --set llm=openai:<model>, or hf:<name or folder>.")
+    if llm is not None and conversation:
+        question = standalone(llm, conversation, question)
+    if llm is not None and (cfg.mode != "plain" or choices):
+        found = reflected(question, retriever, llm, cfg, where, choices)
+    else:
+        # A generator of one's own is not judged by an API that may be set as well: its passages stay here.
+        critic = Judging(llm) if llm is not None and not now.live.generator and settings.judged else None
+        found = answer(question, retriever, now.embedder, calibration_of(now.live), where, settings.extract, llm, critic, reader)
+    hits = tuple(_dated(now.snapshot, hit) for hit in found.hits)
+    return replace(found, citations=tuple(_placed(now.snapshot, found.citations)), hits=hits)
+
+
+def _let_through(where: str | None, superseded: bool) -> str | None:
+    """The filter `where`, which with `superseded` lets outdated versions through."""
+    if not superseded:
+        return where
+    return ANY if where is None else f"({where}) and {ANY}"
+
+
+def _dated(snapshot: Snapshot, hit: Hit) -> Hit:
+    """What took the place of the hit's document; a passage that stands in a current one too has that first among its places."""
+    return replace(hit, superseded_by=snapshot.documents[hit.passage.places[0].document].superseded_by)
+
+
+def _placed(snapshot: Snapshot, citations: Sequence[Citation]) -> Iterator[Citation]:
+    """Citations with what only the documents know: their titles, sources, and where in them a person finds the quotes."""
+    cited = {citation.document for citation in citations} & snapshot.documents.keys()
+    documents = {document.id: document for document in snapshot.load_documents(sorted(cited))}
+    for citation in citations:
+        if (document := documents.get(citation.document)) is None:
+            yield citation
+            continue
+        yield replace(
+            citation, title=document.title or citation.title, source=document.source, where=document.where(citation.start),
+            superseded_by=snapshot.documents[document.id].superseded_by,
+        )  # fmt: skip

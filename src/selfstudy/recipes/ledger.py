@@ -1,0 +1,161 @@
+"""The ledger of a home: who asked what, which passages and models answered, and how people judged it. One SQLite file, safe to kill."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import sqlite3
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Lock
+from typing import Any, Literal
+
+from selfstudy.core.errors import BadInput, Busy, HomeError, first_line
+from selfstudy.core.files import home_errors
+from selfstudy.core.records import Answer, Hit, Record
+
+NAME = "ledger.db"
+VOTES_A_DAY = 200
+"""Votes that one user may cast within 24 hours: nobody alone decides what is learned."""
+LONGEST = 4000
+"""Characters of a corrected answer."""
+_WAIT = 10.0
+_DAY = 86_400.0
+_TABLES = """
+create table if not exists asked (
+  id text primary key, at real not null, user text not null, kind text not null, question text not null, answer text not null,
+  abstained integer, confidence real, passages text not null, system text not null
+) strict;
+create index if not exists asked_at on asked (at);
+create table if not exists votes (
+  answer text not null references asked (id), user text not null, at real not null, verdict text not null,
+  corrected text not null, passage text not null, primary key (answer, user)
+) strict;
+create index if not exists votes_of on votes (user, at);
+"""
+
+Judgement = Literal["up", "down"]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked(Record):
+    """A question as it was answered: `system` says by which model over which state of the index, `at` when (seconds since 1970).
+
+    `passages` are the ids of those that were found, best first; `kind` is the door through which it was asked.
+    """
+
+    id: str
+    at: float
+    user: str
+    kind: str
+    question: str
+    answer: str
+    abstained: bool | None
+    confidence: float | None
+    passages: tuple[str, ...]
+    system: str
+
+
+@dataclass(frozen=True, slots=True)
+class Vote(Record):
+    """How a person judged an answer. `corrected` is what it should have said, `passage` the one that holds it; "" where nobody said."""
+
+    asked: Asked
+    user: str
+    at: float
+    verdict: Judgement
+    corrected: str = ""
+    passage: str = ""
+
+
+class Ledger:
+    """Safe to share between threads and processes. What was voted is on the disk before `vote` returns."""
+
+    def __init__(self, home: Path) -> None:
+        self._path = home / NAME
+        self._guard = Lock()
+        self._connected: sqlite3.Connection | None = None
+
+    def asked(self, user: str, kind: str, question: str, hits: Sequence[Hit], system: str, answer: Answer | None = None) -> str:
+        """Note a question with what was found and said. Returns the id by which it can be voted on."""
+        id = secrets.token_hex(16)
+        said = (answer.text, answer.abstained, answer.confidence) if answer is not None else ("", None, None)
+        passages = json.dumps([hit.passage.id for hit in hits])
+        with self._writing() as database:
+            database.execute(
+                "insert into asked values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", (id, time.time(), user, kind, question, *said, passages, system)
+            )
+        return id
+
+    def vote(self, answer: str, user: str, verdict: Judgement, corrected: str = "", passage: str = "") -> Vote:
+        """Keep a vote; a second one of the same user on the same answer takes the place of the first.
+
+        Raises BadInput for an answer that this user was never given, a passage that was not found for it, and a vote too many.
+        """
+        if len(corrected) > LONGEST:
+            raise BadInput(f"The corrected answer has {len(corrected):,} characters; at most {LONGEST:,} are kept.", "Shorten it.")
+        now = time.time()
+        with self._writing(durable=True) as database:
+            row = database.execute("select * from asked where id = ? and user = ? and answer != ''", (answer, user)).fetchone()
+            if row is None:
+                raise BadInput(f"You were given no answer {answer!r}.", "Vote with the id that came with the answer.")
+            asked = _asked(row)
+            if passage and passage not in asked.passages:
+                raise BadInput(f"The passage {passage!r} was not found for this question.", "Name one of the answer's hits.")
+            cast = database.execute(
+                "select count(*) from votes where user = ? and at > ? and answer != ?", (user, now - _DAY, answer)
+            ).fetchone()[0]
+            if cast >= VOTES_A_DAY:
+                raise BadInput(f"{VOTES_A_DAY} votes within a day are enough.", "Vote again tomorrow.")
+            database.execute("insert or replace into votes values (?, ?, ?, ?, ?, ?)", (answer, user, now, verdict, corrected, passage))
+        return Vote(asked, user, now, verdict, corrected, passage)
+
+    def votes(self) -> list[Vote]:
+        """Every vote, oldest first."""
+        wanted = "select asked.*, votes.user, votes.at, verdict, corrected, passage from votes join asked on asked.id = votes.answer"
+        with self._writing() as database:
+            rows = database.execute(f"{wanted} order by votes.at, votes.answer").fetchall()
+        return [Vote(_asked(row), *row[10:]) for row in rows]
+
+    def questions(self, last: int = 100) -> list[Asked]:
+        """The last questions, newest first."""
+        with self._writing() as database:
+            rows = database.execute("select * from asked order by at desc, id limit ?", (last,)).fetchall()
+        return [_asked(row) for row in rows]
+
+    @contextmanager
+    def _writing(self, durable: bool = False) -> Iterator[sqlite3.Connection]:
+        """One transaction. All of them survive a kill; a `durable` one survives the loss of power too."""
+        try:
+            with home_errors(self._path), self._guard:
+                database = self._connected = self._connected or self._open()
+                database.execute(f"pragma synchronous = {'full' if durable else 'normal'}")
+                database.execute("begin immediate")
+                try:
+                    yield database
+                    database.execute("commit")
+                except BaseException:
+                    database.execute("rollback")
+                    raise
+        except sqlite3.Error as error:
+            raise self._told(error) from error
+
+    def _open(self) -> sqlite3.Connection:
+        database = sqlite3.connect(self._path, timeout=_WAIT, isolation_level=None, check_same_thread=False)
+        database.execute("pragma journal_mode = wal")
+        database.executescript(_TABLES)
+        return database
+
+    def _told(self, error: sqlite3.Error) -> HomeError:
+        if "locked" in str(error):
+            return Busy(f"{self._path} is in use.", "Ask again in a moment.")
+        return HomeError(f"Cannot use {self._path}: {first_line(error)}.", "Free some space, or put back a copy of the file.")
+
+
+def _asked(row: Sequence[Any]) -> Asked:
+    id, at, user, kind, question, answer, abstained, confidence, passages, system = row[:10]
+    unsure = None if abstained is None else bool(abstained)
+    return Asked(id, at, user, kind, question, answer, unsure, confidence, tuple(json.loads(passages)), system)

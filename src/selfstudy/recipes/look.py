@@ -1,0 +1,157 @@
+"""`inspect`: what the space looks like before and after, and where answers are lost, gathered for the table and the page."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+
+from selfstudy.answer.reading import Extract
+from selfstudy.core.errors import HomeError, NotEnough
+from selfstudy.core.ports import Progress
+from selfstudy.core.records import digest
+from selfstudy.core.run import Lazy, Run
+from selfstudy.evals import gaps
+from selfstudy.evals.inside import Inside, Side
+from selfstudy.evals.layout import clusters
+from selfstudy.evals.space import Place, Questioned, Space
+from selfstudy.index.snapshot import Snapshot
+from selfstudy.recipes import inspection as i
+from selfstudy.recipes.candidate import system_of
+from selfstudy.recipes.history import History
+from selfstudy.recipes.system import Remembering, System
+
+_UNASKED = "No questions here yet, so nothing is said about answers: `selfstudy adapt` writes some, or give --queries and --qrels."
+_BROUGHT_BACK = (
+    "The questions are those of the last study's exam. Each was kept because search by the base brought it back, so few are lost in"
+    " search: --queries and --qrels show what people's questions lose."
+)
+_ALONE = "Only the base is shown: nothing was trained here yet."
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """One side with all that is worked out of it."""
+
+    name: str
+    system: System
+    embedder: Remembering
+    passages: Any
+    questions: Any
+    lexical: Any
+    dense: Any
+    hybrid: Any
+
+
+def sides_of(base: System, live: System, history: History, candidate: str | None) -> list[tuple[str, System]]:
+    """The base and, where something was trained, what is looked at beside it: `candidate`, else what is live, else the last one judged.
+
+    Raises BadInput, HomeError for a candidate that is not there.
+    """
+    if candidate is not None:
+        judged = history.candidate(candidate)
+        if judged.system is None:
+            raise HomeError(f"The candidate {judged.key} is not kept here.", "Run `selfstudy adapt` again.")
+        return [("base", base), ("candidate", judged.system)]
+    if live.key is not None:
+        return [("base", base), ("live", live)]
+    trained = [event.system for event in history.events() if event.event == "judged" and event.system is not None]
+    return [("base", base), *(("candidate", system) for system in trained[-1:] if system.fingerprint != base.fingerprint)]
+
+
+def look(
+    home: Path,
+    snapshot: Snapshot,
+    run: Run,
+    sides: Sequence[tuple[str, System]],
+    load: Callable[[str], Remembering],
+    asked: Sequence[i.Asked],
+    own: bool,
+    cfg: Extract,
+) -> Inside:
+    """Everything about `sides` (the base alone, or base and candidate). Raises NotEnough for fewer than two passages."""
+    if len(snapshot) < 2:
+        raise NotEnough(f"The index holds {len(snapshot)} passages: there is no space to look at.", "Add documents first.")
+    questions = [one.question for one in asked]
+    seen = []
+    for name, system in sides:
+        embedder = load(system.embedder)
+        with _step(run, f"vectors of the {name}") as progress:
+            passages = i.vectors_of(home, snapshot, system, embedder, progress)
+            seen.append(
+                Looked(
+                    name, system, embedder, passages, embedder.embed(questions, "query"),
+                    *system_of(snapshot, embedder, passages, system.weight),
+                )
+            )  # fmt: skip
+    base = seen[0]
+    with _step(run, "hard negatives"):
+        hard = i.hard_negatives(asked, {"lexical": base.lexical, "dense": base.dense})
+    told = []
+    for side in seen:
+        measured = i.measured(snapshot, asked, side.questions, side.passages, hard)
+        with _step(run, f"answers of the {side.name}") as progress:
+            lost = i.lost(asked, side.hybrid, side.system, side.embedder, cfg, progress)
+        told.append(Side(side.name, side.system.embedder, measured, gaps.counts(lost), tuple(lost)))
+    rows = i.drawn(snapshot, asked)
+    stayed, moved = i.neighbours(snapshot, rows, [side.passages for side in seen]) if len(seen) > 1 else (None, None)
+    notes = [_UNASKED] if not asked else [] if own else [_BROUGHT_BACK]
+    return Inside(
+        title=home.resolve().name,
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        passages=len(snapshot),
+        sides=tuple(told),
+        neighbours=moved,
+        space=_space(snapshot, run, rows, seen, asked, told, stayed),
+        notes=tuple(notes + ([_ALONE] if len(seen) == 1 else [])),
+    )
+
+
+@contextmanager
+def _step(run: Run, name: str) -> Iterator[Progress]:
+    """Tell whoever watches how this goes on; Ctrl-C stops between two steps."""
+    run.stop.check()
+    run.reporter.stage_started(name, resumed=False)
+    began = time.monotonic()
+    yield lambda done, total: run.reporter.progress(name, done, total)
+    run.reporter.stage_finished(name, time.monotonic() - began, kept=False)
+
+
+def _space(
+    snapshot: Snapshot, run: Run, rows: Any, seen: Sequence[Looked], asked: Sequence[i.Asked], told: Sequence[Side], stayed: Any
+) -> Space:
+    content = digest("map", snapshot.content, *(side.system.fingerprint for side in seen), *(one.question for one in asked))
+    vectors = Lazy(content, lambda: [side.passages[rows] for side in seen])
+    artifact = run.stage(i.laid_out, None, content, vectors, Lazy(content, lambda: [side.questions for side in seen]))
+    flat = i.read_layout(artifact, run.result(artifact))
+    passages = snapshot.passages.take(rows)
+    numbers, names = clusters(seen[-1].passages[rows], [passage.indexed for passage in passages])
+    at = {passage.id: place for place, passage in enumerate(passages)}
+    return Space(
+        method=flat.method,
+        of=len(snapshot),
+        points=tuple(flat.points),
+        asked_at=tuple(flat.asked),
+        places=tuple(
+            Place(passage.title, passage.text, _source(passage.places[0].document if passage.places else ""), int(number))
+            for passage, number in zip(passages, numbers, strict=True)
+        ),
+        clusters=tuple(names),
+        kept=None if stayed is None else tuple(np.asarray(stayed).tolist()),
+        questions=tuple(
+            Questioned(one.question, tuple(sorted(at[id] for id in one.wanted if id in at)), tuple(side.lost[number] for side in told))
+            for number, one in enumerate(asked)
+        ),
+    )
+
+
+def _source(document: str) -> str:
+    """The folder of a document, or its name where it lies in none."""
+    folder = str(PurePosixPath(document).parent)
+    return document if folder in (".", "/") else folder

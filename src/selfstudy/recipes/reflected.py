@@ -1,0 +1,46 @@
+"""Reflective answers over a home: which speaker a model is, and a Ctrl-C that leaves what is finished."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from selfstudy.answer.judged import Judging
+from selfstudy.answer.reflective import Mode, Reflect, reflect
+from selfstudy.answer.speaking import Chatting, Served, Speaker, Tuned
+from selfstudy.answer.standalone import reworded
+from selfstudy.core.ports import LLM, Judge, Retriever
+from selfstudy.core.records import Answer
+from selfstudy.core.reflection import TOKENS
+from selfstudy.core.run import Stop
+from selfstudy.models.decoder import HFDecoder
+from selfstudy.models.hf import HF
+
+__all__ = ["Mode", "reflected", "speaker_of"]
+
+
+def speaker_of(llm: LLM, cfg: Reflect, judge: Judge | None = None) -> Speaker:
+    """A model with reflection tokens judges itself; any other is judged by `judge`, or by itself when asked."""
+    if isinstance(llm, HF) and judge is None and HFDecoder(llm).knows(TOKENS):
+        return Tuned(HFDecoder(llm))
+    if cfg.tokens and judge is None:
+        return Served(llm)
+    return Chatting(llm, judge or Judging(llm))
+
+
+def reflected(
+    question: str,
+    retriever: Retriever,
+    llm: LLM,
+    cfg: Reflect,
+    where: str | None = None,
+    choices: Sequence[str] = (),
+    judge: Judge | None = None,
+) -> Answer:
+    """As `answer.reflective.reflect`; mode plain counts as always, since choices are summed over passages. Ctrl-C ends it early."""
+    speaker = speaker_of(llm, cfg, judge)
+    if cfg.mode == "plain":
+        cfg = cfg.model_copy(update={"mode": "always"})
+    stop = Stop()
+    with stop.on_interrupt():
+        again = (lambda asked: reworded(llm, asked)) if isinstance(speaker, Chatting) else None
+        return reflect(question, retriever, speaker, cfg, where, choices, again, stop)

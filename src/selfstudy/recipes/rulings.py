@@ -1,0 +1,36 @@
+"""What a person decided about documents: keep it, drop it, or take it for the current version. Nothing that is found overrules it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from pathlib import Path
+from typing import Literal
+
+from selfstudy.core.errors import BadInput, nearest
+from selfstudy.core.files import make_folder, read_json, write_json
+
+Ruling = Literal["keep", "drop", "current"]
+
+
+class Rulings:
+    """The file `rulings.json` of a home: ids of documents with what was said of them. A document that comes back is still ruled on."""
+
+    def __init__(self, home: Path) -> None:
+        self._path = home / "rulings.json"
+        self._home = home
+
+    def all(self) -> dict[str, Ruling]:
+        """Every ruling, by the document's id."""
+        found: dict[str, Ruling] = read_json(self._path) if self._path.is_file() else {}
+        return found
+
+    def say(self, ruling: Ruling, documents: Sequence[str], known: Collection[str]) -> None:
+        """Note `ruling` of `documents`; a later one of the same document takes its place. Raises BadInput for an id that is not `known`."""
+        for id in documents:
+            if id not in known:
+                raise BadInput(
+                    f"There is no document {id!r} here{nearest(id, known) or '.'}", "`selfstudy audit` shows the documents' ids."
+                )
+        if documents:
+            make_folder(self._home)
+            write_json(self._path, dict(sorted({**self.all(), **dict.fromkeys(documents, ruling)}.items())))

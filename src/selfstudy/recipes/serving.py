@@ -1,0 +1,87 @@
+"""What answers at one moment: a snapshot of the index, the system that its pointer names, and the retrievers over both."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+
+from selfstudy.core.errors import HomeError
+from selfstudy.core.ports import Retriever
+from selfstudy.index.batched import Batched
+from selfstudy.index.cached import Cached, Rankings
+from selfstudy.index.snapshot import Snapshot
+from selfstudy.index.state import State
+from selfstudy.index.store import Store
+from selfstudy.recipes.system import Remembering, System, retrievers
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Serving:
+    """One answer uses one of these from its first step to its last, so that no answer mixes two models or two states of the index."""
+
+    snapshot: Snapshot
+    live: System
+    embedder: Remembering
+    retrievers: Mapping[str, Retriever]
+
+    @property
+    def version(self) -> str:
+        """The model and the index in a few words, for logs and for whoever compares answers."""
+        return f"{self.live.key or 'base'}@{self.snapshot.version}"
+
+
+class Opening:
+    """Opens what serves whenever the pointer of the home has moved; rankings are kept where `rankings_of` says. Safe to share between threads.
+
+    With `eager` everything is loaded before it serves, questions of several threads are searched together, and while one thread opens what
+    is new the others are answered by what served before, whole.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        live_of: Callable[[Snapshot], System],
+        embedder_of: Callable[[str], Remembering],
+        rankings_of: Callable[[], Rankings | None],
+        eager: bool = False,
+    ) -> None:
+        self._store = store
+        self._live_of = live_of
+        self._embedder_of = embedder_of
+        self._rankings_of = rankings_of
+        self._eager = eager
+        self._held: tuple[State, Serving] | None = None
+        self._opening = threading.Lock()
+
+    def now(self) -> Serving:
+        """What serves now; the same object as long as nothing is committed."""
+        state = self._store.state
+        held = self._held
+        if held is not None and held[0] == state:
+            return held[1]
+        if not self._opening.acquire(blocking=held is None or not self._eager):
+            assert held is not None
+            return held[1]
+        try:
+            if self._held is None or self._held[0] != self._store.state:
+                self._held = self._open()
+            return self._held[1]
+        finally:
+            self._opening.release()
+
+    def _open(self) -> tuple[State, Serving]:
+        snapshot = self._store.snapshot()
+        live = self._live_of(snapshot)
+        embedder = self._embedder_of(live.embedder)
+        ways = retrievers(snapshot, embedder, live.weight)
+        if self._eager:
+            with suppress(HomeError):  # a passage without a vector, say: whoever searches is told
+                ways["dense"].search(["warm"], 1)
+                ways["lexical"].search(["warm"], 1)
+            ways = {name: Batched(way) for name, way in ways.items()}
+        if (rankings := self._rankings_of()) is not None:
+            by = f"{live.fingerprint} {live.weight!r}"
+            ways = {name: Cached(way, snapshot, f"{name} {by}", rankings) for name, way in ways.items()}
+        return snapshot.state, Serving(snapshot, live, embedder, ways)

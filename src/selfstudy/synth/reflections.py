@@ -1,0 +1,140 @@
+"""Examples with reflection tokens and passages woven into their answers (Self-RAG, arXiv 2310.11511, section 3.2.2), by a judge."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from selfstudy.core.artifacts import read_records, write_records
+from selfstudy.core.ports import Judge, Retriever
+from selfstudy.core.prompts import aimed_at_models
+from selfstudy.core.records import Artifact, Conversation, Example, Message, Passage, Record, Verdict, digest
+from selfstudy.core.reflection import RELEVANT, RETRIEVE, SUPPORTED, USEFUL, asked, evidence, judged, useful
+from selfstudy.core.run import Work, stage
+from selfstudy.core.text import sentences
+from selfstudy.synth.draft import pick
+
+_BLOCK = 16
+
+
+class Reflections(BaseModel):
+    """How answers are woven with passages and judgements."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    passages: int = Field(5, ge=1, description="passages that each sentence is judged beside")
+    most: int = Field(4000, ge=1, description="most answers about the documents")
+    general: float = Field(0.5, ge=0, description="general conversations for each of them; most of these need no search")
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Input(Record):
+    """A question with its answer."""
+
+    question: str
+    answer: str
+    choices: tuple[str, ...] = ()
+
+    @property
+    def id(self) -> str:
+        return digest("reflection", self.question, self.answer)
+
+
+@stage("synth.reflections", version=1)
+def reflections(
+    work: Work, config: Reflections, mined: Artifact, retriever: Retriever, judge: Judge, general: Artifact | None
+) -> dict[str, dict[str, float]]:
+    """`conversations.jsonl` of the train examples and general conversations, woven; the shares of the labels. A kill loses one block."""
+    inputs = _inputs(config, mined, general)
+    with work.log("woven") as log:
+        for start in range(0, len(inputs), _BLOCK):
+            block = [one for one in inputs[start : start + _BLOCK] if one.id not in log]
+            if block:
+                log.extend(dict(zip((one.id for one in block), woven(config, block, retriever, judge), strict=True)))
+            work.progress(min(start + _BLOCK, len(inputs)), len(inputs))
+        texts = [str(log[one.id]) for one in inputs]
+    rows = [
+        Conversation((*asked(one.question, one.choices), Message("assistant", text)), "reflection", "critic")
+        for one, text in zip(inputs, texts, strict=True)
+    ]
+    write_records(work.folder / "conversations.jsonl", rows)
+    return shares(texts)
+
+
+def _inputs(config: Reflections, mined: Artifact, general: Artifact | None) -> list[Input]:
+    examples = [one for one in read_records(mined.path / "mined.jsonl", Example) if one.split == "train" and one.answers]
+    examples = pick(examples, config.most, f"reflections{config.seed}")
+    found = [Input(one.question, one.answers[0], one.choices) for one in examples]
+    more = list(read_records(general.path / "conversations.jsonl", Conversation)) if general is not None else []
+    single = [one.messages for one in more if [message.role for message in one.messages] == ["user", "assistant"]]
+    wanted = pick(single, round(config.general * len(found)), f"general{config.seed}")
+    found += [Input(messages[0].content, messages[1].content) for messages in wanted]
+    return list({one.id: one for one in found}.values())
+
+
+def woven(config: Reflections, inputs: Sequence[Input], retriever: Retriever, judge: Judge) -> list[str]:
+    """The answers with their tokens, in four steps, each one batch for all.
+
+    Is a search needed? Search with question and answer. Judge each sentence beside each passage; keep the best one. Usefulness last.
+    """
+    cut = [[one.answer[start:end] for start, end in sentences(one.answer)] or [one.answer] for one in inputs]
+    prefixes = [(one.question, " ".join(told[:place])) for one, told in zip(inputs, cut, strict=True) for place in range(len(told))]
+    decided = iter(judge.retrieve(prefixes) if prefixes else ())
+    decisions = [[next(decided) for _ in told] for told in cut]
+    needy = [place for place, ones in enumerate(decisions) if max(ones[0]) != ones[0][1]]
+    queries = [f"{inputs[place].question} {inputs[place].answer}" for place in needy]
+    hits = retriever.search(queries, 2 * config.passages) if queries else []
+    passages: dict[int, list[Passage]] = {
+        place: [hit.passage for hit in found if not aimed_at_models(hit.passage.indexed)][: config.passages]
+        for place, found in zip(needy, hits, strict=True)
+    }
+    triples = [
+        (inputs[place].question, sentence, passage.indexed) for place in needy for sentence in cut[place] for passage in passages[place]
+    ]
+    marks = [(one.question, one.answer, "") for one in inputs]
+    verdicts = iter(judge.verdicts([*triples, *marks]))
+    beside = {place: [[(passage, next(verdicts)) for passage in passages[place]] for _ in cut[place]] for place in needy}
+    ends = [useful(next(verdicts)) for _ in inputs]
+    return [
+        (_with_evidence(cut[place], decisions[place], beside[place]) if passages.get(place) else RETRIEVE[1] + " ".join(cut[place])) + end
+        for place, end in enumerate(ends)
+    ]
+
+
+def _with_evidence(
+    told: Sequence[str], decisions: Sequence[tuple[float, float, float]], beside: Sequence[Sequence[tuple[Passage, Verdict]]]
+) -> str:
+    parts: list[str] = []
+    last: Passage | None = None
+    for sentence, decision, found in zip(told, decisions, beside, strict=True):
+        if last is not None and max(decision) == decision[1]:
+            parts.append(RETRIEVE[1] + sentence)
+            continue
+        same = last is not None and max(decision) == decision[2]
+        ones = [one for one in found if one[0] == last] if same else found
+        passage, verdict = max(ones, key=lambda one: _rank(one[1]))
+        parts.append(evidence(passage.indexed, same) + judged(sentence, verdict))
+        last = passage
+    return "".join(parts)
+
+
+def _rank(verdict: Verdict) -> tuple[bool, float]:
+    """Relevant passages first, then by support; of equals the first found."""
+    supported = verdict.supported
+    return (verdict.relevant or 0.0) >= 0.5, 0.0 if supported is None else supported.fully + 0.5 * supported.partly
+
+
+def shares(texts: Iterable[str]) -> dict[str, dict[str, float]]:
+    """For each group the share of each of its tokens."""
+    counts: Counter[str] = Counter()
+    for text in texts:
+        counts.update({token: text.count(token) for group in (RETRIEVE, RELEVANT, SUPPORTED, USEFUL) for token in group})
+    found = {}
+    for name, group in (("retrieve", RETRIEVE), ("relevant", RELEVANT), ("supported", SUPPORTED), ("useful", USEFUL)):
+        total = sum(counts[token] for token in group)
+        found[name] = {token: round(counts[token] / total, 4) if total else 0.0 for token in group}
+    return found
