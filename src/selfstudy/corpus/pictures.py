@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from selfstudy.core.errors import BadInput
 from selfstudy.core.plugs import extra
@@ -38,7 +39,8 @@ class Picture:
         yield Document(path.name, join(blocks)[0], source=str(path), meta=meta, marks=marks(blocks) if len(pages) > 1 else ())
 
     def _pages(self, path: Path) -> Iterator[Seen]:
-        pil, transposed = extra("PIL.Image", "ocr"), extra("PIL.ImageOps", "ocr").exif_transpose
+        pil: Any = extra("PIL.Image", "ocr")
+        transposed = extra("PIL.ImageOps", "ocr").exif_transpose
         pil.MAX_IMAGE_PIXELS = None  # our own limit stands below
         try:
             with pil.open(path, formats=KINDS) as image:
