@@ -89,7 +89,7 @@ def alive(pid: int) -> bool:
 
 
 def soon(true: Callable[[], bool]) -> bool:
-    for _ in range(200):
+    for _ in range(2_400):  # two minutes, on a machine that is busy with other work
         if true():
             return True
         time.sleep(0.05)

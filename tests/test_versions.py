@@ -29,6 +29,7 @@ def source(id: str, text: str, title: str = "", **meta: Scalar) -> Source:
         (("policy-2023-11-30.txt", "policy-2024-01-02.txt", "policy-2024-01-10.txt"), "date"),
         (("policy draft.docx", "policy.docx", "policy_final.docx"), "words"),
         (("policy.md", "policy rev 2.md", "policy rev 3.md"), "number"),
+        (("example.com_18_v1", "example.com_18", "example.com_18_v2"), "number"),
         (("Policy Mar 2023.md", "Policy Apr 2023.md", "Policy January 2024.md"), "date"),
         (("制度 第1版.md", "制度 第2版.md", "制度 第3版.md"), "number"),
         (("2022/policy 2022.md", "policy 2023 v1.md", "policy 2023 v2.md"), "date"),
@@ -60,6 +61,7 @@ def test_what_bears_no_date_is_the_current_one() -> None:
 
 def test_a_name_alone_makes_no_version() -> None:
     assert families([source(f"minutes 2024-01-{n:02d}.md", text(n)) for n in range(1, 9)]) == []
+    assert families([source("minutes v1.md", text(1, "1 day")), source("minutes v2.md", text(2, "2 days"))]) == []
     assert families([source("a/readme.md", text(1, "1 day")), source("b/readme.md", text(1, "2 days"))]) == []
 
 

@@ -43,7 +43,7 @@ class _Spelling:
 def noise(texts: Sequence[str], known: Sequence[str] = ()) -> list[float]:
     """For each of `texts`, 0 to 1: the share of its words that are misprints, digits among letters, lone letters or runs of signs.
 
-    Names and foreign words look like misprints: what the median of all texts has of those is usual here and counts for none.
+    Foreign and rare words look like misprints: what the median of all texts has of those is usual here and counts for none.
     `known` are texts that are well spelt. CJK characters are never odd.
     """
     spelling = _Spelling([*texts, *known])
@@ -65,7 +65,7 @@ def _counts(text: str, spelling: _Spelling) -> tuple[int, int, int]:
             odd += not _CODE.search(token)
         elif len(word) == 1:
             odd += word.isalpha() and word not in "aivsxt" and not token.isupper()
-        elif len(word) > 3 and _ALPHA.fullmatch(word) and not token.isupper():
+        elif len(word) > 3 and _ALPHA.fullmatch(word) and not token[0].isupper():  # names follow no rule
             misspelt += spelling.odd(word)
     return odd, misspelt, len(found)
 

@@ -31,7 +31,7 @@ _RANKS = (
     (3, re.compile(r"(?<![a-z])(?:latest|current|newest|最新版?|现行)(?![a-z])")),
 )
 _COPY = re.compile(r"(?<![a-z])(?:copy(?: of)?|kopie|副本)(?![a-z])|\(\d{1,2}\)|（\d{1,2}）")
-_SUFFIX = re.compile(r"\.[a-z]\w{1,4}$")
+_SUFFIX = re.compile(r"\.[a-z][a-z0-9]{1,4}$")
 _STATED = re.compile(r"(?:^|\n)[^\n]{0,40}?\b(?:version|revision|rev\.)[ :]{1,2}(?P<n>\d+(?:\.\d+)*)\b", re.IGNORECASE)
 _HEAD = 600
 _SERIES = 12
@@ -231,4 +231,6 @@ def _family(members: Sequence[Source], marks: Mapping[str, _Marks], said: Mappin
 
 
 def _sortable(number: tuple[int, ...]) -> str:
+    """A number as text in its order; without one a name comes after a first version and before a second."""
+    number = number or (1, 10**7)
     return ".".join(f"{part:08d}" for part in number)

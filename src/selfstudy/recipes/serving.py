@@ -33,7 +33,7 @@ class Serving:
 
 
 class Opening:
-    """Opens what serves whenever the pointer of the home has moved; rankings are kept where `rankings_of` says. Safe to share between threads.
+    """Opens what serves whenever the pointer of the home has moved; `rankings_of` says where rankings are kept. Safe for threads.
 
     With `eager` everything is loaded before it serves, questions of several threads are searched together, and while one thread opens what
     is new the others are answered by what served before, whole.
