@@ -69,7 +69,7 @@ def reflect(
         cfg.mode, question, cfg.weights.model_dump(), cfg.threshold, cfg.beam, tuple(growing.steps),
         tuple(one.candidate.id for one in path.segments), (*growing.notes, *notes, *more),
     )  # fmt: skip
-    return Answer(question, text or not_found(question), citations, tuple(growing.hits.values()), confidence, not text, tree)
+    return Answer(question, text or not_found(question), citations, tuple(growing.hits.values()), confidence, not text, tree=tree)
 
 
 class _Growing:
