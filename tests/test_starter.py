@@ -221,3 +221,32 @@ def test_rows_say_what_the_sets_say(tmp_path: Path) -> None:
     assert {row.source for row in judged} == {"begin", "wice"}, "the third may not be published"
     assert {row.question for row in judged} == {"", "What of it?"}
     assert all(row.support == (2 if "red" in str(row.answer) else 0) for row in judged)
+
+
+KETTLE = "The Marlow kettle is made in Quillan. Its lid is made of brass and weighs 300 grams. The kettle boils a litre in 140 seconds."
+
+
+def test_the_shipped_reader_finds_answers_and_knows_where_there_is_none() -> None:
+    reader = load.reader()
+    asked = [("How heavy is the lid of the kettle?", KETTLE), ("Where is the Marlow kettle made?", KETTLE)]
+    asked += [("Who wrote the town's first opera?", KETTLE), ("How heavy is the lid of the kettle?", "Bees like gardens in May.")]
+    found = reader.read(asked)
+    assert [text[one.start : one.end] for (_, text), one in zip(asked[:2], found[:2], strict=True)] == ["300 grams", "Quillan"]
+    assert min(one.answered for one in found[:2]) > 0.5 > max(one.answered for one in found[2:])
+    assert min(one.relevant for one in found[:2]) > 0.5 > max(one.relevant for one in found[2:])
+
+
+def test_ask_shows_the_readers_answer_unless_the_settings_want_none(tmp_path: Path) -> None:
+    from selfstudy.recipes.engine import Engine
+
+    others = ("Bees like gardens in May.", "The town council meets on Mondays.", "Trains leave at noon.", "Snow fell all night.")
+    (tmp_path / "texts").mkdir()
+    for place, text in enumerate((KETTLE, *others)):
+        (tmp_path / "texts" / f"{place}.txt").write_text(text)
+    engine = Engine.open(tmp_path / "home", create=True)
+    engine.add([tmp_path / "texts"])
+    found = engine.ask("How heavy is the lid of the kettle?")
+    assert (found.short, found.abstained) == ("300 grams", False)
+    assert "300 grams" in found.citations[0].quote
+    without = Engine.open(tmp_path / "home", sets=("reader=false",)).ask("How heavy is the lid of the kettle?")
+    assert (without.short, without.abstained) == ("", False)

@@ -8,6 +8,7 @@ from dataclasses import replace
 from selfstudy.core.errors import BadInput
 from selfstudy.core.ports import LLM, Reader
 from selfstudy.core.records import Answer, Citation, Hit, Message
+from selfstudy.index.filters import parse
 from selfstudy.index.fold import fold
 from selfstudy.index.snapshot import ANY, Snapshot
 from selfstudy.recipes.reflected import Mode, reflected
@@ -21,7 +22,7 @@ def search(now: Serving, question: str, k: int, by: str, where: str | None, supe
     """As `Engine.search`."""
     if by not in WAYS:
         raise BadInput(f"by is {by!r}; it is one of {', '.join(WAYS)}.", "Use hybrid if in doubt.")
-    found = now.retrievers[by].search([question], k + 20 if isinstance(k, int) and k > 0 else k, _let_through(where, superseded))[0]
+    found = now.retrievers[by].search([question], k + 20 if isinstance(k, int) and k > 0 else k, _let_through(where, superseded, now.snapshot))[0]
     return [_dated(now.snapshot, hit) for hit in fold(found, k)]
 
 
@@ -43,7 +44,7 @@ def ask(
     from selfstudy.answer.standalone import standalone
     from selfstudy.recipes.calibrate import calibration_of
 
-    retriever, where = now.retrievers["hybrid"], _let_through(where, superseded)
+    retriever, where = now.retrievers["hybrid"], _let_through(where, superseded, now.snapshot)
     cfg = settings.reflect.model_copy(update={"mode": mode} if mode is not None else {})
     if llm is None and (cfg.mode != "plain" or conversation or choices):
         asked = "a conversation" if conversation else "a choice" if choices else f"--mode {cfg.mode}"
@@ -60,11 +61,12 @@ def ask(
     return replace(found, citations=tuple(_placed(now.snapshot, found.citations)), hits=hits)
 
 
-def _let_through(where: str | None, superseded: bool) -> str | None:
-    """The filter `where`, which with `superseded` lets outdated versions through."""
-    if not superseded:
-        return where
-    return ANY if where is None else f"({where}) and {ANY}"
+def _let_through(where: str | None, superseded: bool, snapshot: Snapshot) -> str | None:
+    """The filter `where`, which with `superseded` lets outdated versions through. Raises BadInput for one that is none by itself."""
+    if not superseded or where is None:
+        return ANY if superseded else where
+    parse(where, snapshot.fields)
+    return f"({where}) and {ANY}"
 
 
 def _dated(snapshot: Snapshot, hit: Hit) -> Hit:

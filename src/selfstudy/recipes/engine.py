@@ -154,7 +154,8 @@ class Engine:
         """
         now = serving or self.serving()
         llm = self._generator(now.live.generator) if now.live.generator else self.llm
-        return asking.ask(now, self.settings, llm, self.reader, question, where, superseded, mode, choices, conversation)
+        reader = self.reader if llm is None else None
+        return asking.ask(now, self.settings, llm, reader, question, where, superseded, mode, choices, conversation)
 
     @cached_property
     def ledger(self) -> Ledger:
