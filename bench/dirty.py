@@ -122,11 +122,13 @@ def detected(name: str, clean: Sequence[Row], dirty: Dirty, folder: Path) -> Eng
     before = [passage for row in clean for passage in chunk(Document(row["id"], row["text"], row.get("title", "")))]
     whose = {passage.id: passage.places[0].document for passage in before}
     natural = {frozenset((whose[one], whose[other])) for one, other in near_duplicates(before).items()}
+    natural |= {frozenset((whose[one.id], one.places[0].document)) for one in before}
+    versions = {frozenset(pair) for pair in dirty.outdated.items()}  # these share passages, as they should
     families = families_of(engine.home, snapshot, engine.settings)
     grades = graded(engine.home, snapshot, engine.settings, embedder)
     near = {frozenset((place[one.id], place[one.near])) for one in passages if one.near in place}
     near |= {frozenset((one.places[0].document, other.document)) for one in passages for other in one.places[1:]}
-    report(name, "duplicates", {pair for pair in near if len(pair) == 2} - natural, dirty.copies)
+    report(name, "duplicates", {pair for pair in near if len(pair) == 2} - natural - versions, dirty.copies)
     told = {(id, family.current) for family in families for id in family.members if family.current not in (None, id)}
     report(name, "versions", told, set(dirty.outdated.items()))
     known = {frozenset((one.quote, one.other_quote)) for one in contradictions(before, None)}

@@ -65,7 +65,7 @@ def test_an_answer_is_the_engines_own(server: Server) -> None:
     assert (found["text"], found["confidence"], len(found["hits"])) == (own.text, own.confidence, len(own.hits))
 
 
-def test_outdated_versions_are_found_only_where_they_are_asked_for(tmp_path: Path) -> None:
+def test_outdated_versions_are_found_only_where_they_are_asked_for(path: None, tmp_path: Path) -> None:
     rules = "\n".join(f"Rule {number} of the shop says what clerk {number} does on day {number}." for number in range(20))
     docs = {f"policy_v{number}.md": f"# Policy\n\n{rules}\nRefunds take {14 * number} days.\n" for number in (1, 2)}
     with serving(tmp_path / "home") as server:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import combinations
 from pathlib import Path
@@ -143,13 +145,9 @@ def _boilerplate(home: Path, snapshot: Snapshot, settings: Settings) -> Finding:
         for document in snapshot.load_documents(ids[start : start + MOST]):
             for begin, end in left_out(document, marks):
                 text = document.text[begin:end]
-                counts[text] += 1
-                first.setdefault(text, Sample(document.id, "", text, begin, end))
-    samples = tuple(
-        Sample(one.document, f"{count} times", text[:_SHOWN], one.start, one.end)
-        for text, count in counts.most_common(MOST)
-        for one in [first[text]]
-    )
+                counts[same := re.sub(r"\d+", "0", text)] += 1
+                first.setdefault(same, Sample(document.id, "", text, begin, end))
+    samples = tuple(replace(first[same], reason=f"{count} times") for same, count in counts.most_common(MOST))
     about = f"Lines that many documents repeat at their edges, {counts.total():,} in all. They stand in the documents and not in the index."
     return Finding("boilerplate", len(counts), about, "Set boilerplate.on=false where these lines matter.", samples)
 
