@@ -90,6 +90,8 @@ def test_outdated_versions_are_found_only_when_asked_for(tmp_path: Path) -> None
     asked = engine.search("Refunds take days", where="superseded_by = 'policy_v2.md'")
     assert {hit.passage.places[0].document for hit in asked} == {"policy_v1.md"}
     assert engine.search("Refunds take days", where="title = 'nothing'", superseded=True) == []
+    with pytest.raises(BadInput, match="column"):
+        engine.search("Refunds take days", where="title = 'a') or (title = 'b'", superseded=True)
     cited = engine.ask("How long do refunds take?", superseded=True, where="id = 'policy_v1.md'")
     assert cited.hits
     assert all(hit.superseded_by == "policy_v2.md" for hit in cited.hits)

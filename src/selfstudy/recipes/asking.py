@@ -22,7 +22,8 @@ def search(now: Serving, question: str, k: int, by: str, where: str | None, supe
     """As `Engine.search`."""
     if by not in WAYS:
         raise BadInput(f"by is {by!r}; it is one of {', '.join(WAYS)}.", "Use hybrid if in doubt.")
-    found = now.retrievers[by].search([question], k + 20 if isinstance(k, int) and k > 0 else k, _let_through(where, superseded, now.snapshot))[0]
+    most, where = k + 20 if isinstance(k, int) and k > 0 else k, _let_through(where, superseded, now.snapshot)
+    found = now.retrievers[by].search([question], most, where)[0]
     return [_dated(now.snapshot, hit) for hit in fold(found, k)]
 
 
