@@ -100,3 +100,8 @@ def test_age_scan_and_noise_take_from_trust() -> None:
     assert grade({"ocr_confidence": 0.8}, Quality()).trust == pytest.approx(0.8)
     assert grade({}, Quality(), noise=0.25).trust == pytest.approx(0.75)
     assert "age" not in grade({}, Quality()).facts()
+
+
+def test_codes_and_lone_letters_in_chinese_are_few_among_its_characters() -> None:
+    plates = "张某驾驶车牌号为京N88K23的小型客车与李x1驾驶的电动自行车相撞，双方均有责任，张某赔偿李x1医疗费三千元。"
+    assert noise([plates])[0] < 0.1 < noise(["京N88K23 x1q2 李b7c d9e"])[0]

@@ -54,7 +54,8 @@ def noise(texts: Sequence[str], known: Sequence[str] = ()) -> list[float]:
 
 def _counts(text: str, spelling: _Spelling) -> tuple[int, int, int]:
     """Signs and mixtures, words that look like none, and all words, at least one."""
-    found = [token for token in tokens(text) if not is_cjk(token[0])]
+    everything = tokens(text)
+    found = [token for token in everything if not is_cjk(token[0])]
     junk = len(_JUNK.findall(text))
     if not found:
         return (junk if junk > 1 and not any(map(is_cjk, text)) else 0), 0, max(junk, 1)
@@ -67,7 +68,7 @@ def _counts(text: str, spelling: _Spelling) -> tuple[int, int, int]:
             odd += word.isalpha() and word not in "aivsxt" and not token.isupper()
         elif len(word) > 3 and _ALPHA.fullmatch(word) and not token[0].isupper():  # names follow no rule
             misspelt += spelling.odd(word)
-    return odd, misspelt, len(found)
+    return odd, misspelt, len(everything)
 
 
 def density(text: str) -> float:
