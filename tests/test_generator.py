@@ -282,7 +282,7 @@ def alive(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         return load
 
     monkeypatch.setattr(training, "_load", watched(training._load))
-    monkeypatch.setattr(HF, "_model", watched(HF._model))
+    monkeypatch.setattr(HF, "parts", watched(HF.parts))
     return counts
 
 
