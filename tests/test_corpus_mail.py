@@ -123,7 +123,7 @@ def test_attached_files_are_documents_of_their_own(tmp_path: Path) -> None:
     assert (prices.meta["from"], prices.meta["updated"]) == ("Ann Lee <ann@example.org>", "2024-01-31")
     assert again.id == "hr/a.eml#prices.csv (2)"
     assert isinstance(picture, SetAside)
-    assert picture.reason == "unknown format .png: a picture (png)"
+    assert picture.reason == "broken: a picture that is damaged or cut off (UnidentifiedImageError)"
     assert picture.source.startswith(f"{tmp_path / 'hr/a.eml'}#.._odd")
     assert "\n" not in picture.source
 

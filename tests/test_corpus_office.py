@@ -272,8 +272,8 @@ def test_one_wide_row_does_not_make_the_others_wide(tmp_path: Path) -> None:
     found = text(tmp_path, "a.xlsx", xlsx(A=[["x"] * 5000, *[["y"]] * 3000]))
     assert found.meta["rows"] == 3001
     assert found.text.endswith("\ny\ny")
-    (table,) = sheets._side_by_side([["x"] * 5000, *[["y"]] * 3000])
-    assert sum(map(len, table)) == 8000
+    (table,) = sheets._side_by_side([(1, ["x"] * 5000), *((2, ["y"]) for _ in range(3000))])
+    assert sum(len(row) for _, row in table) == 8000
 
 
 @pytest.mark.parametrize("name", ["a.docx", "a.xlsx", "a.zip", "a.txt", "a", "a.docm", "odd\nname 😀.docx"])

@@ -54,7 +54,7 @@ class Picture:
                         )
                     yield see(transposed(image), self.engine) if min(width, height) >= _LEAST else Seen("", 1.0)
         except (OSError, SyntaxError, ValueError, EOFError) as error:
-            raise BadInput(f"broken: a picture that is damaged or cut off ({error})"[:200], "Scan it anew.") from None
+            raise BadInput(f"broken: a picture that is damaged or cut off ({type(error).__name__})", "Scan it anew.") from None
 
 
 def confidences(pages: dict[int, Seen]) -> dict[str, Scalar]:
