@@ -115,7 +115,12 @@ class Snapshot:
     @cached_property
     def passages(self) -> Passages:
         """All passages by row, decoded when they are looked at; places in superseded and dropped documents come last."""
-        return Passages(self._rows, frozenset(id for id, card in self.documents.items() if card.hidden))
+        return Passages(self._rows, self._hidden)
+
+    @cached_property
+    def _hidden(self) -> frozenset[str]:
+        """The documents that a search without a filter passes over."""
+        return frozenset(id for id, card in self.documents.items() if card.hidden)
 
     @cached_property
     def documents(self) -> dict[str, Card]:
@@ -199,7 +204,7 @@ class Snapshot:
         Documents that are superseded or dropped are not among them, unless the filter itself names the field that says so.
         """
         if where is None:
-            if not any(card.hidden for card in self.documents.values()):
+            if not self._hidden:
                 return None
         elif not where.strip():
             raise BadInput("The filter is empty.", "Leave it out to search everything.")

@@ -13,9 +13,10 @@ from typing import Any
 from selfstudy.core.errors import BadInput, nearest
 from selfstudy.core.files import home_errors, read_json, write_json
 from selfstudy.core.ports import Embedder
-from selfstudy.core.records import Document, Record, digest
+from selfstudy.core.records import Document, Passage, Record, digest
 from selfstudy.core.run import Reporter, Stop
 from selfstudy.corpus.boilerplate import repeated
+from selfstudy.corpus.chunk import chunk
 from selfstudy.corpus.folder import SourceFile, walk
 from selfstudy.corpus.redact import redact
 from selfstudy.corpus.set_aside import SetAside
@@ -162,7 +163,7 @@ class _Adding:
         self._late = [snapshot.ids[row] for row in missing]
         self._have = set(snapshot.ids).difference(self._late)
         self._marks = boilerplate_of(store.home)
-        self._pending: list[tuple[Document, FileFacts]] = []
+        self._pending: list[tuple[Document, list[Passage], FileFacts]] = []
         self._read: list[tuple[SourceFile, list[SetAside]]] = []
         self._waiting = 0
         self._read_whole: set[str] = set()
@@ -237,8 +238,9 @@ class _Adding:
             self.added += known is None
             self.changed += known is not None and _said(known) != content
             self.unchanged += known is not None and _said(known) == content
-            self._pending.append((item, FileFacts(facts.path, facts.size, facts.mtime_ns, content)))
-            self._waiting += len(cut(item, frozenset(), content, self._settings)[0])
+            passages = chunk(item, self._settings.chunk)
+            self._pending.append((item, passages, FileFacts(facts.path, facts.size, facts.mtime_ns, content)))
+            self._waiting += len(passages)
             if self._waiting >= BATCH:
                 self._commit()
         self.set_aside += aside
@@ -249,10 +251,10 @@ class _Adding:
         self._stop.check()
         if self._pending:
             # What the batch itself repeats counts as well: the whole is looked at only in the end, and would be embedded twice.
-            marks = self._marks | repeated((item for item, _ in self._pending), self._settings.boilerplate)
+            marks = self._marks | repeated((item for item, _, _ in self._pending), self._settings.boilerplate)
             items = []
-            for item, facts in self._pending:
-                passages, told = cut(item, marks, facts.hash, self._settings)
+            for item, whole, facts in self._pending:
+                passages, told = cut(item, marks, facts.hash, self._settings) if marks else (whole, facts.hash)
                 items.append((item, passages, replace(facts, hash=told)))
             self.embedded += put_embedded(self._writer, self._embedder, items, self._have)
         self._pending, self._waiting = [], 0
