@@ -22,12 +22,15 @@ from selfstudy.core.errors import Stopped
 from selfstudy.core.ports import Judge
 from selfstudy.core.records import Artifact, Conversation, Hit, Passage, passage_id
 from selfstudy.core.run import Lazy, Run
+from selfstudy.evals.gate import Gate
 from selfstudy.models.api import Api, Endpoint
 from selfstudy.models.decoder import HFDecoder
 from selfstudy.models.hf import HF
 from selfstudy.models.openai import OpenAI
+from selfstudy.recipes.generator import GeneratorStudy, Tuning
 from selfstudy.recipes.reflected import speaker_of
-from selfstudy.recipes.reflection import Critique, Weaving, critic_rows, judge_of, tuned_critic, tuned_reflective
+from selfstudy.recipes.reflection import Critique, Reflection, critic_rows
+from selfstudy.recipes.system import System
 from selfstudy.synth.draft import draft
 from selfstudy.synth.labels import Labels, Row, conversation, labels, rows_of, sample, shares, versions
 from selfstudy.train.generator import Generator, generator
@@ -147,16 +150,29 @@ def test_only_train_examples_are_labelled(tmp_path: Path) -> None:
     assert "question 0?" not in {row.question for row in read_records(made.path / "rows.jsonl", Row)}
 
 
-@pytest.mark.slow
-def test_from_examples_to_a_generator_that_judges_itself(tmp_path: Path) -> None:
+@pytest.mark.parametrize("tuned", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["prompted", "tuned critic"])
+def test_a_generator_learns_to_judge_itself_and_sits_the_exam_so(tmp_path: Path, tuned: bool) -> None:
     def script(body: Body, place: int) -> str:
-        return json.dumps({"label": body["response_format"]["json_schema"]["schema"]["properties"]["label"]["enum"][0]})
+        shape = body["response_format"]["json_schema"]["schema"]["properties"]
+        best = {"label": "", "relevant": True, "supported": "fully", "useful": 5, "search": "yes"}
+        return json.dumps({name: best[name] or one["enum"][0] for name, one in shape.items()})
 
+    lines = [{"messages": [{"role": "user", "content": f"part {n}"}, {"role": "assistant", "content": "by hand"}]} for n in range(8)]
+    (tmp_path / "general.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    base = str(causal(tmp_path / "base"))
     short = Generator(per_device_train_batch_size=4, gradient_accumulation_steps=1, learning_rate=1e-2, max_length=480)
-    base = Lazy("base", lambda: str(causal(tmp_path / "base")))
-    searched, examples, run = Lazy("s", Shelf), mined(tmp_path / "mined"), Run(tmp_path / "artifacts")
+    critic = Critique(base=f"hf:{base}" if tuned else None, training=short)
+    tuning = Tuning(
+        base=f"hf:{base}", general=(tmp_path / "general.jsonl",), held=2, stage1=None, max_tokens=24,
+        stage2=short.model_copy(update={"num_train_epochs": 25}), reflection=Reflection(on=True, critic=critic),
+    )  # fmt: skip
     with serving(script) as endpoint:
-        critic = tuned_critic(run, Critique(training=short), examples, searched, llm(endpoint.url), base)
-    weaving = Weaving(training=short.model_copy(update={"reflection": True}))
-    made = tuned_reflective(run, weaving, examples, searched, judge_of(critic), None, base)
-    assert isinstance(speaker_of(HF(str(made.path / "model")), Reflect()), Tuned)
+        run, searched, live = Run(tmp_path / "artifacts"), Lazy("s", Shelf), System("fake:64", "f", 0.5)
+        study = GeneratorStudy(run, tuning, Reflect(), mined(tmp_path / "mined"), searched, live, "content", llm(endpoint.url))
+        verdict, outcome = study.judge(base, Gate(), 1)
+    assert outcome.metrics["answers"]["before"].value == 0
+    assert outcome.metrics["answers"]["after"].value == 1, "the tuned model says what its passage says"
+    assert not verdict.promote, "one question of an exam proves nothing"
+    said = [row["said"] for path in (tmp_path / "artifacts").glob("answers-*/rows.json") for row in json.loads(path.read_text())]
+    assert "once a week [1]" in said, "cited by what it judged itself"
+    assert isinstance(speaker_of(HF(str(study.second.path / "model")), Reflect()), Tuned)

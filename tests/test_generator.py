@@ -353,6 +353,8 @@ def test_an_exam_without_answers_ends_before_the_training(full: Any) -> None:
         (["tuning.base=hf:tiny", "tuning.general=[]"], "general conversations"),
         (["tuning.base=hf:tiny", 'tuning.general=["none.jsonl"]'], "not a file"),
         (["tuning.base=hf:tinny"], "cannot be read"),
+        (["tuning.base=hf:tiny", "tuning.reflection.on=true"], "a model that judges"),
+        (["tuning.base=hf:tiny", "tuning.reflection.on=true", "tuning.reflection.critic.base=openai:x", "llm=hf:tiny"], "cannot be tuned"),
         (["tuning.base=hf:tiny", "tuning.stage2.lr_scheduler_type=cosin"], "cannot be set up"),
         (["tuning.base=hf:tiny", "tuning.stage2.lora.load_in_4bit=true"], "pip install bitsandbytes"),
     ],

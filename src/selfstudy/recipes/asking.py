@@ -6,12 +6,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from selfstudy.core.errors import BadInput
-from selfstudy.core.ports import LLM, Reader
+from selfstudy.core.ports import LLM, Judge, Reader
 from selfstudy.core.records import Answer, Citation, Hit, Message
 from selfstudy.index.filters import parse
 from selfstudy.index.fold import fold
 from selfstudy.index.snapshot import ANY, Snapshot
-from selfstudy.recipes.reflected import Mode, reflected
+from selfstudy.recipes.reflected import Mode, reflected, reflects
 from selfstudy.recipes.serving import Serving
 from selfstudy.recipes.settings import Settings
 
@@ -38,8 +38,9 @@ def ask(
     mode: Mode | None = None,
     choices: Sequence[str] = (),
     conversation: Sequence[Message] = (),
+    judge: Judge | None = None,
 ) -> Answer:
-    """As `Engine.ask`; `llm` is the generator that was tuned here, where one serves, else that of the settings."""
+    """As `Engine.ask`; `llm` is the generator that was tuned here, where one serves, else that of the settings; `judge` its critic."""
     from selfstudy.answer.ask import answer
     from selfstudy.answer.judged import Judging
     from selfstudy.answer.standalone import standalone
@@ -52,8 +53,8 @@ def ask(
         raise BadInput(f"There is no model for {asked}.", "Name one: --set llm=openai:<model>, or hf:<name or folder>.")
     if llm is not None and conversation:
         question = standalone(llm, conversation, question)
-    if llm is not None and (cfg.mode != "plain" or choices):
-        found = reflected(question, retriever, llm, cfg, where, choices)
+    if llm is not None and (cfg.mode != "plain" or choices or reflects(llm)):
+        found = reflected(question, retriever, llm, cfg, where, choices, judge)
     else:
         # A generator of one's own is not judged by an API that may be set as well: its passages stay here.
         critic = Judging(llm) if llm is not None and not now.live.generator and settings.judged else None

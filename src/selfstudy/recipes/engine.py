@@ -15,7 +15,7 @@ from selfstudy.core import config
 from selfstudy.core.errors import BadInput, HomeError
 from selfstudy.core.files import Lock, make_folder, read_json, write_atomic, write_json
 from selfstudy.core.plugs import LLMS, resolve
-from selfstudy.core.ports import LLM, Reader
+from selfstudy.core.ports import LLM, Judge, Reader
 from selfstudy.core.records import Answer, Hit, Message
 from selfstudy.core.run import Planned, Quiet, Reporter, Run, Stop
 from selfstudy.corpus.set_aside import SetAside
@@ -29,13 +29,14 @@ from selfstudy.recipes import asking, evaluate, ingest
 from selfstudy.recipes.adapt import Study
 from selfstudy.recipes.caches import rankings_of, vectors_of
 from selfstudy.recipes.decisions import Decisions
-from selfstudy.recipes.generator import GeneratorStudy, checked, folder_of
+from selfstudy.recipes.generator import SCHEME, GeneratorStudy, checked, folder_of
 from selfstudy.recipes.history import Event, History
 from selfstudy.recipes.ingest import Added
 from selfstudy.recipes.ledger import Ledger
 from selfstudy.recipes.outcome import Outcome
 from selfstudy.recipes.pointer import Pointer
 from selfstudy.recipes.reflected import Mode
+from selfstudy.recipes.reflection import critic_of
 from selfstudy.recipes.rulings import Rulings
 from selfstudy.recipes.serving import Opening, Serving
 from selfstudy.recipes.settings import Settings
@@ -155,7 +156,7 @@ class Engine:
         now = serving or self.serving()
         llm = self._generator(now.live.generator) if now.live.generator else self.llm
         reader = self.reader if llm is None else None
-        return asking.ask(now, self.settings, llm, reader, question, where, superseded, mode, choices, conversation)
+        return asking.ask(now, self.settings, llm, reader, question, where, superseded, mode, choices, conversation, self.critic)
 
     @cached_property
     def ledger(self) -> Ledger:
@@ -167,7 +168,7 @@ class Engine:
     def plan(self) -> list[Planned]:
         """What `adapt` would run and what is kept. Loads and writes nothing."""
         if self.settings.tuning.base is not None:
-            checked(self.settings.tuning)
+            checked(self.settings.tuning, self.llm)
         study = self._study(planning=True)
         planned = study.plan(self.history_of.judged)
         if self.settings.tuning.base is not None:
@@ -182,7 +183,7 @@ class Engine:
         that serves was changed.
         """
         if self.settings.tuning.base is not None:
-            checked(self.settings.tuning)
+            checked(self.settings.tuning, self.llm)
         with Lock(self.home / "adapt.lock", "adapting"):
             outcome = self._adapt_search(time.monotonic())
             if self.settings.tuning.base is None:
@@ -237,7 +238,8 @@ class Engine:
     def _generator_study(self, study: Study) -> GeneratorStudy:
         live = self.live
         searched = study.lazy(f"live hybrid {live.weight:.3f}", live.fingerprint, lambda: self._retrievers(study.snapshot, live)["hybrid"])
-        return GeneratorStudy(study.run, self.settings.tuning, study.mined, searched, live, study.content)
+        settings = self.settings
+        return GeneratorStudy(study.run, settings.tuning, settings.reflect, study.mined, searched, live, study.content, self.llm)
 
     def _judge(self, study: Study, began: float) -> Event:
         verdict, outcome = study.judge(self.history_of.examined(study.content) + 1)
@@ -336,6 +338,17 @@ class Engine:
             )
         found: LLM = resolve(self.settings.llm, LLMS, api=self.settings.api, cache=self.home / "paid", meter=self.meter)
         return found
+
+    @cached_property
+    def critic(self) -> Judge | None:
+        """Who judges reflective answers, None where the model that writes them does. Raises BadInput."""
+        if self.settings.critic is None:
+            return None
+        if not self.settings.critic.startswith(SCHEME):
+            raise BadInput(
+                f"The critic {self.settings.critic!r} is no model of transformers.", "Name one as hf:<folder> or hf:artifact:<key>."
+            )
+        return critic_of(self._generator(self.settings.critic))
 
     @cached_property
     def reader(self) -> Reader | None:

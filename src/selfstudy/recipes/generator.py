@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
+from selfstudy.answer.reflective import Reflect, reflect
 from selfstudy.core.artifacts import manifest, read_records, write_records
 from selfstudy.core.errors import BadInput, NotEnough
 from selfstudy.core.files import read_json, write_json
@@ -27,6 +28,8 @@ from selfstudy.evals.ranking import summary
 from selfstudy.models.hf import HF
 from selfstudy.recipes.candidate import examples_of
 from selfstudy.recipes.outcome import Outcome
+from selfstudy.recipes.reflected import plainly, reflects, speaker_of
+from selfstudy.recipes.reflection import Reflection, woven
 from selfstudy.recipes.system import System
 from selfstudy.synth.conversations import Mix, conversations, held_out
 from selfstudy.synth.draft import pick
@@ -55,6 +58,7 @@ class Tuning(BaseModel):
     stage1: Generator | None = Field(default_factory=Generator, description="general tuning; null leaves it out")
     stage2: Generator = Field(default_factory=lambda: Generator(learning_rate=2e-7), description="tuning on the documents")
     mix: Mix = Field(default_factory=Mix)
+    reflection: Reflection = Field(default_factory=Reflection)
     exam: int = Field(200, ge=1, description="exam questions that are answered")
     held: int = Field(100, ge=2, description="general conversations that are kept out of training, to see that nothing is forgotten")
     max_tokens: int = Field(64, ge=1, description="tokens of an answer in the exam")
@@ -92,33 +96,50 @@ def read_conversations(path: Path) -> Iterator[Conversation]:
                 yield Conversation(tuple(messages[: answered[-1] + 1]), "general", str(path))
 
 
-@stage("study.answers", version=1)
+@stage("study.answers", version=2)
 def answers(
-    work: Work, config: None, mined: Artifact, kept: Artifact, most: int, passages: int, tokens: int, searched: Retriever, llm: LLM
+    work: Work, config: Reflect, mined: Artifact, kept: Artifact, most: int, passages: int, tokens: int, searched: Retriever, llm: LLM
 ) -> dict[str, float]:
     """`scores.json`: how right this generator's answers to exam questions are, and those to general conversations; `rows.json`: both.
 
-    A kill loses one block of replies.
+    One that was tuned with reflection tokens answers through them, as `config` says. A kill loses one block of replies.
     """
     examples = pick(answerable(mined), most, "answers")
-    hits = searched.search([example.question for example in examples], passages) if examples else []
-    asked: list[Sequence[Message]] = [
-        grounded(example.question, [hit.passage for hit in found], example.choices, example.kind == "claim")
-        for example, found in zip(examples, hits, strict=True)
-    ]
     held = list(read_records(kept.path / "held.jsonl", Conversation))
-    asked += [one.messages[:-1] for one in held]
+    blocks = [*_blocks(examples), *_blocks(held)]
+    cfg = config.model_copy(update={"mode": plainly(config.mode), "passages": passages, "max_tokens": max(8, tokens)})
     with work.log("said") as log:
-        for start in range(len(log), len(asked), _BLOCK):
-            replies = llm.chat(asked[start : start + _BLOCK], max_tokens=tokens)
-            log.extend({str(start + place): reply.text for place, reply in enumerate(replies)})
-            work.progress(start + len(replies), len(asked))
-        said = log.values()
+        for done, block in enumerate(blocks):
+            if str(done) in log:
+                continue
+            if isinstance(block[0], Conversation):
+                said = [reply.text for reply in llm.chat([one.messages[:-1] for one in block], max_tokens=tokens)]
+            elif reflects(llm):
+                said = [reflect(one.question, searched, speaker_of(llm, cfg), cfg, choices=one.choices).text for one in block]
+            else:
+                said = _grounded(block, searched, passages, llm, tokens)
+            log.append(str(done), said)
+            work.progress(done + 1, len(blocks))
+        said = [text for texts in log.values() for text in texts]
     of_exam = [score(text, example) for text, example in zip(said, examples, strict=False)]
     of_held = [token_f1(text, [one.messages[-1].content]) for text, one in zip(said[len(examples) :], held, strict=True)]
     write_json(work.folder / "scores.json", {"answers": of_exam, "general": of_held})
     write_json(work.folder / "rows.json", [_row(example, text) for example, text in zip(examples, said, strict=False)])
     return {"answers": float(np.mean(of_exam or [0])), "general": float(np.mean(of_held or [0]))}
+
+
+def _blocks(rows: Sequence[Any]) -> list[Sequence[Any]]:
+    return [rows[start : start + _BLOCK] for start in range(0, len(rows), _BLOCK)]
+
+
+def _grounded(examples: Sequence[Example], searched: Retriever, passages: int, llm: LLM, tokens: int) -> list[str]:
+    """What the model says to each question over the passages that are found for it."""
+    hits = searched.search([example.question for example in examples], passages)
+    asked = [
+        grounded(example.question, [hit.passage for hit in found], example.choices, example.kind == "claim")
+        for example, found in zip(examples, hits, strict=True)
+    ]
+    return [reply.text for reply in llm.chat(asked, max_tokens=tokens)]
 
 
 def answerable(mined: Artifact) -> list[Example]:
@@ -130,8 +151,8 @@ def _row(example: Example, said: str) -> dict[str, Any]:
     return {"question": example.question, "kind": example.kind, "right": example.answers[0], "said": said}
 
 
-def checked(tuning: Tuning) -> str:
-    """The folder or name of the generator to be tuned. Raises BadInput where that cannot be done."""
+def checked(tuning: Tuning, llm: LLM | None = None) -> str:
+    """The folder or name of the generator to be tuned; `llm` judges what it learns to judge. Raises BadInput where that cannot be done."""
     if tuning.base is None or not tuning.base.startswith(SCHEME):
         raise BadInput(f"The generator {tuning.base!r} cannot be tuned: only a model of transformers can.", "Name one as hf:<folder>.")
     if not tuning.general:
@@ -142,6 +163,12 @@ def checked(tuning: Tuning) -> str:
     rows = sum(1 for path in tuning.general for _ in read_conversations(path))
     if rows < _FEWEST:
         raise NotEnough(f"There are {rows} general conversations: too few to see that nothing is forgotten.", f"Give {_FEWEST} or more.")
+    if tuning.reflection.on:
+        critic = tuning.reflection.critic.base
+        if llm is None:
+            raise BadInput("A generator learns to judge itself from a model that judges, and there is none.", "--set llm=openai:<model>")
+        if critic is not None and not critic.startswith(SCHEME):
+            raise BadInput(f"The critic {critic!r} cannot be tuned: only a model of transformers can.", "Name one as hf:<folder>.")
     for config in filter(None, (tuning.stage1, tuning.stage2)):
         check_training(config)
     base = tuning.base.removeprefix(SCHEME)
@@ -150,10 +177,13 @@ def checked(tuning: Tuning) -> str:
 
 
 class GeneratorStudy:
-    """The stages of one tuning over the examples of an embedder's study; `searched` is the hybrid search that serves."""
+    """The stages of one tuning over the examples of an embedder's study; `searched` is the hybrid search that serves, `llm` may judge."""
 
-    def __init__(self, run: Run, tuning: Tuning, mined: Artifact, searched: Lazy, live: System, content: str) -> None:
-        self.run, self.tuning, self.mined, self.searched, self.live, self.content = run, tuning, mined, searched, live, content
+    def __init__(
+        self, run: Run, tuning: Tuning, reflect: Reflect, mined: Artifact, searched: Lazy, live: System, content: str, llm: LLM | None
+    ) -> None:
+        self.run, self.tuning, self.reflect, self.mined, self.searched = run, tuning, reflect, mined, searched
+        self.live, self.content, self.llm = live, content, llm
         self.base = str(tuning.base).removeprefix(SCHEME)
 
     def check(self, minimum: int) -> None:
@@ -175,15 +205,21 @@ class GeneratorStudy:
         """After stage I; None where it is left out."""
         if self.tuning.stage1 is None:
             return None
-        return _alone(self.run.stage(train, self.tuning.stage1, self.general, self._named(None)))
+        return _alone(self.run.stage(train, self._training(self.tuning.stage1), self.general, self._named(None)))
+
+    def _training(self, config: Generator) -> Generator:
+        """With reflection tokens in both stages: an adapter of the first one learns on in the second, and its tokens with it."""
+        return config.model_copy(update={"reflection": True}) if self.tuning.reflection.on else config
 
     @cached_property
     def written(self) -> Artifact:
+        if self.tuning.reflection.on and self.llm is not None:
+            return _alone(woven(self.run, self.tuning.reflection, self.mined, self.searched, self.llm, self.general))
         return self.run.stage(conversations, self.tuning.mix, self.mined, self.searched, self.general)
 
     @cached_property
     def second(self) -> Artifact:
-        return _alone(self.run.stage(train, self.tuning.stage2, self.written, self._named(self.first)))
+        return _alone(self.run.stage(train, self._training(self.tuning.stage2), self.written, self._named(self.first)))
 
     def plan(self, passages: int) -> list[Planned]:
         """The stages, with the memory and the time that training takes, roughly: some questions are written about each of `passages`."""
@@ -209,9 +245,8 @@ class GeneratorStudy:
     def _scores(self, folder: str) -> dict[str, NDArray[np.float64]]:
         """The scores of the model in `folder`, which is loaded only where they are not known, and gone afterwards."""
         tuning, llm = self.tuning, Lazy(HF(folder).fingerprint, lambda: HF(folder))
-        made = _alone(
-            self.run.stage(answers, None, self.mined, self.general, tuning.exam, tuning.mix.passages, tuning.max_tokens, self.searched, llm)
-        )
+        limits = (tuning.exam, tuning.mix.passages, tuning.max_tokens)
+        made = _alone(self.run.stage(answers, self.reflect, self.mined, self.general, *limits, self.searched, llm))
         return {name: np.array(values) for name, values in read_json(made.path / "scores.json").items()}
 
     @property

@@ -15,12 +15,22 @@ from selfstudy.core.run import Stop
 from selfstudy.models.decoder import HFDecoder
 from selfstudy.models.hf import HF
 
-__all__ = ["Mode", "reflected", "speaker_of"]
+__all__ = ["Mode", "plainly", "reflected", "reflects", "speaker_of"]
+
+
+def reflects(llm: LLM) -> bool:
+    """Whether the model was tuned with reflection tokens, and so answers only through them."""
+    return isinstance(llm, HF) and HFDecoder(llm).knows(TOKENS)
+
+
+def plainly(mode: Mode) -> Mode:
+    """Plain counts as always where it cannot be: choices are summed over passages, and a model with tokens answers through them."""
+    return "always" if mode == "plain" else mode
 
 
 def speaker_of(llm: LLM, cfg: Reflect, judge: Judge | None = None) -> Speaker:
     """A model with reflection tokens judges itself; any other is judged by `judge`, or by itself when asked."""
-    if isinstance(llm, HF) and judge is None and HFDecoder(llm).knows(TOKENS):
+    if isinstance(llm, HF) and judge is None and reflects(llm):
         return Tuned(HFDecoder(llm))
     if cfg.tokens and judge is None:
         return Served(llm)
@@ -36,10 +46,9 @@ def reflected(
     choices: Sequence[str] = (),
     judge: Judge | None = None,
 ) -> Answer:
-    """As `answer.reflective.reflect`; mode plain counts as always, since choices are summed over passages. Ctrl-C ends it early."""
+    """As `answer.reflective.reflect`, in a mode that is `plainly` there. Ctrl-C ends it early."""
     speaker = speaker_of(llm, cfg, judge)
-    if cfg.mode == "plain":
-        cfg = cfg.model_copy(update={"mode": "always"})
+    cfg = cfg.model_copy(update={"mode": plainly(cfg.mode)})
     stop = Stop()
     with stop.on_interrupt():
         again = (lambda asked: reworded(llm, asked)) if isinstance(speaker, Chatting) else None

@@ -1,11 +1,4 @@
-"""A critic and a generator with reflection tokens (Self-RAG, arXiv 2310.11511), out of the examples of a study.
-
-    critic = tuned_critic(run, Critique(), mined, searched, llm, base)
-    judge = judge_of(critic)
-    generator = tuned_reflective(run, Weaving(), mined, searched, judge, general, base)
-
-`hf:<generator.path>/model` then answers with `--mode reflective`.
-"""
+"""What a generator that judges itself is tuned on (Self-RAG, arXiv 2310.11511): a judge, and the examples of a study as it weaves them."""
 
 from __future__ import annotations
 
@@ -14,9 +7,10 @@ from collections import Counter
 from pydantic import BaseModel, ConfigDict, Field
 
 from selfstudy.answer.critics import Instructed
+from selfstudy.answer.judged import Judging
 from selfstudy.core.artifacts import read_records, write_records
 from selfstudy.core.ports import LLM, Judge, Retriever
-from selfstudy.core.records import Artifact, Example
+from selfstudy.core.records import Artifact, Example, digest
 from selfstudy.core.run import Lazy, Run, Work, stage
 from selfstudy.models.decoder import HFDecoder
 from selfstudy.models.hf import HF
@@ -34,19 +28,21 @@ class Critique(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
+    base: str | None = Field(None, description="what is tuned as the critic on labels of `llm`: hf:<folder or name>; unset: `llm` judges")
     passages: int = Field(3, ge=1, description="passages that each question is judged beside")
     most: int = Field(1000, ge=1, description="most examples that a model labels")
     labels: Labels = Field(default_factory=Labels)
     training: Generator = Field(default_factory=lambda: Generator(learning_rate=2e-5, num_train_epochs=3, max_length=1536))
 
 
-class Weaving(BaseModel):
-    """A generator with reflection tokens."""
+class Reflection(BaseModel):
+    """A generator that learns to judge itself while it is tuned on the documents."""
 
     model_config = ConfigDict(extra="forbid")
 
+    on: bool = Field(False, description="tune the generator with reflection tokens, as a judge weaves them into the answers")
+    critic: Critique = Field(default_factory=Critique)
     data: Reflections = Field(default_factory=Reflections)
-    training: Generator = Field(default_factory=lambda: Generator(learning_rate=2e-5, num_train_epochs=3, reflection=True))
 
 
 @stage("study.critic_rows", version=1)
@@ -71,14 +67,17 @@ def tuned_critic(run: Run, cfg: Critique, mined: Artifact, searched: Lazy, llm: 
     return run.stage(train, cfg.training, labelled, base)
 
 
-def judge_of(critic: Artifact) -> Lazy:
-    """The Judge that a tuned critic is, loaded only where it is asked."""
-    return Lazy(critic.key, lambda: Instructed(HFDecoder(HF(str(critic.path / "model")))))
+def critic_of(model: HF) -> Judge:
+    """The judge that a tuned critic is."""
+    return Instructed(HFDecoder(model))
 
 
-def tuned_reflective(
-    run: Run, cfg: Weaving, mined: Artifact, searched: Lazy, judge: Judge | Lazy, general: Artifact | None, base: Lazy
-) -> Artifact:
-    """A generator with reflection tokens, in `model/`, tuned on the train examples as `judge` weaves them."""
-    woven = run.stage(reflections, cfg.data, mined, searched, judge, general)
-    return run.stage(train, cfg.training, woven, base)
+def woven(run: Run, cfg: Reflection, mined: Artifact, searched: Lazy, llm: LLM, general: Artifact | None) -> Artifact:
+    """The train examples as a critic that is tuned here weaves them, or `llm` itself, in `conversations.jsonl`."""
+    if cfg.critic.base is None:
+        judge = Lazy(digest("judging", llm.fingerprint), lambda: Judging(llm))
+    else:
+        name = cfg.critic.base.removeprefix("hf:")
+        critic = tuned_critic(run, cfg.critic, mined, searched, llm, Lazy(HF(name).fingerprint, lambda: name))
+        judge = Lazy(critic.key, lambda: critic_of(HF(str(critic.path / "model"))))
+    return run.stage(reflections, cfg.data, mined, searched, judge, general)

@@ -72,6 +72,10 @@ class Settings(BaseModel):
     reader: bool = Field(True, description="whether the starter reads the first passages for an answer, in English")
     judged: bool = Field(True, description="whether what `llm` answers is judged by it once more, sentence by sentence, before it is shown")
     reflect: Reflect = Field(default_factory=Reflect)
+    critic: str | None = Field(
+        None,
+        description="who judges reflective answers in place of the model that writes them: hf:<folder or name>, hf:artifact:<key>",
+    )
     api: Api = Field(default_factory=Api)
     budget: Budget = Field(default_factory=Budget)
     abstain: Abstain = Field(default_factory=Abstain)
