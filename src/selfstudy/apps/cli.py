@@ -38,6 +38,7 @@ app.add_typer(serving.keys_app, name="keys")
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
 Superseded = Annotated[bool, typer.Option("--superseded", help="Outdated versions of documents too, which are left out otherwise.")]
+Around = Annotated[bool, typer.Option("--around", help="The section that each quote stands in, too.")]
 Where = Annotated[str | None, typer.Option(help="Only documents that match, like \"site = 'x' and updated > '2024-01-01'\".")]
 
 
@@ -124,11 +125,12 @@ def search(
     by: Annotated[Literal["lexical", "dense", "hybrid"], typer.Option(help="By words, by meaning, or by both.")] = "hybrid",
     where: Where = None,
     superseded: Superseded = False,
+    around: Around = False,
     json: Json = False,
 ) -> None:
-    """Find passages."""
+    """Find passages, and where in them the sentence or clause stands that says most about the question."""
     with context.obj.engine() as engine:
-        found = engine.search(question, k=k, by=by, where=where, superseded=superseded)
+        found = engine.search(question, k=k, by=by, where=where, superseded=superseded, exact=True, around=around)
     output.show_json([hit.json() for hit in found]) if json else output.show(tables.hits(found, question))
 
 
@@ -138,6 +140,7 @@ def ask(
     question: Annotated[str, typer.Argument(help="A question.")],
     where: Where = None,
     superseded: Superseded = False,
+    around: Around = False,
     mode: Annotated[
         Literal["plain", "reflective", "always", "never"] | None,
         typer.Option(help="reflective: sentence by sentence, each judged beside its passage, searching where needed; always; never."),
@@ -152,7 +155,9 @@ def ask(
     """Answer with citations to exact spans, or say that the documents do not hold the answer."""
     turns = read_turns(conversation) if conversation is not None else []
     with context.obj.engine() as engine:
-        answer = engine.ask(question, where=where, superseded=superseded, mode=mode, choices=choice or (), conversation=turns)
+        answer = engine.ask(
+            question, where=where, superseded=superseded, mode=mode, choices=choice or (), conversation=turns, around=around
+        )
     if json:
         output.show_json(answer.json())
     else:

@@ -131,10 +131,15 @@ class Engine:
         where: str | None = None,
         superseded: bool = False,
         *,
+        exact: bool = False,
+        around: bool = False,
         serving: Serving | None = None,
     ) -> list[Hit]:
-        """The best `k` passages; near duplicates fold into the best of them. `superseded`: of outdated versions too. Raises BadInput."""
-        return asking.search(serving or self.serving(), question, k, by, where, superseded)
+        """The best `k` passages; near duplicates fold into the best of them. `superseded`: of outdated versions too. Raises BadInput.
+
+        With `exact` every hit cites its sentence or clause that says most about the question; with `around` the section of that too.
+        """
+        return asking.search(serving or self.serving(), self.settings, question, k, by, where, superseded, exact, around)
 
     def ask(
         self,
@@ -145,9 +150,11 @@ class Engine:
         mode: Mode | None = None,
         choices: Sequence[str] = (),
         conversation: Sequence[Message] = (),
+        around: bool = False,
         serving: Serving | None = None,
     ) -> Answer:
-        """An answer with citations, or that the documents do not hold one; with `superseded`, outdated versions too.
+        """An answer with citations, or that the documents do not hold one; with `superseded`, outdated versions too; with `around`, each
+        citation with the section that it stands in.
 
         In the settings' `reflect.mode` unless one is given. With `conversation`, the turns before, a model first rewrites the question so
         that it stands alone. Raises BadInput.
@@ -155,7 +162,7 @@ class Engine:
         now = serving or self.serving()
         llm = self._generator(now.live.generator) if now.live.generator else self.llm
         reader = self.reader if llm is None else None
-        return asking.ask(now, self.settings, llm, reader, question, where, superseded, mode, choices, conversation)
+        return asking.ask(now, self.settings, llm, reader, question, where, superseded, mode, choices, conversation, around)
 
     @cached_property
     def ledger(self) -> Ledger:
