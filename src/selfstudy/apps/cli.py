@@ -117,6 +117,22 @@ def audit(
         output.show(tables.audit(result), f"\nReport: {context.obj.home / result['report']}")
 
 
+@app.command(epilog="Example: selfstudy glossary --add MI='myocardial infarction' --strike PT")
+def glossary(
+    context: typer.Context,
+    add: Annotated[list[str] | None, typer.Option(metavar="NAME=MEANS", help="Two names of one thing; may be repeated.")] = None,
+    strike: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="Wrong, or NAME=MEANS for one of several meanings; stays struck.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Abbreviations, aliases and translations that the documents explain; they stand in glossary.tsv of the home, to be edited too."""
+    pairs = [(name, means) for name, _, means in (given.partition("=") for given in add or ())]
+    with context.obj.engine() as engine:
+        result = [term.json() for term in engine.glossary(add=pairs, strike=strike or ())]
+    output.show_json(result) if json else output.show(tables.glossary(result))
+
+
 @app.command(epilog="Example: selfstudy search 'how to reset' -k 5 --where \"site = 'x'\"")
 def search(
     context: typer.Context,
@@ -224,9 +240,17 @@ def questions(
     strike: Annotated[list[str] | None, typer.Option(metavar="ID", help="Leave this one out from now on; may be repeated.")] = None,
     keep: Annotated[list[str] | None, typer.Option(metavar="ID", help="Keep this one whatever the round trip says.")] = None,
     seed: Annotated[int, typer.Option(help="Another number shows others.")] = 0,
+    intents: Annotated[
+        bool, typer.Option("--intents", help="What they want: groups that are asked alike, with their telling words.")
+    ] = False,
     json: Json = False,
 ) -> None:
     """Read the questions that were written, strike bad ones, keep good ones."""
+    if intents:
+        with context.obj.engine() as engine:
+            grouped = [intent.json() for intent in engine.intents()]
+        output.show_json(grouped) if json else output.show(tables.intents(grouped))
+        return
     with context.obj.engine() as engine:
         result = engine.questions(sample, writer=writer, dropped=dropped, seed=seed, strike=strike or (), keep=keep or ())
     output.show_json(result) if json else output.show(tables.questions(result))

@@ -126,6 +126,16 @@ def _quoted(document: str, text: str) -> str:
     return f"{plain(document)}: {plain(text)[:100]}" if text else plain(document)
 
 
+def glossary(rows: Sequence[Mapping[str, Any]]) -> RenderableType:
+    """Terms with what they mean, how that is known, and in how many passages it is said."""
+    if not rows:
+        return Text("The documents explain no terms; `selfstudy glossary --add NAME=MEANS` notes one.")
+    table = _table("name", "means", "kind", ">passages", "")
+    for row in rows:
+        table.add_row(plain(row["name"]), plain(row["means"]), row["kind"], str(row["seen"]), "struck" if row["struck"] else "")
+    return table
+
+
 def plan(rows: Sequence[Mapping[str, Any]]) -> RenderableType:
     """The stages of a run that has not begun: what is kept, what would run or go on, and how long that may take."""
     states = {"kept": "kept", "run": "would run", "resume": "would go on"}
@@ -158,6 +168,16 @@ def questions(rows: Sequence[Mapping[str, Any]]) -> RenderableType:
         note = row["said"] or row["dropped"]
         table.add_row(row["id"][:8], plain(row["question"]), plain(answers[:80]), row["kind"], row["writer"], row["split"] or "", note)
     return Group(table, Text("Strike one with --strike ID, keep one that was dropped with --keep ID; the next adapt respects it."))
+
+
+def intents(rows: Sequence[Mapping[str, Any]]) -> RenderableType:
+    """Groups of questions that want the same: telling words, how many, and the most typical ones."""
+    if not rows:
+        return Text("There are too few questions to group.")
+    table = _table("telling words", ">questions", "for example")
+    for row in rows:
+        table.add_row(Text(plain(" ".join(row["words"])), style="bold"), str(row["questions"]), plain(" / ".join(row["examples"][:2])))
+    return table
 
 
 def evaluation(result: Mapping[str, Any]) -> RenderableType:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
@@ -17,28 +17,32 @@ _DEEPER = 8
 class Lexical:
     """BM25 (k1 = 1.2, b = .75) with English stemming and stop words; Chinese as `analyze.body` spaces it.
 
-    Only passages that hold a word of the question are hits.
+    Only passages that hold a word of the question are hits; where `expand` is given, or one of the words that it adds to the question.
     """
 
     name = "lexical"
 
-    def __init__(self, snapshot: Snapshot) -> None:
+    def __init__(self, snapshot: Snapshot, expand: Callable[[str], str] | None = None) -> None:
         self.snapshot = snapshot
+        self._expand = expand
 
     def search(self, questions: Sequence[str], k: int, where: str | None = None) -> list[list[Hit]]:
         """The best `k` passages for each question, best first; fewer where fewer hold any of its words. Raises BadInput."""
         texts, k = check_questions(questions), min(check_k(k), len(self.snapshot))
         mask = self.snapshot.mask(where)
-        return [hits(self.snapshot, *self._best(text, k, mask), by=self.name) for text in texts]
+        return [hits(self.snapshot, *self._best(text, k, mask), by=self.name) for text in map(self._widened, texts)]
 
     def scores(self, questions: Sequence[str]) -> Iterator[Scores]:
         """For blocks of the questions in turn, (questions, passages) BM25 scores; a passage without any of the words has 0."""
         for block in blocks(check_questions(questions), len(self.snapshot)):
             scores = np.zeros((len(block), len(self.snapshot)), np.float32)
             for one, question in zip(scores, block, strict=True):
-                rows, values = self.snapshot.lexical(question)
+                rows, values = self.snapshot.lexical(self._widened(question))
                 one[rows] = values
             yield scores
+
+    def _widened(self, question: str) -> str:
+        return f"{question} {self._expand(question)}" if self._expand is not None else question
 
     def _best(self, question: str, k: int, mask: Mask | None) -> tuple[Rows, Scores]:
         """Search deeper until `k` passages pass the filter and none that ties with the last was cut off, or no more are found."""

@@ -16,7 +16,7 @@ from selfstudy.core.errors import BadInput, HomeError
 from selfstudy.core.files import Lock, make_folder, read_json, write_atomic, write_json
 from selfstudy.core.plugs import LLMS, resolve
 from selfstudy.core.ports import LLM, Reader
-from selfstudy.core.records import Answer, Hit, Message
+from selfstudy.core.records import Answer, Hit, Message, Term
 from selfstudy.core.run import Planned, Quiet, Reporter, Run, Stop
 from selfstudy.corpus.set_aside import SetAside
 from selfstudy.index.cached import Rankings
@@ -30,6 +30,7 @@ from selfstudy.recipes.adapt import Study
 from selfstudy.recipes.caches import rankings_of, vectors_of
 from selfstudy.recipes.decisions import Decisions
 from selfstudy.recipes.generator import GeneratorStudy, checked, folder_of
+from selfstudy.recipes.glossary import Expansion, Terms, expansion_of
 from selfstudy.recipes.history import Event, History
 from selfstudy.recipes.ingest import Added
 from selfstudy.recipes.ledger import Ledger
@@ -39,11 +40,12 @@ from selfstudy.recipes.reflected import Mode
 from selfstudy.recipes.rulings import Rulings
 from selfstudy.recipes.serving import Opening, Serving
 from selfstudy.recipes.settings import Settings
-from selfstudy.recipes.settle import settle
+from selfstudy.recipes.settle import settle, terms_of
 from selfstudy.recipes.system import Remembering, System, load_embedder, retrievers
 
 if TYPE_CHECKING:
     from selfstudy.evals.audit import Audit
+    from selfstudy.evals.intents import Intent
 
 
 class Engine:
@@ -68,7 +70,7 @@ class Engine:
         self._generators: dict[str, HF] = {}
         self._loading = threading.RLock()
         self._pointer = Pointer(home, store, settings, self._embedder, reporter)
-        self._opening = Opening(store, self._pointer.live, self._embedder, lambda: self._rankings, eager)
+        self._opening = Opening(store, self._pointer.live, self._embedder, lambda: self._rankings, self._expansion, eager)
 
     @classmethod
     def open(
@@ -112,6 +114,20 @@ class Engine:
             raise BadInput("No model is set that could judge.", "Name one: --set llm=openai:<model>, or leave --judge out.")
         critic = Judging(self.llm) if judge and self.llm is not None else None
         return audit(self.home, self.store.snapshot(), self.settings, embedder, self.set_aside(), critic)
+
+    def glossary(self, *, add: Sequence[tuple[str, str]] = (), strike: Sequence[str] = ()) -> list[Term]:
+        """Which names mean the same, as the documents explain it and people gave it; before that, terms are added and struck.
+
+        `add` are pairs of a name and what it means, `strike` names, or "name=means" for one meaning. Raises BadInput.
+        """
+        terms = Terms(self.home)
+        if not terms.there:
+            terms.found(terms_of(self.store.snapshot()) if self.settings.glossary.on else ())
+        for name, means in add:
+            terms.add(name, means)
+        for name in strike:
+            terms.strike(name)
+        return terms.all()
 
     def set_aside(self) -> list[SetAside]:
         """What could not be read, and why."""
@@ -298,6 +314,12 @@ class Engine:
         decisions.say("keep", keep)
         return decisions.sample(sample, writer, dropped, seed)
 
+    def intents(self) -> list[Intent]:
+        """What the questions of the last study want: groups that are asked alike, whatever they are about. Raises BadInput."""
+        from selfstudy.evals.intents import intents
+
+        return intents(Decisions(self.home).kept(), self._embedder(self.live.embedder))
+
     def inspect(
         self,
         candidate: str | None = None,
@@ -398,7 +420,10 @@ class Engine:
 
     def _retrievers(self, snapshot: Snapshot, system: System | None = None) -> dict[str, Any]:
         system = system or self.live
-        return retrievers(snapshot, self._embedder(system.embedder), system.weight)
+        return retrievers(snapshot, self._embedder(system.embedder), system.weight, expand=self._expansion())
+
+    def _expansion(self) -> Expansion | None:
+        return expansion_of(self.home, self.settings.glossary)
 
     @cached_property
     def _rankings(self) -> Rankings | None:

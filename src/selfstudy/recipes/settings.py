@@ -20,6 +20,7 @@ from selfstudy.evals.gate import Gate
 from selfstudy.models.api import Api, Budget
 from selfstudy.recipes.caches import Cache
 from selfstudy.recipes.generator import Tuning
+from selfstudy.recipes.glossary import Glossary
 from selfstudy.synth.modelled import Modelled
 from selfstudy.synth.negatives import Negatives
 from selfstudy.synth.questions import Questions
@@ -58,6 +59,7 @@ class Settings(BaseModel):
     versions: Versions = Field(default_factory=Versions)
     quality: Quality = Field(default_factory=Quality)
     contradictions: Contradictions = Field(default_factory=Contradictions)
+    glossary: Glossary = Field(default_factory=Glossary)
     modelled: Modelled = Field(default_factory=Modelled)
     questions: Questions = Field(default_factory=Questions)
     round_trip: RoundTrip = Field(default_factory=RoundTrip)
