@@ -1,6 +1,6 @@
 """The right clause within a contract: passages cut along sentences beside windows of equally many words, and scored by their sentences too.
 
-    python bench/clauses.py [--data ../shared/data] [--contracts 12] [--words 160]
+    python bench/clauses.py [--data ../shared/data] [--contracts 12] [--words 160] [--finer]
 
 Contracts are put together again out of the rows of cuad, and each question is asked within its contract, without the words that name it.
 A passage is right if it holds half of the labelled clause, or is itself half of it; so is a clause that a hit points at.
@@ -16,6 +16,7 @@ import re
 import tempfile
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -89,10 +90,14 @@ def standard(scores: NDArray[np.floating]) -> NDArray[np.float64]:
     return (scores - scores.mean()) / (scores.std() or 1.0)
 
 
-def ways(snapshot: Snapshot, embedder: Embedder, asked: Sequence[Asked]) -> dict[str, list[list[int]]]:
-    """For every way to score, the rows of each question's contract, best first."""
+def ways(snapshot: Snapshot, embedder: Embedder, asked: Sequence[Asked], finer: bool) -> dict[str, list[list[int]]]:
+    """For every way to score, the rows of each question's contract, best first; `finer`: by the sentences of passages, too."""
     passages = list(snapshot.passages)
-    inner = [(row, passage.text[start:end]) for row, passage in enumerate(passages) for start, end in pieces(passage.text, 420)]
+    inner = [
+        (row, passage.text[start:end])
+        for row, passage in enumerate(passages)
+        for start, end in (pieces(passage.text, 420) if finer else [])
+    ]
     matrix = embedder.embed([text for _, text in inner])
     owners = np.array([row for row, _ in inner])
     vectors = embedder.embed([question for question, _, _ in asked], "query")
@@ -100,24 +105,29 @@ def ways(snapshot: Snapshot, embedder: Embedder, asked: Sequence[Asked]) -> dict
     found: dict[str, list[list[int]]] = defaultdict(list)
     for (_, contract, _), vector, scores in zip(asked, vectors, hybrid._all([question for question, _, _ in asked]), strict=True):
         best = np.full(len(passages), -1.0)
-        np.maximum.at(best, owners, matrix @ vector)
-        words, meaning, finest = standard(scores.lexical), standard(scores.dense), standard(best)
+        words, meaning = standard(scores.lexical), standard(scores.dense)
+        scored = {"lexical": words, "dense": meaning, "hybrid": words + meaning}
+        if finer:
+            np.maximum.at(best, owners, matrix @ vector)
+            finest = standard(best)
+            scored["dense, best sentence"] = finest
+            scored["hybrid, half of meaning by the best sentence"] = words + (meaning + finest) / 2
+            scored["hybrid, meaning by the best sentence"] = words + finest
         held = snapshot.rows_of(contract)
-        for name, mixed in {
-            "lexical": words,
-            "dense": meaning,
-            "hybrid": words + meaning,
-            "dense, best sentence": finest,
-            "hybrid, half of meaning by the best sentence": words + (meaning + finest) / 2,
-            "hybrid, meaning by the best sentence": words + finest,
-        }.items():
+        for name, mixed in scored.items():
             found[name].append([int(row) for row in held[np.argsort(-mixed[held], kind="stable")]])
     return found
 
 
 def measured(
-    name: str, documents: Sequence[Document], asked: Sequence[Asked], cut: Callable[[Document], list[Passage]], embedder: Embedder
-) -> None:
+    name: str,
+    documents: Sequence[Document],
+    asked: Sequence[Asked],
+    cut: Callable[[Document], list[Passage]],
+    embedder: Embedder,
+    finer: bool,
+) -> NDArray[np.float64]:
+    """Print how every way does over this cut. Returns for each question whether hybrid search has the clause in the first five."""
     with tempfile.TemporaryDirectory() as folder:
         store = Store.open(Path(folder), create=True)
         with store.writing() as writer:
@@ -125,7 +135,7 @@ def measured(
         snapshot = store.snapshot()
         texts = [passage.text for passage in snapshot.passages]
         print(f"\n{name}: {len(texts)} passages of {np.mean([len(text.split()) for text in texts]):.0f} words", flush=True)
-        ranked = ways(snapshot, embedder, asked)
+        ranked = ways(snapshot, embedder, asked, finer)
         first: dict[str, NDArray[np.float64]] = {}
         for way, rankings in ranked.items():
             ranks = [rank_of(snapshot, rows, contract, clauses) for rows, (_, contract, clauses) in zip(rankings, asked, strict=True)]
@@ -139,6 +149,7 @@ def measured(
             )
         for how, by in (("words", None), ("words and meaning", embedder)):
             print(f"  clause pointed at in the first five by {how:<28} {pointed(snapshot, ranked['hybrid'], asked, by)}", flush=True)
+        return first["hybrid"]
 
 
 def rank_of(snapshot: Snapshot, rows: Sequence[int], contract: str, clauses: Sequence[Span]) -> int:
@@ -168,6 +179,7 @@ def main() -> None:
     parser.add_argument("--contracts", type=int, default=12)
     parser.add_argument("--words", type=int, nargs="+", default=[160])
     parser.add_argument("--cache", type=Path, default=Path(tempfile.gettempdir()) / "selfstudy-clauses", help="vectors are kept here")
+    parser.add_argument("--finer", action="store_true", help="score passages by their best sentences, too: many more vectors")
     given = parser.parse_args()
     given.cache.mkdir(parents=True, exist_ok=True)
     embedder = Remembering(load_embedder("minilm:all-MiniLM-L6-v2", given.cache), vectors_of(given.cache, Cache()))
@@ -176,14 +188,15 @@ def main() -> None:
     for words in given.words:
         cut = [chunk(document, Chunk(words=words)) for document in documents]
         equal = round(float(np.mean([len(passage.text.split()) for passages in cut for passage in passages])))
-        measured(
-            f"along sentences, {words} at most",
-            documents,
-            asked,
-            lambda document, words=words: chunk(document, Chunk(words=words)),
-            embedder,
+        along, across = (
+            measured(name, documents, asked, how, embedder, given.finer)
+            for name, how in (
+                (f"along sentences, {words} at most", partial(chunk, cfg=Chunk(words=words))),
+                (f"windows of {equal}", partial(windows, words=equal)),
+            )
         )
-        measured(f"windows of {equal}", documents, asked, lambda document, equal=equal: windows(document, equal), embedder)
+        change = compare(across, along)
+        print(f"along sentences minus windows, hit@5 of hybrid: {change.value:+.3f} [{change.low:+.3f}, {change.high:+.3f}]", flush=True)
 
 
 if __name__ == "__main__":

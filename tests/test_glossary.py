@@ -36,6 +36,7 @@ NOTHING = [
     "The rent (EUR 300) is due. The Seller (the Company) signs.",
     "He signed the Treaty of Rome, also EC Treaty, and so on.",
     "Members of the board (DGCX) met.",
+    "The vibration was strongly damped (VTRD) here.",
     "张三（以下简称被告）与李四",
     "因此，又称唐古忒的地方",
 ]

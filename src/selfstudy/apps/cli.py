@@ -24,6 +24,7 @@ from selfstudy.core.errors import BadConfig, BadInput, SelfstudyError, Stopped
 if TYPE_CHECKING:
     from selfstudy.core.records import Message
     from selfstudy.recipes.engine import Engine
+    from selfstudy.recipes.ingest import Added
 
 app = typer.Typer(
     name="selfstudy",
@@ -79,12 +80,16 @@ def add(
     context: typer.Context,
     paths: Annotated[list[Path], typer.Argument(help="Files, folders, or a BEIR corpus.jsonl.")],
     sync: Annotated[bool, typer.Option("--sync", help="Remove the documents whose files are gone.")] = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Go on, with --sync, whenever files change; Ctrl-C ends it.")] = False,
     json: Json = False,
 ) -> None:
     """Read documents; only what is new or changed is read again."""
+
+    def told(added: Added) -> None:
+        output.show_json(added.json()) if json else output.show(tables.added(added.json()))
+
     with context.obj.engine(create=True) as engine:
-        result = engine.add(paths, sync=sync).json()
-    output.show_json(result) if json else output.show(tables.added(result))
+        engine.watch(paths, told) if watch else told(engine.add(paths, sync=sync))
 
 
 @app.command(epilog="Example: selfstudy remove manual/old.md")

@@ -12,6 +12,8 @@ from selfstudy.index.ranking import Scores, blocks, hits
 from selfstudy.index.snapshot import Mask, Rows, Snapshot
 
 _DEEPER = 8
+_ADDED = 0.2
+"""Weight of added words: with as much as the question's own, passages that explain a term come before those that use it."""
 
 
 class Lexical:
@@ -30,25 +32,35 @@ class Lexical:
         """The best `k` passages for each question, best first; fewer where fewer hold any of its words. Raises BadInput."""
         texts, k = check_questions(questions), min(check_k(k), len(self.snapshot))
         mask = self.snapshot.mask(where)
-        return [hits(self.snapshot, *self._best(text, k, mask), by=self.name) for text in map(self._widened, texts)]
+        return [hits(self.snapshot, *self._best(text, k, mask), by=self.name) for text in texts]
 
     def scores(self, questions: Sequence[str]) -> Iterator[Scores]:
         """For blocks of the questions in turn, (questions, passages) BM25 scores; a passage without any of the words has 0."""
         for block in blocks(check_questions(questions), len(self.snapshot)):
             scores = np.zeros((len(block), len(self.snapshot)), np.float32)
             for one, question in zip(scores, block, strict=True):
-                rows, values = self.snapshot.lexical(self._widened(question))
+                rows, values = self._found(question)
                 one[rows] = values
             yield scores
 
-    def _widened(self, question: str) -> str:
-        return f"{question} {self._expand(question)}" if self._expand is not None else question
+    def _found(self, question: str, limit: int | None = None) -> tuple[Rows, Scores]:
+        """As `Snapshot.lexical`, of the question and, at a part of their weight, of the words that are added to it."""
+        added = self._expand(question) if self._expand is not None else ""
+        if not added:
+            return self.snapshot.lexical(question, limit)
+        total = np.zeros(len(self.snapshot), np.float32)
+        for text, weight in ((question, 1.0), (added, _ADDED)):
+            rows, scores = self.snapshot.lexical(text)
+            total[rows] += weight * scores
+        rows = np.flatnonzero(total)
+        order = np.lexsort((rows, -total[rows]))[:limit]
+        return rows[order], total[rows[order]]
 
     def _best(self, question: str, k: int, mask: Mask | None) -> tuple[Rows, Scores]:
         """Search deeper until `k` passages pass the filter and none that ties with the last was cut off, or no more are found."""
         limit = k + 16 if mask is None else 4 * k + 256
         while True:
-            rows, scores = self.snapshot.lexical(question, limit)
+            rows, scores = self._found(question, limit)
             exhausted = len(rows) < limit
             whole = np.ones(len(rows), bool) if exhausted else scores > scores[-1]
             if mask is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -42,6 +42,7 @@ from selfstudy.recipes.serving import Opening, Serving
 from selfstudy.recipes.settings import Settings
 from selfstudy.recipes.settle import settle, terms_of
 from selfstudy.recipes.system import Remembering, System, load_embedder, retrievers
+from selfstudy.recipes.watching import EVERY, watch
 
 if TYPE_CHECKING:
     from selfstudy.evals.audit import Audit
@@ -90,6 +91,10 @@ class Engine:
     def add(self, paths: Sequence[Path], *, sync: bool = False) -> Added:
         """Read files and folders into the index; only what is new or changed is read again. With `sync`, what is gone is removed."""
         return ingest.add(self.store, self.settings, self._embedder(self.live.embedder), paths, sync, self._reporter)
+
+    def watch(self, paths: Sequence[Path], told: Callable[[Added], None], every: float = EVERY) -> None:
+        """`add` with `sync` now and after every change in `paths`, until a KeyboardInterrupt; `told` gets what each did."""
+        watch(lambda: self.add(paths, sync=True), paths, told, every)
 
     def remove(self, documents: Sequence[str]) -> Added:
         """Take documents out of the index. Raises BadInput for an id that is not there."""

@@ -15,6 +15,7 @@ from selfstudy.corpus.contradictions import Contradictions
 from selfstudy.corpus.parse import Parse
 from selfstudy.corpus.quality import Quality
 from selfstudy.corpus.redact import Kind
+from selfstudy.corpus.topics import Topics
 from selfstudy.corpus.versions import Versions
 from selfstudy.evals.gate import Gate
 from selfstudy.models.api import Api, Budget
@@ -55,6 +56,7 @@ class Settings(BaseModel):
         description='what is replaced before anything is stored or sent: "email", "phone", "id" (persons, accounts, cards), "key"',
     )
     chunk: Chunk = Field(default_factory=Chunk)
+    topics: Topics = Field(default_factory=Topics)
     boilerplate: Boilerplate = Field(default_factory=Boilerplate)
     versions: Versions = Field(default_factory=Versions)
     quality: Quality = Field(default_factory=Quality)
