@@ -20,7 +20,8 @@ def watch(add: Callable[[], Added], paths: Sequence[Path], told: Callable[[Added
     `told` gets what each of them did. While another process writes to the home it waits. Ends by KeyboardInterrupt alone, or by what `add`
     raises: Stopped, BadInput where a path itself is gone.
     """
-    done = before = None
+    done: dict[str, tuple[int, int]] | None = None
+    before: dict[str, tuple[int, int]] | None = None
     while True:
         now = glance(paths)
         if now != done and (done is None or now == before):
