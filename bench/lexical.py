@@ -1,7 +1,8 @@
 """MRR@10 of the store's full text search: against bm25s on English sets, and of ways to segment Chinese.
 
-    python bench/lexical.py [--data ../shared/data] [--english policyqa cranfield ...] [--chinese cjrc_zh_legal ...]
+    python bench/lexical.py [--data ../shared/data] [--english policyqa cranfield ...] [--chinese cjrc_zh_legal ...] [--expand pubmedqa ...]
 
+With --expand sets are searched with and without the glossary that they explain themselves, by the questions that it widens.
 Every set is searched whole, a document as one passage, by every question that has words and a relevant document; a miss counts 0.
 """
 
@@ -22,9 +23,11 @@ from typing import Any
 import numpy as np
 
 from selfstudy.core.records import Document, Passage, Place, passage_id
+from selfstudy.corpus.glossary import mined
 from selfstudy.index.analyze import TOKENIZER
 from selfstudy.index.lexical import Lexical
 from selfstudy.index.store import Store
+from selfstudy.recipes.glossary import Expansion
 
 CJK = re.compile("[㐀-䶿一-鿿豈-﫿぀-ヿ가-힯]+")
 Ranking = list[str]
@@ -59,14 +62,14 @@ class Set:
         return total / len(self.questions)
 
 
-def ours(data: Set, folder: Path) -> Callable[[str], Ranking]:
+def ours(data: Set, folder: Path, expand: Callable[[str], str] | None = None) -> Callable[[str], Ranking]:
     store = Store.open(folder, create=True)
     with store.writing() as writer:
         for id, title, text in zip(data.ids, data.titles, data.texts, strict=True):
             passage = Passage(passage_id(title, text), title, text, (Place(id, 0, len(text)),))
             writer.put([(Document(id, text, title), [passage], None)])
         writer.commit()
-    retriever = Lexical(store.snapshot())
+    retriever = Lexical(store.snapshot(), expand)
     return lambda question: [place.document for hit in retriever.search([question], 10)[0] for place in hit.passage.places]
 
 
@@ -142,12 +145,29 @@ def chinese(data: Set, folder: Path) -> Iterator[tuple[str, Callable[[str], Rank
     yield "jieba", lance(data, folder / "jieba", jieba_words)
 
 
+def expanded(data: Set, folder: Path) -> None:
+    """MRR@10 of the questions that the glossary of the set itself widens, as they are asked and widened."""
+    terms = mined(data.texts)
+    expand = Expansion(terms)
+    data.questions = {id: question for id, question in data.questions.items() if expand(question)}
+    print(f"  {len(terms)} terms widen {len(data.questions)} of them", flush=True)
+    if data.questions:
+        told = (data.mrr(ours(data, folder / name, how)) for name, how in (("as asked", None), ("widened", expand)))
+        print("  MRR@10 {:.4f} -> {:.4f}".format(*told), flush=True)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--english", nargs="*", default=["policyqa", "cranfield", "emanual_tv", "clapnq"])
     parser.add_argument("--chinese", nargs="*", default=["cjrc_zh_legal", "cmrc2018", "drcd"])
+    parser.add_argument("--expand", nargs="*", default=[])
     chosen = parser.parse_args()
+    for name in chosen.expand:
+        data = Set(chosen.data / name)
+        print(f"\n{name}: {len(data.ids)} passages, {len(data.questions)} questions", flush=True)
+        with tempfile.TemporaryDirectory() as folder:
+            expanded(data, Path(folder))
     os.environ.setdefault("LANCE_LOG", "error")
     for names, ways in ((chosen.english, english), (chosen.chinese, chinese)):
         for name in names:

@@ -20,7 +20,7 @@ from selfstudy.core.records import Answer, Citation, Hit, Passage, Place
 
 SOURCE = Path(__file__).parent.parent / "src"
 Run = Callable[..., tuple[int, str, str]]
-VERBS = ("add", "remove", "audit", "search", "ask", "adapt", "evaluate", "inspect", "status", "history", "promote", "rollback")
+VERBS = ("add", "remove", "audit", "glossary", "search", "ask", "adapt", "evaluate", "inspect", "status", "history", "promote", "rollback")
 
 
 def test_help_needs_no_heavy_library() -> None:

@@ -72,9 +72,10 @@ class Read:
 
 
 def read(
-    questions: Sequence[str], hits: Sequence[Sequence[Hit]], embedder: Embedder, cfg: Extract, reader: Reader | None = None
+    questions: Sequence[str], hits: Sequence[Sequence[Hit]], embedder: Embedder | None, cfg: Extract, reader: Reader | None = None
 ) -> list[Read]:
-    """One Read for each question. All texts are embedded in one batch, each once, passages as they are indexed.
+    """One Read for each question. All texts are embedded in one batch, each once, passages as they are indexed; without an `embedder`
+    only words are compared.
 
     `reader` reads the first passages of what is not Chinese, and its probability that a passage answers counts for the sentence where the
     answer stands. Its spans are those of `Passage.text`.
@@ -83,7 +84,7 @@ def read(
     """
     hits = [_distinct(found) for found in hits]
     cut = [_cut(found, cfg) for found in hits]
-    by_meaning = [cfg.cjk_meaning or not is_cjk_text(question) for question in questions]
+    by_meaning = [embedder is not None and (cfg.cjk_meaning or not is_cjk_text(question)) for question in questions]
     cosines = _cosines(questions, hits, cut, by_meaning, embedder, cfg)
     readings = _readings(questions, hits, reader, cfg)
     return [_read(*each, cfg) for each in zip(questions, hits, cut, cosines, readings, strict=True)]
@@ -160,7 +161,7 @@ def _cosines(
     hits: Sequence[Sequence[Hit]],
     cut: Sequence[Sequence[tuple[int, int, int]]],
     by_meaning: Sequence[bool],
-    embedder: Embedder,
+    embedder: Embedder | None,
     cfg: Extract,
 ) -> list[tuple[list[float], list[float]]]:
     """For each question the cosines of its first hits and of its sentences, nan where meaning is not compared."""
@@ -172,7 +173,7 @@ def _cosines(
                 texts.setdefault(hit.passage.indexed, len(texts))
             for at, start, end in spans:
                 texts.setdefault(found[at].passage.text[start:end], len(texts))
-    if asked and texts:
+    if embedder is not None and asked and texts:
         of_question = dict(zip(asked, embedder.embed(asked, "query"), strict=True))
         vectors = embedder.embed(list(texts), "passage")
     told = []

@@ -24,6 +24,7 @@ from selfstudy.core.errors import BadConfig, BadInput, SelfstudyError, Stopped
 if TYPE_CHECKING:
     from selfstudy.core.records import Message
     from selfstudy.recipes.engine import Engine
+    from selfstudy.recipes.ingest import Added
 
 app = typer.Typer(
     name="selfstudy",
@@ -38,6 +39,7 @@ app.add_typer(serving.keys_app, name="keys")
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
 Superseded = Annotated[bool, typer.Option("--superseded", help="Outdated versions of documents too, which are left out otherwise.")]
+Around = Annotated[bool, typer.Option("--around", help="The section that each quote stands in, too.")]
 Where = Annotated[str | None, typer.Option(help="Only documents that match, like \"site = 'x' and updated > '2024-01-01'\".")]
 
 
@@ -78,12 +80,16 @@ def add(
     context: typer.Context,
     paths: Annotated[list[Path], typer.Argument(help="Files, folders, or a BEIR corpus.jsonl.")],
     sync: Annotated[bool, typer.Option("--sync", help="Remove the documents whose files are gone.")] = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Go on, with --sync, whenever files change; Ctrl-C ends it.")] = False,
     json: Json = False,
 ) -> None:
     """Read documents; only what is new or changed is read again."""
+
+    def told(added: Added) -> None:
+        output.show_json(added.json()) if json else output.show(tables.added(added.json()))
+
     with context.obj.engine(create=True) as engine:
-        result = engine.add(paths, sync=sync).json()
-    output.show_json(result) if json else output.show(tables.added(result))
+        engine.watch(paths, told) if watch else told(engine.add(paths, sync=sync))
 
 
 @app.command(epilog="Example: selfstudy remove manual/old.md")
@@ -116,6 +122,22 @@ def audit(
         output.show(tables.audit(result), f"\nReport: {context.obj.home / result['report']}")
 
 
+@app.command(epilog="Example: selfstudy glossary --add MI='myocardial infarction' --strike PT")
+def glossary(
+    context: typer.Context,
+    add: Annotated[list[str] | None, typer.Option(metavar="NAME=MEANS", help="Two names of one thing; may be repeated.")] = None,
+    strike: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="Wrong, or NAME=MEANS for one of several meanings; stays struck.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Abbreviations, aliases and translations that the documents explain; they stand in glossary.tsv of the home, to be edited too."""
+    pairs = [(name, means) for name, _, means in (given.partition("=") for given in add or ())]
+    with context.obj.engine() as engine:
+        result = [term.json() for term in engine.glossary(add=pairs, strike=strike or ())]
+    output.show_json(result) if json else output.show(tables.glossary(result))
+
+
 @app.command(epilog="Example: selfstudy search 'how to reset' -k 5 --where \"site = 'x'\"")
 def search(
     context: typer.Context,
@@ -124,11 +146,12 @@ def search(
     by: Annotated[Literal["lexical", "dense", "hybrid"], typer.Option(help="By words, by meaning, or by both.")] = "hybrid",
     where: Where = None,
     superseded: Superseded = False,
+    around: Around = False,
     json: Json = False,
 ) -> None:
-    """Find passages."""
+    """Find passages, and where in them the sentence or clause stands that says most about the question."""
     with context.obj.engine() as engine:
-        found = engine.search(question, k=k, by=by, where=where, superseded=superseded)
+        found = engine.search(question, k=k, by=by, where=where, superseded=superseded, exact=True, around=around)
     output.show_json([hit.json() for hit in found]) if json else output.show(tables.hits(found, question))
 
 
@@ -138,6 +161,7 @@ def ask(
     question: Annotated[str, typer.Argument(help="A question.")],
     where: Where = None,
     superseded: Superseded = False,
+    around: Around = False,
     mode: Annotated[
         Literal["plain", "reflective", "always", "never"] | None,
         typer.Option(help="reflective: sentence by sentence, each judged beside its passage, searching where needed; always; never."),
@@ -152,7 +176,9 @@ def ask(
     """Answer with citations to exact spans, or say that the documents do not hold the answer."""
     turns = read_turns(conversation) if conversation is not None else []
     with context.obj.engine() as engine:
-        answer = engine.ask(question, where=where, superseded=superseded, mode=mode, choices=choice or (), conversation=turns)
+        answer = engine.ask(
+            question, where=where, superseded=superseded, mode=mode, choices=choice or (), conversation=turns, around=around
+        )
     if json:
         output.show_json(answer.json())
     else:
@@ -219,9 +245,17 @@ def questions(
     strike: Annotated[list[str] | None, typer.Option(metavar="ID", help="Leave this one out from now on; may be repeated.")] = None,
     keep: Annotated[list[str] | None, typer.Option(metavar="ID", help="Keep this one whatever the round trip says.")] = None,
     seed: Annotated[int, typer.Option(help="Another number shows others.")] = 0,
+    intents: Annotated[
+        bool, typer.Option("--intents", help="What they want: groups that are asked alike, with their telling words.")
+    ] = False,
     json: Json = False,
 ) -> None:
     """Read the questions that were written, strike bad ones, keep good ones."""
+    if intents:
+        with context.obj.engine() as engine:
+            grouped = [intent.json() for intent in engine.intents()]
+        output.show_json(grouped) if json else output.show(tables.intents(grouped))
+        return
     with context.obj.engine() as engine:
         result = engine.questions(sample, writer=writer, dropped=dropped, seed=seed, strike=strike or (), keep=keep or ())
     output.show_json(result) if json else output.show(tables.questions(result))

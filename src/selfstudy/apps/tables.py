@@ -11,15 +11,15 @@ from rich.table import Table
 from rich.text import Text
 
 from selfstudy.apps.progress import duration
-from selfstudy.apps.snippet import emphasised, plain, snippet
-from selfstudy.core.records import Answer, Hit
+from selfstudy.apps.snippet import LENGTH, emphasised, plain, snippet
+from selfstudy.core.records import Answer, Citation, Hit
 
 SHOWN = 20
 """How many of a long list are shown; --json gives all of them."""
 
 
 def hits(found: Sequence[Hit], question: str) -> RenderableType:
-    """The hits of a search: rank, score, title path, sources, and the stretch that holds the question's words."""
+    """The hits of a search: rank, score, title path, sources, where in them, and the clause that says most, in its section if asked."""
     if not found:
         return Text("Nothing found.")
     parts: list[RenderableType] = []
@@ -28,7 +28,7 @@ def hits(found: Sequence[Hit], question: str) -> RenderableType:
         parts += [
             head,
             Padding(Text.assemble((_sources(hit), "cyan"), _outdated(hit.superseded_by)), (0, 0, 0, 5), expand=False),
-            Padding(snippet(hit.passage.text, question), (0, 0, 0, 5), expand=False),
+            Padding(_said(hit, question), (0, 0, 0, 5), expand=False),
             Text(),
         ]
     return Group(*parts)
@@ -39,8 +39,7 @@ def answer(given: Answer) -> RenderableType:
     parts: list[RenderableType] = [Text(plain(given.short), style="bold green"), Text()] if given.short else []
     parts += [Text(plain(given.text), style="bold" if not given.abstained else ""), Text()]
     for citation in given.citations:
-        place = f", {plain(citation.where)}" if citation.where else ""
-        where = f"{plain(citation.source or citation.document)}{place}, characters {citation.start}-{citation.end}"
+        where = f"{plain(citation.source or citation.document)}{_place(citation)}"
         parts.append(
             Text.assemble(
                 (f"[{citation.number}] ", "bold"),
@@ -50,7 +49,7 @@ def answer(given: Answer) -> RenderableType:
                 _outdated(citation.superseded_by),
             )
         )
-        parts += [Padding(emphasised(plain(citation.quote), given.question), (0, 0, 0, 4), expand=False), Text()]
+        parts += [Padding(_quote(citation, given.question), (0, 0, 0, 4), expand=False), Text()]
     parts.append(Text(f"Confidence {given.confidence:.2f}", style="dim"))
     return Group(*parts)
 
@@ -127,6 +126,16 @@ def _quoted(document: str, text: str) -> str:
     return f"{plain(document)}: {plain(text)[:100]}" if text else plain(document)
 
 
+def glossary(rows: Sequence[Mapping[str, Any]]) -> RenderableType:
+    """Terms with what they mean, how that is known, and in how many passages it is said."""
+    if not rows:
+        return Text("The documents explain no terms; `selfstudy glossary --add NAME=MEANS` notes one.")
+    table = _table("name", "means", "kind", ">passages", "")
+    for row in rows:
+        table.add_row(plain(row["name"]), plain(row["means"]), row["kind"], str(row["seen"]), "struck" if row["struck"] else "")
+    return table
+
+
 def plan(rows: Sequence[Mapping[str, Any]]) -> RenderableType:
     """The stages of a run that has not begun: what is kept, what would run or go on, and how long that may take."""
     states = {"kept": "kept", "run": "would run", "resume": "would go on"}
@@ -159,6 +168,16 @@ def questions(rows: Sequence[Mapping[str, Any]]) -> RenderableType:
         note = row["said"] or row["dropped"]
         table.add_row(row["id"][:8], plain(row["question"]), plain(answers[:80]), row["kind"], row["writer"], row["split"] or "", note)
     return Group(table, Text("Strike one with --strike ID, keep one that was dropped with --keep ID; the next adapt respects it."))
+
+
+def intents(rows: Sequence[Mapping[str, Any]]) -> RenderableType:
+    """Groups of questions that want the same: telling words, how many, and the most typical ones."""
+    if not rows:
+        return Text("There are too few questions to group.")
+    table = _table("telling words", ">questions", "for example")
+    for row in rows:
+        table.add_row(Text(plain(" ".join(row["words"])), style="bold"), str(row["questions"]), plain(" / ".join(row["examples"][:2])))
+    return table
 
 
 def evaluation(result: Mapping[str, Any]) -> RenderableType:
@@ -345,7 +364,28 @@ def _spaced(parts: Sequence[RenderableType]) -> list[RenderableType]:
 
 def _sources(hit: Hit) -> str:
     documents = list(dict.fromkeys(plain(place.document) for place in hit.passage.places))
+    if hit.best is not None:
+        documents[0] += _place(hit.best)
     return ", ".join(documents[:3]) + (f" and {len(documents) - 3} more" if len(documents) > 3 else "")
+
+
+def _place(citation: Citation) -> str:
+    """Where in its document a citation stands, to be put after the document's name."""
+    where = f", {plain(citation.where)}" if citation.where else ""
+    return f"{where}, characters {citation.start}-{citation.end}"
+
+
+def _said(hit: Hit, question: str) -> Text:
+    if hit.best is None:
+        return snippet(hit.passage.text, question)
+    return _quote(hit.best, question) if hit.best.around else snippet(hit.best.quote, question, 2 * LENGTH)
+
+
+def _quote(citation: Citation, question: str) -> Text:
+    """The quote with the question's words emphasised; in its section, where that is shown."""
+    quote = emphasised(plain(citation.quote), question)
+    before, found, after = plain(citation.around).partition(plain(citation.quote))
+    return Text.assemble((before, "dim"), quote, (after, "dim")) if found else quote
 
 
 def _outdated(by: str | None) -> tuple[str, str]:

@@ -123,13 +123,15 @@ def passage_id(title: str, text: str) -> str:
 class Hit(Record):
     """A passage that a retriever found. `by` names the retriever; a score compares only within one answer of one retriever.
 
-    `superseded_by` is the document that took the place of the passage's, where it stands in no current one.
+    `superseded_by` is the document that took the place of the passage's, where it stands in no current one. `best` cites the sentence or
+    clause of it that says most about what was asked, where that was looked for; its number is the hit's rank.
     """
 
     passage: Passage
     score: float
     by: str
     superseded_by: str | None = None
+    best: Citation | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +155,21 @@ class Example(Record):
 
 
 @dataclass(frozen=True, slots=True)
+class Term(Record):
+    """Two names of one thing: `name`, the shorter or less telling one, and what it `means`.
+
+    `kind` says how that is known: abbreviation, alias, translation, or given (by a person). `seen` counts the passages that say so; a
+    person `struck` what is wrong.
+    """
+
+    name: str
+    means: str
+    kind: str = "given"
+    seen: int = 0
+    struck: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Reading(Record):
     """What reading a text for a question told: the likeliest answer `text[start:end]`, the probability that the text answers at all, and
     that it is about what is asked.
@@ -168,7 +185,8 @@ class Reading(Record):
 class Citation(Record):
     """The proof of a sentence: `quote` is `Document.text[start:end]` of the named document, whose place `superseded_by` took, if any.
 
-    `where` says where a person finds it there: "p. 12", "slide 3", "Prices, row 17", "14:03, Anna", or the headings above it.
+    `where` says where a person finds it there: "p. 12", "slide 3", "Prices, row 17", "14:03, Anna", or the headings above it. `around` is
+    the text of the section that it stands in, where that was asked for.
     """
 
     number: int
@@ -181,6 +199,7 @@ class Citation(Record):
     quote: str
     where: str = ""
     superseded_by: str | None = None
+    around: str = ""
 
 
 @dataclass(frozen=True, slots=True)

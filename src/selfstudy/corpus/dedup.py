@@ -11,6 +11,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from selfstudy.core.hanzi import simplified
 from selfstudy.core.records import Passage
 from selfstudy.core.text import STOP_WORDS, tokens
 
@@ -44,8 +45,8 @@ _THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
 def signature(text: str) -> Signature:
     """(128,) uint32: the MinHash of `text` (Broder 1997) over shingles of three tokens, a token being a word or one CJK character.
 
-    The share of equal places in two signatures estimates the Jaccard similarity of the two texts' shingles, to about .03. Case and width
-    are folded. The same on every machine.
+    The share of equal places in two signatures estimates the Jaccard similarity of the two texts' shingles, to about .03. Case, width and
+    traditional characters are folded. The same on every machine.
     """
     hashes = np.array([_hash(token) for token in tokens(_folded(text))] or [_hash(text.strip())], dtype=np.uint64)
     while len(hashes) < 3:
@@ -129,7 +130,7 @@ def facts_of(text: str) -> Facts:
 
 
 def _folded(text: str) -> str:
-    return text.lower() if text.isascii() else unicodedata.normalize("NFKC", text).lower()
+    return text.lower() if text.isascii() else simplified(unicodedata.normalize("NFKC", text)).lower()
 
 
 @lru_cache(maxsize=1 << 18)

@@ -2,8 +2,8 @@
 
 The store's tokenizer splits at spaces and signs, lowers, folds accents, drops English stop words and stems. Chinese has no spaces, so we
 set them: runs of CJK characters become overlapping pairs, a number or Latin word beside them pairs with its neighbour ("800元" gives
-"800", "800元"), and function characters part the runs. Passages and questions go through the same function. Other ways of segmenting
-were measured by `bench/lexical.py`.
+"800", "800元"), traditional characters count as simplified ones, and function characters part the runs. Passages and questions go
+through the same function. Other ways of segmenting were measured by `bench/lexical.py`.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import re
 import unicodedata
 from itertools import pairwise
 
+from selfstudy.core.hanzi import simplified
 from selfstudy.core.text import CJK_FUNCTION, is_cjk
 
 TOKENIZER = {
@@ -46,7 +47,7 @@ def body(text: str) -> str:
     folded = unicodedata.normalize("NFKC", text)
     if not _RUN.search(folded):
         return folded
-    return _RUN.sub(_pairs, _FUNCTION.sub(" ", folded))
+    return _RUN.sub(_pairs, _FUNCTION.sub(" ", simplified(folded)))
 
 
 def _pairs(run: re.Match[str]) -> str:

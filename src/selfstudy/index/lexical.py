@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
@@ -12,18 +12,21 @@ from selfstudy.index.ranking import Scores, blocks, hits
 from selfstudy.index.snapshot import Mask, Rows, Snapshot
 
 _DEEPER = 8
+_ADDED = 0.2
+"""Weight of added words: with as much as the question's own, passages that explain a term come before those that use it."""
 
 
 class Lexical:
     """BM25 (k1 = 1.2, b = .75) with English stemming and stop words; Chinese as `analyze.body` spaces it.
 
-    Only passages that hold a word of the question are hits.
+    Only passages that hold a word of the question are hits; where `expand` is given, or one of the words that it adds to the question.
     """
 
     name = "lexical"
 
-    def __init__(self, snapshot: Snapshot) -> None:
+    def __init__(self, snapshot: Snapshot, expand: Callable[[str], str] | None = None) -> None:
         self.snapshot = snapshot
+        self._expand = expand
 
     def search(self, questions: Sequence[str], k: int, where: str | None = None) -> list[list[Hit]]:
         """The best `k` passages for each question, best first; fewer where fewer hold any of its words. Raises BadInput."""
@@ -36,15 +39,28 @@ class Lexical:
         for block in blocks(check_questions(questions), len(self.snapshot)):
             scores = np.zeros((len(block), len(self.snapshot)), np.float32)
             for one, question in zip(scores, block, strict=True):
-                rows, values = self.snapshot.lexical(question)
+                rows, values = self._found(question)
                 one[rows] = values
             yield scores
+
+    def _found(self, question: str, limit: int | None = None) -> tuple[Rows, Scores]:
+        """As `Snapshot.lexical`, of the question and, at a part of their weight, of the words that are added to it."""
+        added = self._expand(question) if self._expand is not None else ""
+        if not added:
+            return self.snapshot.lexical(question, limit)
+        total = np.zeros(len(self.snapshot), np.float32)
+        for text, weight in ((question, 1.0), (added, _ADDED)):
+            rows, scores = self.snapshot.lexical(text)
+            total[rows] += weight * scores
+        rows = np.flatnonzero(total)
+        order = np.lexsort((rows, -total[rows]))[:limit]
+        return rows[order], total[rows[order]]
 
     def _best(self, question: str, k: int, mask: Mask | None) -> tuple[Rows, Scores]:
         """Search deeper until `k` passages pass the filter and none that ties with the last was cut off, or no more are found."""
         limit = k + 16 if mask is None else 4 * k + 256
         while True:
-            rows, scores = self.snapshot.lexical(question, limit)
+            rows, scores = self._found(question, limit)
             exhausted = len(rows) < limit
             whole = np.ones(len(rows), bool) if exhausted else scores > scores[-1]
             if mask is not None:

@@ -28,6 +28,7 @@ from selfstudy.recipes.caches import vectors_of
 from selfstudy.recipes.calibrate import calibration
 from selfstudy.recipes.decisions import Decisions
 from selfstudy.recipes.evaluate import own_ranks
+from selfstudy.recipes.glossary import Terms
 from selfstudy.recipes.outcome import Outcome
 from selfstudy.recipes.page import page_of
 from selfstudy.recipes.rulings import Rulings
@@ -37,7 +38,7 @@ from selfstudy.recipes.system import Remembering, System, retrievers
 from selfstudy.synth.modelled import PROMPTS, cost_of, modelled
 from selfstudy.synth.negatives import negatives
 from selfstudy.synth.prompting import prompt
-from selfstudy.synth.questions import questions
+from selfstudy.synth.questions import GLOSSARY, questions
 from selfstudy.synth.round_trip import round_trip
 from selfstudy.train.embedder import average, joined, nearer
 from selfstudy.train.embedder import embedder as train_embedder
@@ -214,9 +215,9 @@ class Study:
 
     @cached_property
     def asked(self) -> Artifact:
-        return self.run.stage(
-            questions, self.settings.questions, self.corpus, self.modelled, self.decisions.said("strike"), self.decisions.said("keep")
-        )
+        said = self.decisions.said("strike"), self.decisions.said("keep")
+        terms = (Terms(self.home).used,) if GLOSSARY in self.settings.questions.writers else ()
+        return self.run.stage(questions, self.settings.questions, self.corpus, self.modelled, *said, *terms)
 
     @cached_property
     def base_retrievers(self) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from selfstudy.core.errors import BadInput
 from selfstudy.core.ports import LLM, Judge, Reader
 from selfstudy.core.records import Answer, Citation, Hit, Message
+from selfstudy.corpus.surroundings import surroundings
 from selfstudy.index.filters import parse
 from selfstudy.index.fold import fold
 from selfstudy.index.snapshot import ANY, Snapshot
@@ -18,13 +19,21 @@ from selfstudy.recipes.settings import Settings
 WAYS = ("lexical", "dense", "hybrid")
 
 
-def search(now: Serving, question: str, k: int, by: str, where: str | None, superseded: bool) -> list[Hit]:
+def search(
+    now: Serving, settings: Settings, question: str, k: int, by: str, where: str | None, superseded: bool, exact: bool, around: bool
+) -> list[Hit]:
     """As `Engine.search`."""
     if by not in WAYS:
         raise BadInput(f"by is {by!r}; it is one of {', '.join(WAYS)}.", "Use hybrid if in doubt.")
     most, where = k + 20 if isinstance(k, int) and k > 0 else k, _let_through(where, superseded, now.snapshot)
-    found = now.retrievers[by].search([question], most, where)[0]
-    return [_dated(now.snapshot, hit) for hit in fold(found, k)]
+    found = [_dated(now.snapshot, hit) for hit in fold(now.retrievers[by].search([question], most, where)[0], k)]
+    if not (exact or around):
+        return found
+    from selfstudy.answer.locating import located
+
+    best = located(question, found, None if by == "lexical" else now.embedder, settings.extract)
+    placed = iter(list(_placed(now.snapshot, [one for one in best if one is not None], around)))
+    return [hit if one is None else replace(hit, best=next(placed)) for hit, one in zip(found, best, strict=True)]
 
 
 def ask(
@@ -39,6 +48,7 @@ def ask(
     choices: Sequence[str] = (),
     conversation: Sequence[Message] = (),
     judge: Judge | None = None,
+    around: bool = False,
 ) -> Answer:
     """As `Engine.ask`; `llm` is the generator that was tuned here, where one serves, else that of the settings; `judge` its critic."""
     from selfstudy.answer.ask import answer
@@ -60,7 +70,7 @@ def ask(
         critic = Judging(llm) if llm is not None and not now.live.generator and settings.judged else None
         found = answer(question, retriever, now.embedder, calibration_of(now.live), where, settings.extract, llm, critic, reader)
     hits = tuple(_dated(now.snapshot, hit) for hit in found.hits)
-    return replace(found, citations=tuple(_placed(now.snapshot, found.citations)), hits=hits)
+    return replace(found, citations=tuple(_placed(now.snapshot, found.citations, around)), hits=hits)
 
 
 def _let_through(where: str | None, superseded: bool, snapshot: Snapshot) -> str | None:
@@ -76,15 +86,16 @@ def _dated(snapshot: Snapshot, hit: Hit) -> Hit:
     return replace(hit, superseded_by=snapshot.documents[hit.passage.places[0].document].superseded_by)
 
 
-def _placed(snapshot: Snapshot, citations: Sequence[Citation]) -> Iterator[Citation]:
-    """Citations with what only the documents know: their titles, sources, and where in them a person finds the quotes."""
+def _placed(snapshot: Snapshot, citations: Sequence[Citation], around: bool) -> Iterator[Citation]:
+    """Citations with what only the documents know: their titles, sources, where in them a person finds the quotes, and what is around."""
     cited = {citation.document for citation in citations} & snapshot.documents.keys()
     documents = {document.id: document for document in snapshot.load_documents(sorted(cited))}
     for citation in citations:
         if (document := documents.get(citation.document)) is None:
             yield citation
             continue
+        shown = slice(*surroundings(document, citation.start, citation.end)) if around else slice(0)
         yield replace(
             citation, title=document.title or citation.title, source=document.source, where=document.where(citation.start),
-            superseded_by=snapshot.documents[document.id].superseded_by,
+            superseded_by=snapshot.documents[document.id].superseded_by, around=document.text[shown],
         )  # fmt: skip

@@ -52,6 +52,10 @@ class Decisions:
             raise BadInput(f"No question here is by {writer!r}.", f"The writers are: {', '.join(writers)}.")
         return pick(rows, most, f"sample{seed}")
 
+    def kept(self) -> list[str]:
+        """Every question of the last study that came back, in order. Raises BadInput where nothing was studied yet."""
+        return [example.question for example, reason in self._questions() if not reason]
+
     def _all(self) -> dict[str, str]:
         found: dict[str, str] = read_json(self._path) if self._path.is_file() else {}
         return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -16,7 +16,7 @@ from selfstudy.core.errors import BadInput, HomeError
 from selfstudy.core.files import Lock, make_folder, read_json, write_atomic, write_json
 from selfstudy.core.plugs import LLMS, resolve
 from selfstudy.core.ports import LLM, Judge, Reader
-from selfstudy.core.records import Answer, Hit, Message
+from selfstudy.core.records import Answer, Hit, Message, Term
 from selfstudy.core.run import Planned, Quiet, Reporter, Run, Stop
 from selfstudy.corpus.set_aside import SetAside
 from selfstudy.index.cached import Rankings
@@ -30,6 +30,7 @@ from selfstudy.recipes.adapt import Study
 from selfstudy.recipes.caches import rankings_of, vectors_of
 from selfstudy.recipes.decisions import Decisions
 from selfstudy.recipes.generator import SCHEME, GeneratorStudy, checked, folder_of
+from selfstudy.recipes.glossary import Expansion, Terms, expansion_of
 from selfstudy.recipes.history import Event, History
 from selfstudy.recipes.ingest import Added
 from selfstudy.recipes.ledger import Ledger
@@ -40,11 +41,13 @@ from selfstudy.recipes.reflection import critic_of
 from selfstudy.recipes.rulings import Rulings
 from selfstudy.recipes.serving import Opening, Serving
 from selfstudy.recipes.settings import Settings
-from selfstudy.recipes.settle import settle
+from selfstudy.recipes.settle import settle, terms_of
 from selfstudy.recipes.system import Remembering, System, load_embedder, retrievers
+from selfstudy.recipes.watching import EVERY, watch
 
 if TYPE_CHECKING:
     from selfstudy.evals.audit import Audit
+    from selfstudy.evals.intents import Intent
 
 
 class Engine:
@@ -69,7 +72,7 @@ class Engine:
         self._generators: dict[str, HF] = {}
         self._loading = threading.RLock()
         self._pointer = Pointer(home, store, settings, self._embedder, reporter)
-        self._opening = Opening(store, self._pointer.live, self._embedder, lambda: self._rankings, eager)
+        self._opening = Opening(store, self._pointer.live, self._embedder, lambda: self._rankings, self._expansion, eager)
 
     @classmethod
     def open(
@@ -89,6 +92,10 @@ class Engine:
     def add(self, paths: Sequence[Path], *, sync: bool = False) -> Added:
         """Read files and folders into the index; only what is new or changed is read again. With `sync`, what is gone is removed."""
         return ingest.add(self.store, self.settings, self._embedder(self.live.embedder), paths, sync, self._reporter)
+
+    def watch(self, paths: Sequence[Path], told: Callable[[Added], None], every: float = EVERY) -> None:
+        """`add` with `sync` now and after every change in `paths`, until a KeyboardInterrupt; `told` gets what each did."""
+        watch(lambda: self.add(paths, sync=True), paths, told, every)
 
     def remove(self, documents: Sequence[str]) -> Added:
         """Take documents out of the index. Raises BadInput for an id that is not there."""
@@ -114,6 +121,20 @@ class Engine:
         critic = Judging(self.llm) if judge and self.llm is not None else None
         return audit(self.home, self.store.snapshot(), self.settings, embedder, self.set_aside(), critic)
 
+    def glossary(self, *, add: Sequence[tuple[str, str]] = (), strike: Sequence[str] = ()) -> list[Term]:
+        """Which names mean the same, as the documents explain it and people gave it; before that, terms are added and struck.
+
+        `add` are pairs of a name and what it means, `strike` names, or "name=means" for one meaning. Raises BadInput.
+        """
+        terms = Terms(self.home)
+        if not terms.there:
+            terms.found(terms_of(self.store.snapshot()) if self.settings.glossary.on else ())
+        for name, means in add:
+            terms.add(name, means)
+        for name in strike:
+            terms.strike(name)
+        return terms.all()
+
     def set_aside(self) -> list[SetAside]:
         """What could not be read, and why."""
         return ingest.Readings(self.home).set_aside()
@@ -132,10 +153,15 @@ class Engine:
         where: str | None = None,
         superseded: bool = False,
         *,
+        exact: bool = False,
+        around: bool = False,
         serving: Serving | None = None,
     ) -> list[Hit]:
-        """The best `k` passages; near duplicates fold into the best of them. `superseded`: of outdated versions too. Raises BadInput."""
-        return asking.search(serving or self.serving(), question, k, by, where, superseded)
+        """The best `k` passages; near duplicates fold into the best of them. `superseded`: of outdated versions too. Raises BadInput.
+
+        With `exact` every hit cites its sentence or clause that says most about the question; with `around` the section of that too.
+        """
+        return asking.search(serving or self.serving(), self.settings, question, k, by, where, superseded, exact, around)
 
     def ask(
         self,
@@ -146,9 +172,11 @@ class Engine:
         mode: Mode | None = None,
         choices: Sequence[str] = (),
         conversation: Sequence[Message] = (),
+        around: bool = False,
         serving: Serving | None = None,
     ) -> Answer:
-        """An answer with citations, or that the documents do not hold one; with `superseded`, outdated versions too.
+        """An answer with citations, or that the documents do not hold one; with `superseded`, outdated versions too; with `around`, each
+        citation with the section that it stands in.
 
         In the settings' `reflect.mode` unless one is given. With `conversation`, the turns before, a model first rewrites the question so
         that it stands alone. Raises BadInput.
@@ -156,7 +184,7 @@ class Engine:
         now = serving or self.serving()
         llm = self._generator(now.live.generator) if now.live.generator else self.llm
         reader = self.reader if llm is None else None
-        return asking.ask(now, self.settings, llm, reader, question, where, superseded, mode, choices, conversation, self.critic)
+        return asking.ask(now, self.settings, llm, reader, question, where, superseded, mode, choices, conversation, self.critic, around)
 
     @cached_property
     def ledger(self) -> Ledger:
@@ -293,6 +321,12 @@ class Engine:
         decisions.say("keep", keep)
         return decisions.sample(sample, writer, dropped, seed)
 
+    def intents(self) -> list[Intent]:
+        """What the questions of the last study want: groups that are asked alike, whatever they are about. Raises BadInput."""
+        from selfstudy.evals.intents import intents
+
+        return intents(Decisions(self.home).kept(), self._embedder(self.live.embedder))
+
     def inspect(
         self,
         candidate: str | None = None,
@@ -404,7 +438,10 @@ class Engine:
 
     def _retrievers(self, snapshot: Snapshot, system: System | None = None) -> dict[str, Any]:
         system = system or self.live
-        return retrievers(snapshot, self._embedder(system.embedder), system.weight)
+        return retrievers(snapshot, self._embedder(system.embedder), system.weight, expand=self._expansion())
+
+    def _expansion(self) -> Expansion | None:
+        return expansion_of(self.home, self.settings.glossary)
 
     @cached_property
     def _rankings(self) -> Rankings | None:

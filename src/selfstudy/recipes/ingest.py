@@ -20,6 +20,7 @@ from selfstudy.corpus.chunk import chunk
 from selfstudy.corpus.folder import SourceFile, walk
 from selfstudy.corpus.redact import redact
 from selfstudy.corpus.set_aside import SetAside
+from selfstudy.corpus.topics import topics
 from selfstudy.corpus.workers import Workers
 from selfstudy.index.snapshot import Card, FileFacts
 from selfstudy.index.store import Store
@@ -226,6 +227,7 @@ class _Adding:
             if self._settings.redact:
                 item, counts = redact(item, self._settings.redact)
                 self.redacted += counts
+            item = topics(item, self._settings.topics)
             known = self._known.get(item.id)
             if (other := _elsewhere(known, file)) is not None:
                 aside.append(SetAside(str(file.path), f"the id {item.id!r} is already that of {other}: add the folder that holds both"))

@@ -14,6 +14,7 @@ from selfstudy.index.cached import Cached, Rankings
 from selfstudy.index.snapshot import Snapshot
 from selfstudy.index.state import State
 from selfstudy.index.store import Store
+from selfstudy.recipes.glossary import Expansion
 from selfstudy.recipes.system import Remembering, System, retrievers
 
 
@@ -33,7 +34,8 @@ class Serving:
 
 
 class Opening:
-    """Opens what serves whenever the pointer of the home has moved; `rankings_of` says where rankings are kept. Safe for threads.
+    """Opens what serves whenever the pointer of the home has moved; `rankings_of` says where rankings are kept, `expansion_of` how
+    questions are widened. Safe for threads.
 
     With `eager` everything is loaded before it serves, questions of several threads are searched together, and while one thread opens what
     is new the others are answered by what served before, whole.
@@ -45,12 +47,14 @@ class Opening:
         live_of: Callable[[Snapshot], System],
         embedder_of: Callable[[str], Remembering],
         rankings_of: Callable[[], Rankings | None],
+        expansion_of: Callable[[], Expansion | None],
         eager: bool = False,
     ) -> None:
         self._store = store
         self._live_of = live_of
         self._embedder_of = embedder_of
         self._rankings_of = rankings_of
+        self._expansion_of = expansion_of
         self._eager = eager
         self._held: tuple[State, Serving] | None = None
         self._opening = threading.Lock()
@@ -75,13 +79,14 @@ class Opening:
         snapshot = self._store.snapshot()
         live = self._live_of(snapshot)
         embedder = self._embedder_of(live.embedder)
-        ways = retrievers(snapshot, embedder, live.weight)
+        expand = self._expansion_of()
+        ways = retrievers(snapshot, embedder, live.weight, expand=expand)
         if self._eager:
             with suppress(HomeError):  # a passage without a vector, say: whoever searches is told
                 ways["dense"].search(["warm"], 1)
                 ways["lexical"].search(["warm"], 1)
             ways = {name: Batched(way) for name, way in ways.items()}
         if (rankings := self._rankings_of()) is not None:
-            by = f"{live.fingerprint} {live.weight!r}"
+            by = f"{live.fingerprint} {live.weight!r} {expand.key if expand is not None else ''}"
             ways = {name: Cached(way, snapshot, f"{name} {by}", rankings) for name, way in ways.items()}
         return snapshot.state, Serving(snapshot, live, embedder, ways)

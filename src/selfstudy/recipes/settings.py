@@ -15,11 +15,13 @@ from selfstudy.corpus.contradictions import Contradictions
 from selfstudy.corpus.parse import Parse
 from selfstudy.corpus.quality import Quality
 from selfstudy.corpus.redact import Kind
+from selfstudy.corpus.topics import Topics
 from selfstudy.corpus.versions import Versions
 from selfstudy.evals.gate import Gate
 from selfstudy.models.api import Api, Budget
 from selfstudy.recipes.caches import Cache
 from selfstudy.recipes.generator import Tuning
+from selfstudy.recipes.glossary import Glossary
 from selfstudy.synth.modelled import Modelled
 from selfstudy.synth.negatives import Negatives
 from selfstudy.synth.questions import Questions
@@ -54,10 +56,12 @@ class Settings(BaseModel):
         description='what is replaced before anything is stored or sent: "email", "phone", "id" (persons, accounts, cards), "key"',
     )
     chunk: Chunk = Field(default_factory=Chunk)
+    topics: Topics = Field(default_factory=Topics)
     boilerplate: Boilerplate = Field(default_factory=Boilerplate)
     versions: Versions = Field(default_factory=Versions)
     quality: Quality = Field(default_factory=Quality)
     contradictions: Contradictions = Field(default_factory=Contradictions)
+    glossary: Glossary = Field(default_factory=Glossary)
     modelled: Modelled = Field(default_factory=Modelled)
     questions: Questions = Field(default_factory=Questions)
     round_trip: RoundTrip = Field(default_factory=RoundTrip)

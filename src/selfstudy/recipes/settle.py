@@ -1,4 +1,4 @@
-"""What documents say about one another, found anew where any of them changed: boilerplate, near duplicates, versions, grades.
+"""What documents say about one another, found anew where any of them changed: boilerplate, near duplicates, versions, grades, terms.
 
 All of it depends on the documents, the settings and a person's rulings alone: never on the order in which the documents came.
 """
@@ -14,11 +14,12 @@ import numpy as np
 
 from selfstudy.core.files import make_folder, read_json, write_json
 from selfstudy.core.ports import Embedder, Vectors
-from selfstudy.core.records import Document, Passage, Scalar, digest
+from selfstudy.core.records import Document, Passage, Scalar, Term, digest
 from selfstudy.core.run import Reporter, Stop
 from selfstudy.corpus.boilerplate import left_out, repeated
 from selfstudy.corpus.chunk import chunk
 from selfstudy.corpus.dedup import near_duplicates
+from selfstudy.corpus.glossary import mined
 from selfstudy.corpus.quality import Grade, grade_document, grade_passages, stated_date
 from selfstudy.corpus.versions import Family, Source, families
 from selfstudy.evals.guard import pairs
@@ -26,6 +27,7 @@ from selfstudy.index.snapshot import DROPPED, SUPERSEDED_BY, Snapshot
 from selfstudy.index.tables import DOCUMENTS, PASSAGES
 from selfstudy.index.writer import Writer
 from selfstudy.recipes.embedding import BATCH, put_embedded
+from selfstudy.recipes.glossary import Terms
 from selfstudy.recipes.rulings import Rulings
 from selfstudy.recipes.settings import Settings
 from selfstudy.recipes.system import known_share
@@ -56,7 +58,7 @@ def settle(home: Path, writer: Writer, settings: Settings, embedder: Embedder, r
     """
     rules = digest(
         settings.boilerplate.model_dump_json(), settings.versions.model_dump_json(), settings.quality.model_dump_json(),
-        repr(Rulings(home).all()), embedder.fingerprint,
+        settings.glossary.model_dump_json(include={"on"}), repr(Rulings(home).all()), embedder.fingerprint,
     )  # fmt: skip
     path = home / _SETTLED
     if path.is_file() and (before := read_json(path)) and before["rules"] == rules and before["tables"] == _tables(writer):
@@ -70,9 +72,17 @@ def settle(home: Path, writer: Writer, settings: Settings, embedder: Embedder, r
     grades = graded(home, snapshot, settings, embedder)
     writer.mark_documents(_facts(snapshot, grades, families_of(home, snapshot, settings), settings, Rulings(home).all()))
     writer.commit()
+    if settings.glossary.on:
+        Terms(home).found(terms_of(writer.snapshot()))
     write_json(path, {"rules": rules, "tables": _tables(writer), "boilerplate": sorted(marks)})
     reporter.stage_finished("settle", 0.0, kept=False)
     return embedded
+
+
+def terms_of(snapshot: Snapshot) -> list[Term]:
+    """What the documents explain that a search without a filter lets through."""
+    mask = snapshot.mask(None)
+    return mined(passage.text for row, passage in enumerate(snapshot.passages) if mask is None or mask[row])
 
 
 def graded(home: Path, snapshot: Snapshot, settings: Settings, embedder: Embedder) -> dict[str, Grade]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
@@ -61,9 +61,11 @@ def load_embedder(name: str, home: Path, api: Any = None, meter: Any = None) -> 
     return plugged(name)
 
 
-def retrievers(snapshot: Snapshot, embedder: Embedder, weight: float, dense: Dense | None = None) -> dict[str, Retriever]:
-    """The three ways to search a snapshot, by name."""
-    lexical, meaning = Lexical(snapshot), dense or Dense(snapshot, embedder)
+def retrievers(
+    snapshot: Snapshot, embedder: Embedder, weight: float, dense: Dense | None = None, expand: Callable[[str], str] | None = None
+) -> dict[str, Retriever]:
+    """The three ways to search a snapshot, by name. `expand` gives words to search for as well."""
+    lexical, meaning = Lexical(snapshot, expand), dense or Dense(snapshot, embedder)
     return {"lexical": lexical, "dense": meaning, "hybrid": Hybrid(lexical, meaning, weight)}
 
 

@@ -14,12 +14,13 @@ from selfstudy.core.artifacts import read_records, write_records
 from selfstudy.core.errors import NotEnough
 from selfstudy.core.files import read_json
 from selfstudy.core.ports import Writer
-from selfstudy.core.records import Artifact, Example, Passage
+from selfstudy.core.records import Artifact, Example, Passage, Term
 from selfstudy.core.run import Work, stage
 from selfstudy.core.text import content_words, normal
 from selfstudy.synth import chinese, english
 from selfstudy.synth.draft import pick, weights_of
 from selfstudy.synth.found import found
+from selfstudy.synth.glossary import explained
 from selfstudy.synth.splits import split_groups
 
 WRITERS: dict[str, Writer] = {
@@ -38,7 +39,9 @@ WRITERS: dict[str, Writer] = {
 }
 
 
-_UNNAMED = {"headings", "found", "terms", "chinese_terms"}
+GLOSSARY = "glossary"
+"""The writer that asks about the terms of the home's glossary; it is off unless it is named."""
+_UNNAMED = {GLOSSARY, "headings", "found", "terms", "chinese_terms"}
 """Writers whose questions are not put under a document's title. A model's stand alone already."""
 
 
@@ -47,7 +50,7 @@ class Questions(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    writers: tuple[str, ...] = Field(tuple(WRITERS), description="the writers, by name")
+    writers: tuple[str, ...] = Field(tuple(WRITERS), description='the writers, by name; "glossary" asks about terms, too')
     unseen: tuple[str, ...] = Field(("terms", "chinese_terms"), description="writers whose questions only the exam sees")
     per_passage: int = Field(6, ge=1, description="most questions about one passage")
     per_document: int = Field(600, ge=1, description="most questions about one document")
@@ -64,11 +67,13 @@ def questions(
     modelled: Artifact | None = None,
     struck: Sequence[str] = (),
     wanted: Sequence[str] = (),
+    terms: Sequence[Term] = (),
 ) -> dict[str, dict[str, int]]:
     """Write `questions.jsonl` (Examples with their split) about the passages of `corpus`. Returns how many per writer and split.
 
     `weights.json` in `corpus`, where there is one, says how much is asked about each passage: its share of `per_passage`, and so its share
     of the training rows. `modelled` holds what a model wrote; `struck` are ids that a person does not want, `wanted` those that must stay.
+    `terms` are what the writer "glossary" asks about.
 
     Raises NotEnough where the passages are too few or too alike to prove anything.
     """
@@ -80,9 +85,10 @@ def questions(
     for example in read_records(modelled.path / "modelled.jsonl", Example) if modelled is not None else ():
         group = groups[example.evidence[0].passage.id]
         written.append(replace(example, group=group, split=splits[group]))
+    writers = {**WRITERS, GLOSSARY: explained(terms)}
     for done, name in enumerate(config.writers, 1):
         # Counts over all passages say what is rare, so that a writer sees them together.
-        for example in WRITERS[name](passages):
+        for example in writers[name](passages):
             group = groups[example.evidence[0].passage.id]
             split = splits[group]
             if name not in config.unseen or split == "exam":

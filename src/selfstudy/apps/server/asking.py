@@ -16,7 +16,7 @@ from selfstudy.apps.server.access import Asks
 from selfstudy.apps.server.faults import RESPONSES
 from selfstudy.apps.server.sentences import Said, sentences_of
 from selfstudy.apps.server.service import Caller
-from selfstudy.core.records import Answer, Citation, Document
+from selfstudy.core.records import Answer, Citation, Document, Hit
 from selfstudy.index.question import LONGEST
 from selfstudy.recipes.engine import Engine
 
@@ -35,6 +35,7 @@ class Search(BaseModel):
     by: Literal["hybrid", "lexical", "dense"] = "hybrid"
     where: Where = None
     superseded: Superseded = False
+    exact: bool = Field(False, description="Cite in each hit, as `best`, the sentence or clause that says most about the question.")
 
 
 class Found(BaseModel):
@@ -83,9 +84,9 @@ async def search(asked: Search, by: Asks) -> Found:
 
     def found(engine: Engine) -> Found:
         serving = engine.serving()
-        hits = engine.search(asked.question, asked.k, asked.by, asked.where, asked.superseded, serving=serving)
+        hits = engine.search(asked.question, asked.k, asked.by, asked.where, asked.superseded, exact=asked.exact, serving=serving)
         id = engine.ledger.asked(by.name, "search", asked.question, hits, serving.version)
-        return Found(id=id, version=serving.version, hits=[hit.json() for hit in hits])
+        return Found(id=id, version=serving.version, hits=[_public(hit).json() for hit in hits])
 
     return await by.ask(found)
 
@@ -115,10 +116,15 @@ async def reply(by: Caller, question: str, where: str | None, kind: str, superse
 def public(answer: Answer) -> Answer:
     """The answer without the paths of this machine; addresses on the web stay."""
 
-    def shown(citation: Citation) -> Citation:
-        return citation if "://" in citation.source else replace(citation, source="")
+    return replace(answer, citations=tuple(_shown(citation) for citation in answer.citations))
 
-    return replace(answer, citations=tuple(shown(citation) for citation in answer.citations))
+
+def _public(hit: Hit) -> Hit:
+    return hit if hit.best is None else replace(hit, best=_shown(hit.best))
+
+
+def _shown(citation: Citation) -> Citation:
+    return citation if "://" in citation.source else replace(citation, source="")
 
 
 async def _told(answered: Answered) -> AsyncIterator[tuple[str, Any]]:

@@ -1,0 +1,36 @@
+"""Following folders: what changes in them is read as soon as it rests."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from selfstudy.core.errors import Busy
+from selfstudy.corpus.folder import glance
+from selfstudy.recipes.ingest import Added
+
+EVERY = 3.0
+"""Seconds between two looks: a look at 10,000 files takes some hundredths of one."""
+
+
+def watch(add: Callable[[], Added], paths: Sequence[Path], told: Callable[[Added], None], every: float = EVERY) -> None:
+    """Call `add` now, and again whenever files in `paths` came, went or changed and then rested from one look to the next.
+
+    `told` gets what each of them did. While another process writes to the home it waits. Ends by KeyboardInterrupt alone, or by what `add`
+    raises: Stopped, BadInput where a path itself is gone.
+    """
+    done: dict[str, tuple[int, int]] | None = None
+    before: dict[str, tuple[int, int]] | None = None
+    while True:
+        now = glance(paths)
+        if now != done and (done is None or now == before):
+            try:
+                added = add()
+            except Busy:
+                pass
+            else:
+                done = now
+                told(added)
+        before = now
+        time.sleep(every)
