@@ -103,3 +103,4 @@ def test_a_service_studies_again_by_itself_where_the_settings_want_it(plug: Path
         assert server.get("/adapt").json["state"] in ("running", "failed")
         assert server.get("/drift").json["new_votes"] == 1
         server.call("DELETE", "/adapt")
+        server.app.state.service.job("")._started.wait(150)
