@@ -54,6 +54,9 @@ def test_other_questions_are_seen_and_the_same_are_not() -> None:
     other = distance([asked(one) for one in NEW * 12], [asked(one) for one in OLD * 12])
     assert same < 0.1
     assert other > 0.5
+    random = np.random.default_rng(0)
+    rare = [asked(" ".join(f"word{chosen}" for chosen in random.integers(0, 300, 4))) for _ in range(120)]
+    assert distance(rare[:60], rare[60:]) < 0.1, "few questions in many words: chance alone keeps their halves apart"
 
 
 def test_more_abstentions_are_seen_beyond_chance() -> None:
@@ -61,7 +64,8 @@ def test_more_abstentions_are_seen_beyond_chance() -> None:
     rare, often = ([asked("?", abstained=bool(random.random() < share)) for _ in range(200)] for share in (0.1, 0.5))
     found = more_abstained(often, rare, 50)
     assert found is not None
-    assert found.low > 0.25
+    assert found.value == pytest.approx(0.4, abs=0.1)
+    assert 0.25 < found.low < found.value < found.high
     assert found.p < 0.01
     alike = more_abstained(rare[:100], rare[100:], 50)
     assert alike is not None

@@ -109,7 +109,7 @@ def test_a_passage_that_is_gone_teaches_nothing() -> None:
 def test_near_copies_are_seen_and_other_questions_are_not() -> None:
     asked = ["How do I reset the pump?", "Who pays the tax of the house?"]
     copies = ["how do I reset the pump", "How do you reset pumps?", "Who pays taxes for the house?"]
-    others = ["How do I oil the pump?", "Who owns the house?", "What is tea?", "?"]
+    others = ["How do I oil the pump?", "How do I reset the old pump?", "Who owns the house?", "What is tea?", "?"]
     assert near_copies([*copies, *others], asked) == set(copies)
 
 

@@ -195,10 +195,13 @@ class Engine:
             checked(self.settings.tuning)
         with Lock(self.home / "adapt.lock", "adapting"):
             self._votes = self._counted_votes()  # those that come meanwhile wait for the next study
-            outcome = self._adapt_search(time.monotonic())
-            if self.settings.tuning.base is None:
-                return outcome
-            return replace(outcome, generator=self._adapt_generator(time.monotonic()).json())
+            try:
+                outcome = self._adapt_search(time.monotonic())
+                if self.settings.tuning.base is None:
+                    return outcome
+                return replace(outcome, generator=self._adapt_generator(time.monotonic()).json())
+            finally:
+                self._votes = None
 
     def _adapt_search(self, began: float) -> Outcome:
         study = self._study(planning=False)
