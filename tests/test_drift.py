@@ -7,8 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from service import filled, serving
+from service import serving
 
+from selfstudy.core.records import Answer
 from selfstudy.recipes import ledger
 from selfstudy.recipes.drift import Drift, distance, drifted, more_abstained, satisfaction
 from selfstudy.recipes.ledger import Asked, Judgement, Ledger, Vote
@@ -96,11 +97,11 @@ def test_a_service_studies_again_by_itself_where_the_settings_want_it(plug: Path
     monkeypatch.syspath_prepend(str(plug))
     sets = ("embedder=fake:64", "drift.every=0.0001", "drift.votes=1")
     with serving(tmp_path / "home", sets=sets) as server:
-        filled(server)
         assert server.get("/adapt").json["state"] == "none", "nobody voted yet"
-        found = server.post("/ask", {"question": "Who may reset the pump?"}).json
+        answer = Answer("Who may reset the pump?", "The engineer.", (), (), 0.9, False)
+        given = Ledger(server.home).asked("owner", "ask", answer.question, [], "base@1", answer)
         assert server.get("/drift").json["reasons"] == []
-        assert server.post("/feedback", {"answer": found["id"], "verdict": "up"}).status == 200
+        assert server.post("/feedback", {"answer": given, "verdict": "up"}).status == 200
         until = time.monotonic() + 120
         while server.get("/adapt").json["state"] == "none" and time.monotonic() < until:
             time.sleep(0.1)

@@ -16,6 +16,7 @@ from selfstudy.apps.server.access import Administers
 from selfstudy.apps.server.pool import Full, TooSlow
 from selfstudy.apps.server.service import Service, log
 from selfstudy.apps.server.settings import Serve
+from selfstudy.apps.server.spans import send_to
 from selfstudy.apps.server.watch import Watch
 from selfstudy.core.errors import SelfstudyError
 
@@ -27,6 +28,7 @@ _ENVELOPE = 100_000
 def make(settings: Serve) -> FastAPI:
     """The application over `settings.home`. Nothing is reported to anyone: FastAPI's own telemetry is turned off."""
     service = Service(settings)
+    spans = send_to(settings.spans) if settings.spans is not None else None
 
     @asynccontextmanager
     async def life(app: FastAPI) -> AsyncIterator[None]:
@@ -34,6 +36,8 @@ def make(settings: Serve) -> FastAPI:
         yield
         for task in tasks:
             task.cancel()
+        if spans is not None:
+            spans.shutdown()
         service.close()
 
     app = FastAPI(
