@@ -92,7 +92,8 @@ def judge_votes(gate: Gate, votes: BeforeAfter, agreed: ArrayLike, minimum: int,
     size = Check("votes", n >= minimum, None, f"at least {minimum} questions that people agree on are needed, and there are {n}")
     checks: tuple[Check, ...] = (size,)
     if size.passed:
-        share = float(np.mean(agreed)) if len(np.asarray(agreed)) else 0.0
+        won = np.asarray(agreed, np.float64)
+        share = float(won.mean()) if len(won) else 0.0
         needed = f"{agreement:.0%} of comparisons must be won by the passage chosen, and {share:.0%} are"
         checks = (_gain("votes", compare(*votes, seed), gate, 1), Check("agreement", share >= agreement, None, needed))
     failed = [check for check in checks if not check.passed]
