@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import endpoint
 import openai
 import pytest
 from conftest import Run
@@ -495,3 +496,36 @@ def _malformed(server: Server, count: int) -> None:
         reply = server.call(method, door, body, {"Content-Type": random.choice(["application/json", "text/plain", "multipart/form-data"])})
         assert reply.status < 500, (method, door, body, reply.raw)
     assert server.get("/healthz").status == 200
+
+
+def test_an_answer_that_was_weighed_comes_with_its_tree(path: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def script(body: dict[str, Any], place: int) -> str:
+        shown = json.loads(body["messages"][-1]["content"])
+        if "sentence" in shown:
+            return json.dumps({"relevant": True, "supported": "fully", "useful": 5})
+        if "said" in shown:
+            return json.dumps({"search": "yes"})
+        if shown["answer so far"]:
+            return "DONE"
+        return "Only the site engineer may reset the pump." if "engineer" in shown["passage"] else "not in these documents"
+
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-test-only-1234")
+    with endpoint.serving(script) as model:
+        sets = ("embedder=fake:64", "llm=openai:m", f"api.base_url={model.url}")
+        with serving(tmp_path / "home", sets=sets) as server:
+            filled(server)
+            found = server.post("/ask", {"question": RESET, "mode": "reflective"}).json
+            assert found["text"] == "Only the site engineer may reset the pump. [1]"
+            assert found["sentences"] == [{"text": "Only the site engineer may reset the pump.", "citations": [1]}]
+            own = Engine.open(server.home, sets=list(sets)).ask(RESET, mode="reflective").json()["tree"]
+            assert found["tree"] == own
+            assert found["tree"]["steps"][0]["candidates"]
+            whole = server.post("/ask", {"question": RESET, "mode": "always", "stream": True}).raw.decode().rpartition("data: ")[2]
+            assert json.loads(whole)["tree"]["mode"] == "always"
+            assert server.post("/ask", {"question": RESET, "mode": "sometimes"}).status == 422
+
+
+def test_a_mode_that_needs_a_model_says_so(server: Server) -> None:
+    reply = server.post("/ask", {"question": RESET, "mode": "reflective"})
+    assert (reply.status, reply.json["error"]["kind"]) == (400, "BadInput")
+    assert server.post("/ask", {"question": RESET}).json["tree"] is None

@@ -332,6 +332,7 @@ def rollback(context: typer.Context, json: Json = False) -> None:
 
 
 app.command(epilog="Example: selfstudy serve --port 8321")(serving.serve)
+app.command(epilog="Example: selfstudy --home docs mcp --add")(serving.mcp)
 
 
 @config_app.command("show", epilog="Example: selfstudy config show")

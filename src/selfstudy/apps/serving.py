@@ -1,4 +1,4 @@
-"""`selfstudy serve` and `selfstudy keys`: the HTTP service and who may use it."""
+"""`selfstudy serve`, `mcp` and `keys`: the service over HTTP, the tools for models, and who may use the service."""
 
 from __future__ import annotations
 
@@ -25,6 +25,9 @@ def serve(
     threads: Annotated[int, typer.Option(min=1, max=256, help="Questions of one worker that are worked on at once.")] = 8,
     queue: Annotated[int, typer.Option(min=0, help="Questions that wait beyond these; further ones are refused with 429.")] = 64,
     seconds: Annotated[float, typer.Option(min=0.1, help="After so long a question is given up.")] = 60.0,
+    spans: Annotated[
+        str | None, typer.Option(metavar="URL", help="Send spans of OpenTelemetry to this collector, like http://localhost:4318/v1/traces.")
+    ] = None,
     upload: Annotated[int, typer.Option(min=1, metavar="BYTES", help="The largest file that may be uploaded.")] = 50_000_000,
 ) -> None:
     """Serve questions over HTTP, with a page for the browser, until stopped by Ctrl-C."""
@@ -32,12 +35,14 @@ def serve(
 
     uvicorn = extra("uvicorn", "serve")
     extra("fastapi", "serve"), extra("python_multipart", "serve"), extra("prometheus_client", "serve")
+    if spans is not None:
+        extra("opentelemetry.sdk.trace", "spans"), extra("opentelemetry.exporter.otlp.proto.http.trace_exporter", "spans")
     from selfstudy.apps.server.keys import Keys
     from selfstudy.apps.server.settings import Serve
 
     settings = Serve(
         home=context.obj.home.absolute(), sets=tuple(context.obj.sets), host=host, port=port, workers=workers, threads=threads,
-        queue=queue, seconds=seconds, upload_bytes=upload,
+        queue=queue, seconds=seconds, upload_bytes=upload, spans=spans,
     )  # fmt: skip
     make_folder(settings.home)
     if not settings.loopback and not Keys(settings.home).all():
@@ -55,14 +60,28 @@ def serve(
         )  # fmt: skip
 
 
+def mcp(
+    context: typer.Context,
+    add: Annotated[bool, typer.Option("--add", help="Offer the tool `add` too, which puts texts into the collection.")] = False,
+) -> None:
+    """Offer search and ask as tools of the Model Context Protocol, over standard input and output, until that is closed."""
+    extra("mcp.server", "mcp")
+    from selfstudy.apps.mcp_server import server
+    from selfstudy.recipes.engine import Engine
+
+    engine = Engine.open(context.obj.home, create=add, sets=context.obj.sets, eager=True)
+    engine.serving()  # loaded before the first question comes
+    server(engine, add).run()
+
+
 _LOG: dict[str, Any] = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"plain": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
-    "handlers": {"errors": {"class": "logging.StreamHandler", "formatter": "plain", "stream": "ext://sys.stderr"}},
+    "formatters": {"lines": {"()": "selfstudy.apps.server.lines.Lines"}},
+    "handlers": {"errors": {"class": "logging.StreamHandler", "formatter": "lines", "stream": "ext://sys.stderr"}},
     "loggers": {name: {"handlers": ["errors"], "level": "INFO", "propagate": False} for name in ("uvicorn", "selfstudy.service")},
 }
-"""Everything goes to standard error; no request's path or query is in it, since they may hold what somebody asked."""
+"""Everything goes to standard error, a JSON object a line; no request's path or query is in it, since they may hold what somebody asked."""
 
 
 @keys_app.command("add", epilog="Example: selfstudy keys add anna --scope write")

@@ -205,10 +205,20 @@ def status(state: Mapping[str, Any]) -> RenderableType:
             value = f"{len(value)} inputs" if value else "none"
         elif name == "live":
             value = _live(value)
+        elif name == "people":
+            value = _people(value)
         elif isinstance(value, Mapping):
             value = ", ".join(f"{plain(str(key))}: {one}" for key, one in value.items()) or "none"
         table.add_row(Text(name.replace("_", " "), style="bold"), Text(plain(str(value))))
     return Group(table, *_set_aside(state.get("set_aside", ())))
+
+
+def _people(found: Mapping[str, Any]) -> str:
+    """How content people are, and why to study again."""
+    points = found["satisfaction"]
+    content = f"satisfaction {points['value']:+.0f} [{points['low']:+.0f}, {points['high']:+.0f}]; " if points else ""
+    told = f"{found['asked']} questions, {found['voted']} votes; {content}"
+    return told + (f"study again: {' '.join(found['reasons'])}" if found["reasons"] else "no need to study again")
 
 
 def history(events: Sequence[Mapping[str, Any]]) -> RenderableType:
@@ -244,6 +254,8 @@ def outcome(result: Mapping[str, Any]) -> RenderableType:
     parts: list[RenderableType] = []
     if result.get("note"):
         parts.append(Text(f"{result['note']}\n"))
+    if (votes := result.get("votes")) and votes["reason"] not in result.get("note", ""):
+        parts.append(Text(f"{votes['reason']}\n"))
     if result["round_trip"]:
         parts += _questions(result["questions"], result["round_trip"])
     parts += _before_after(result["metrics"], result["differences"], "MRR@10" if result["round_trip"] else "score")

@@ -140,6 +140,7 @@ class Example(Record):
 
     `writer` says who wrote the question, `kind` what its answer is (number, date, name, term, text, section, choice, claim),
     `group` what it must not be separated from when questions are split. `choices` are those of a multiple choice, the right one among them.
+    `weight` says how often it comes in training where another comes once.
     """
 
     id: str
@@ -152,6 +153,7 @@ class Example(Record):
     group: str = ""
     split: Split | None = None
     choices: tuple[str, ...] = ()
+    weight: int = 1
 
 
 @dataclass(frozen=True, slots=True)

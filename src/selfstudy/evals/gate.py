@@ -59,14 +59,16 @@ def judge(
     unseen: Collection[str],
     guard: BeforeAfter,
     own: BeforeAfter | None = None,
+    votes: BeforeAfter | None = None,
     candidates: int = 1,
     seed: int = 0,
 ) -> Verdict:
     """The verdict on a candidate from reciprocal ranks (cut at 10) per question, before and after.
 
     `dense`, `hybrid` and `writers` speak of the same exam questions; `unseen` names the writers that training never saw; `own` are the
-    user's labelled questions; `candidates` is the number of candidates that this exam has judged, this one
-    included: the k-th may spend alpha / (k (k + 1)), which sums to alpha over however many will come.
+    user's labelled questions; `votes`, for a candidate that learned from them, what `judge_votes` judged: where people's own questions
+    prove the gain, the exam's, which rules wrote, need only hold. `candidates` is the number of candidates that this exam has judged, this
+    one included: the k-th may spend alpha / (k (k + 1)), which sums to alpha over however many will come.
     An exam below `gate.minimum_exam` refuses at once. Raises ValueError where lengths do not fit.
     """
     n = len(writers)
@@ -75,9 +77,30 @@ def judge(
     if candidates < 1:
         raise ValueError("candidates counts the one that is judged now, so it is 1 or more")
     size = Check("exam size", n >= gate.minimum_exam, None, f"at least {gate.minimum_exam} questions are needed, and there are {n}")
-    checks = (size, *_proofs(gate, dense, hybrid, writers, unseen, guard, own, candidates, seed)) if size.passed else (size,)
+    checks = (size, *_proofs(gate, dense, hybrid, writers, unseen, guard, own, votes, candidates, seed)) if size.passed else (size,)
     failed = [check for check in checks if not check.passed]
     return Verdict(not failed, _refusal(failed) if failed else _promotion(checks, own is not None), checks)
+
+
+def judge_votes(gate: Gate, votes: BeforeAfter, agreed: ArrayLike, minimum: int, agreement: float, seed: int = 0) -> Verdict:
+    """Whether votes are learned from: reciprocal ranks of people's questions, without and with what other votes taught.
+
+    Each question is about documents that those other votes do not speak of. `agreed` are, for each, the share of the other passages shown
+    that the chosen one outranks then; `agreement` is what their mean must reach. Fewer than `minimum` prove nothing.
+    """
+    n = len(np.asarray(votes[0]))
+    size = Check("votes", n >= minimum, None, f"at least {minimum} questions that people agree on are needed, and there are {n}")
+    checks: tuple[Check, ...] = (size,)
+    if size.passed:
+        won = np.asarray(agreed, np.float64)
+        share = float(won.mean()) if len(won) else 0.0
+        needed = f"{agreement:.0%} of comparisons must be won by the passage chosen, and {share:.0%} are"
+        checks = (_gain("votes", compare(*votes, seed), gate, 1), Check("agreement", share >= agreement, None, needed))
+    failed = [check for check in checks if not check.passed]
+    if failed:
+        return Verdict(False, _refusal(failed).replace("Refused:", "Votes are kept and not learned from:"), checks)
+    gain = wording.difference(compare(*votes, seed))
+    return Verdict(True, f"Votes teach: they change MRR@10 on others' questions by {gain}.", checks)
 
 
 def judge_answers(gate: Gate, *, answers: BeforeAfter, general: BeforeAfter, candidates: int = 1, seed: int = 0) -> Verdict:
@@ -117,10 +140,16 @@ def _proofs(
     unseen: Collection[str],
     guard: BeforeAfter,
     own: BeforeAfter | None,
+    votes: BeforeAfter | None,
     candidates: int,
     seed: int,
 ) -> Iterator[Check]:
-    yield _gain("gain", compare(*dense, seed), gate, candidates)
+    gain = _gain("gain", compare(*dense, seed), gate, candidates)
+    people = _gain("votes", compare(*votes, seed), gate, candidates) if votes is not None and not gain.passed else None
+    by_people = people is not None and people.passed
+    yield _not_worse("gain", compare(*dense, seed), gate.hybrid_margin) if by_people else gain
+    if people is not None and people.passed:
+        yield people
     yield _not_worse("hybrid", compare(*hybrid, seed), gate.hybrid_margin)
 
     mask = np.fromiter((writer in unseen for writer in writers), bool, len(writers))
@@ -130,9 +159,12 @@ def _proofs(
         yield Check("unseen writers", False, None, needed)
     else:
         foreign = compare(np.asarray(dense[0])[mask], np.asarray(dense[1])[mask], seed)
-        passed = foreign.value > 0 and foreign.low > -gate.guard_margin
-        needed = f"a mean above 0 and an interval above {wording.signed(-gate.guard_margin)}"
-        yield Check("unseen writers", passed, foreign, needed)
+        held = foreign.low > -gate.guard_margin
+        needed = f"an interval above {wording.signed(-gate.guard_margin)}"
+        if by_people:
+            yield Check("unseen writers", held, foreign, needed)
+        else:
+            yield Check("unseen writers", held and foreign.value > 0, foreign, f"a mean above 0 and {needed}")
 
     yield _not_worse("guard", compare(*guard, seed), gate.guard_margin)
 
@@ -161,6 +193,8 @@ _PLACES = {
     "unseen writers": "questions of writers that training never saw",
     "guard": "everyday questions (the guard)",
     "own questions": "your own questions",
+    "votes": "questions that people voted on",
+    "agreement": "what people chose",
     "answers": "questions of the exam",
     "general": "general conversations",
 }
@@ -176,5 +210,9 @@ def _refusal(failed: Sequence[Check], metric: str = "MRR@10") -> str:
 def _promotion(checks: Sequence[Check], own: bool) -> str:
     gain = next(check.difference for check in checks if check.name == "gain")
     assert gain is not None
+    by_people = next((check.difference for check in checks if check.name == "votes"), None)
+    if by_people is not None:
+        people = f"on {by_people.n} questions of people what votes teach changes MRR@10 by {wording.difference(by_people)}"
+        return f"Promoted: {people}, and the exam and the guard hold."
     kept = "hybrid search, unseen writers, the guard and your own questions" if own else "hybrid search, unseen writers and the guard"
     return f"Promoted: on {gain.n} exam questions dense MRR@10 changes by {wording.difference(gain)}, and {kept} hold."

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import re
+from collections import Counter
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +54,10 @@ class Budget(BaseModel):
     money: float | None = Field(None, ge=0)
 
 
+spent: ContextVar[Counter[str] | None] = ContextVar("spent", default=None)
+"""Where the tokens of what is asked from here on are counted too (`prompt`, `completion`): what one answer cost."""
+
+
 class Meter:
     """Counts what was asked of endpoints, and says when the budget is used up."""
 
@@ -79,6 +85,8 @@ class Meter:
         """Count a reply of the model that was asked for, by the model that says it answered."""
         self.prompt_tokens += prompt
         self.completion_tokens += completion
+        if (here := spent.get()) is not None:
+            here.update(prompt=prompt, completion=completion)
         self.models[answered or asked] = self.models.get(answered or asked, 0) + 1
         price = self.prices.get(asked)
         if price is None:

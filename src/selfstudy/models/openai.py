@@ -8,6 +8,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from contextvars import copy_context
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -266,7 +267,7 @@ def in_thread(work: Coroutine[Any, Any, T]) -> T:
         return await work
 
     with ThreadPoolExecutor(1) as pool:
-        future = pool.submit(asyncio.run, main())
+        future = pool.submit(copy_context().run, asyncio.run, main())  # what the caller counts in, is counted in there too
         try:
             return future.result()
         except KeyboardInterrupt:

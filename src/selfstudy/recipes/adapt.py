@@ -16,7 +16,7 @@ from selfstudy.core.files import make_folder, read_json, write_json
 from selfstudy.core.ports import LLM, Embedder
 from selfstudy.core.records import Artifact, Example, Passage, digest
 from selfstudy.core.run import Lazy, Planned, Run, Work, stage
-from selfstudy.evals.gate import Verdict, by_writer, judge
+from selfstudy.evals.gate import Verdict, by_writer, judge, judge_votes
 from selfstudy.evals.paired import compare
 from selfstudy.evals.ranking import summary
 from selfstudy.evals.report import write_report
@@ -27,14 +27,18 @@ from selfstudy.recipes.adapted import adapted
 from selfstudy.recipes.caches import vectors_of
 from selfstudy.recipes.calibrate import calibration
 from selfstudy.recipes.decisions import Decisions
+from selfstudy.recipes.drift import satisfaction
 from selfstudy.recipes.evaluate import own_ranks
 from selfstudy.recipes.glossary import Terms
+from selfstudy.recipes.ledger import Vote
 from selfstudy.recipes.outcome import Outcome
 from selfstudy.recipes.page import page_of
 from selfstudy.recipes.rulings import Rulings
 from selfstudy.recipes.settings import Settings
 from selfstudy.recipes.settle import graded, weights
 from selfstudy.recipes.system import Remembering, System, retrievers
+from selfstudy.recipes.votes import key_of, voted
+from selfstudy.recipes.votes_proof import votes_proof
 from selfstudy.synth.modelled import PROMPTS, cost_of, modelled
 from selfstudy.synth.negatives import negatives
 from selfstudy.synth.prompting import prompt
@@ -69,7 +73,8 @@ def head(work: Work, config: Head, mined: Artifact, asked: Artifact, searched: A
     if not config.on:
         return {}
     examples = list(read_records(mined.path / "mined.jsonl", Example))
-    mine = np.array([place for place, example in enumerate(examples) if example.split == "train"], np.int64)
+    training_places = [place for place, example in enumerate(examples) if example.split == "train" for _ in range(example.weight)]
+    mine = np.array(training_places, np.int64)
     groups: dict[str, str] = read_json(studied.path / "groups.json")
     training = {examples[place].group for place in mine}
     everything = list(read_records(studied.path / "passages.jsonl", Passage))
@@ -138,6 +143,8 @@ class Study:
         embedders: Any,
         llm: LLM | None = None,
         share: float = 1.0,
+        votes: Sequence[Vote] = (),
+        known_votes: Sequence[str] = (),
     ) -> None:
         self.home = home
         self.run = run
@@ -148,6 +155,8 @@ class Study:
         self._embedders = embedders
         self.llm = llm
         self.share = share
+        self.votes = votes
+        self.known_votes = known_votes
         self.decisions = Decisions(home)
 
     def embedder(self, name: str) -> Remembering:
@@ -224,8 +233,50 @@ class Study:
         return retrievers(self.snapshot, self.embedder(self.base.embedder), self.base.weight)
 
     @cached_property
-    def kept(self) -> Artifact:
+    def back(self) -> Artifact:
+        """What came back of what was written."""
         return self.run.stage(round_trip, self.settings.round_trip, self.asked, self._base_hybrid(), self.decisions.said("keep"))
+
+    @cached_property
+    def kept(self) -> Artifact:
+        """What is learned from: what came back and, where votes are proven to teach, people's questions."""
+        if not self.votes or (self.votes_verdict is not None and not self.votes_verdict.promote):
+            return self.back
+        return self.run.stage(voted, self.settings.votes, self.back, self.corpus, self.settings.questions.seed, self._cast)
+
+    @property
+    def _cast(self) -> Lazy:
+        votes = self.votes
+        return Lazy(key_of(votes), lambda: votes)
+
+    @cached_property
+    def _votes_ranks(self) -> dict[str, Any] | None:
+        """What the votes teach one another; None in a plan that has not come so far."""
+        stored = self.lazy("vectors", self.base.fingerprint, lambda: self.snapshot.vectors(self.base.fingerprint))
+        proof = self.run.stage(
+            votes_proof, self.settings.votes, self.settings.head, self.back, self.corpus, self.settings.questions.seed, self._cast,
+            self.known_votes, self._of(None), stored,
+        )  # fmt: skip
+        path = proof.path / "ranks.json"
+        return read_json(path) if path.exists() else None
+
+    @cached_property
+    def votes_verdict(self) -> Verdict | None:
+        """Whether votes are learned from; None where there are none, or in a plan that has not come so far."""
+        ranks = self._votes_ranks if self.votes else None
+        wanted = self.settings.votes
+        return ranks and judge_votes(
+            self.settings.gate, (ranks["before"], ranks["after"]), ranks["agreed"], wanted.minimum, wanted.agreement
+        )
+
+    def votes_told(self) -> dict[str, Any] | None:
+        """What came of the votes: the verdict, what was learned from and left out, and the ids that were learned from."""
+        ranks, verdict = (self._votes_ranks, self.votes_verdict) if self.votes else (None, None)
+        if ranks is None or verdict is None:
+            return None
+        learned = {"report": manifest(self.kept).result, "learned": ranks["ids"]} if verdict.promote else {"report": {}, "learned": []}
+        told = {"key": key_of(self.votes), "cast": len(self.votes), "known": list(self.known_votes)}
+        return told | {"promote": verdict.promote, "reason": verdict.reason} | learned
 
     def _base_hybrid(self) -> Lazy:
         return self.lazy(f"hybrid {self.base.weight:.3f}", self.base.fingerprint, lambda: self.base_retrievers["hybrid"])
@@ -430,6 +481,7 @@ class Study:
             unseen=set(self.settings.questions.unseen),
             guard=guard,
             own=own,
+            votes=(self._votes_ranks["before"], self._votes_ranks["after"]) if self.kept is not self.back and self._votes_ranks else None,
             candidates=candidates,
         )
         differences = {name: compare(*pair) for name, pair in pairs.items()}
@@ -442,12 +494,13 @@ class Study:
             differences=differences,
             writers=by_writer(*dense, writers),
             questions=manifest(self.asked).result,
-            round_trip=manifest(self.kept).result,
+            round_trip=manifest(self.back).result,
             negatives=manifest(self.mined).result,
             weight=self.weight,
             seconds=0.0,
             report=f"reports/{self.key}.html",
-            note=" ".join(self._notes()),
+            note=" ".join([*self._notes(), *self._people()]),
+            votes=self.votes_told(),
         )
         make_folder(self.home / "reports")
         write_report(
@@ -462,6 +515,13 @@ class Study:
         if self.modelled is not None and (count := manifest(self.modelled).result["suspicious"]):
             path = self.modelled.path.relative_to(self.home) / "suspicious.jsonl"
             yield f"{count} passages speak to models, or nothing of use was written about them; {path} lists them."
+
+    def _people(self) -> Iterator[str]:
+        """What people said, for the report."""
+        if self.votes and self.votes_verdict is not None:
+            yield self.votes_verdict.reason
+        if (points := satisfaction(self.votes)) is not None:
+            yield f"Satisfaction, votes up less votes down: {points.value:+.0f} points [{points.low:+.0f}, {points.high:+.0f}]."
 
     def _losses(self) -> list[float]:
         path = (self.trained or self.fitted).path / "losses.json"

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -29,11 +30,13 @@ from selfstudy.recipes import asking, evaluate, ingest
 from selfstudy.recipes.adapt import Study
 from selfstudy.recipes.caches import rankings_of, vectors_of
 from selfstudy.recipes.decisions import Decisions
+from selfstudy.recipes.drift import Drifted, drifted
 from selfstudy.recipes.generator import SCHEME, GeneratorStudy, checked, folder_of
 from selfstudy.recipes.glossary import Expansion, Terms, expansion_of
 from selfstudy.recipes.history import Event, History
 from selfstudy.recipes.ingest import Added
-from selfstudy.recipes.ledger import Ledger
+from selfstudy.recipes.ledger import NAME as LEDGER
+from selfstudy.recipes.ledger import Ledger, Vote
 from selfstudy.recipes.outcome import Outcome
 from selfstudy.recipes.pointer import Pointer
 from selfstudy.recipes.reflected import Mode
@@ -43,6 +46,7 @@ from selfstudy.recipes.serving import Opening, Serving
 from selfstudy.recipes.settings import Settings
 from selfstudy.recipes.settle import settle, terms_of
 from selfstudy.recipes.system import Remembering, System, load_embedder, retrievers
+from selfstudy.recipes.votes import key_of, votes_of
 from selfstudy.recipes.watching import EVERY, watch
 
 if TYPE_CHECKING:
@@ -71,6 +75,7 @@ class Engine:
         self._loaded: dict[str, Remembering] = {}
         self._generators: dict[str, HF] = {}
         self._loading = threading.RLock()
+        self._votes: list[Vote] | None = None
         self._pointer = Pointer(home, store, settings, self._embedder, reporter)
         self._opening = Opening(store, self._pointer.live, self._embedder, lambda: self._rankings, self._expansion, eager)
 
@@ -191,6 +196,11 @@ class Engine:
         """Who asked what through a service, and how people judged the answers."""
         return Ledger(self.home)
 
+    def drift(self) -> Drifted:
+        """Whether people are content, whether they ask about other things than before, and whether to study again."""
+        judged = [event.when for event in self.history_of.events() if event.event == "judged"]
+        return drifted(self.home, self.settings.drift, datetime.fromisoformat(judged[-1]).timestamp() if judged else 0.0)
+
     # Study
 
     def plan(self) -> list[Planned]:
@@ -213,10 +223,14 @@ class Engine:
         if self.settings.tuning.base is not None:
             checked(self.settings.tuning, self.llm)
         with Lock(self.home / "adapt.lock", "adapting"):
-            outcome = self._adapt_search(time.monotonic())
-            if self.settings.tuning.base is None:
-                return outcome
-            return replace(outcome, generator=self._adapt_generator(time.monotonic()).json())
+            self._votes = self._counted_votes()  # those that come meanwhile wait for the next study
+            try:
+                outcome = self._adapt_search(time.monotonic())
+                if self.settings.tuning.base is None:
+                    return outcome
+                return replace(outcome, generator=self._adapt_generator(time.monotonic()).json())
+            finally:
+                self._votes = None
 
     def _adapt_search(self, began: float) -> Outcome:
         study = self._study(planning=False)
@@ -233,6 +247,7 @@ class Engine:
         if not self._promoted(judged) and self.live.key is None and self.live.abstention is None:
             calibrated = replace(self.base, abstention=read_json(study.base_calibrated.path / "calibration.json"))
             self._pointer.serve("calibrated", calibrated, "the base goes on serving, and has learned when to abstain")
+        outcome = replace(outcome, votes=study.votes_told())
         system = judged.system
         if judged.promote and system is not None and (system.embedder, system.weight) != (self.live.embedder, self.live.weight):
             told = f"Nothing changed since {judged.key} was judged and promoted, and something else was chosen after that."
@@ -280,7 +295,23 @@ class Engine:
 
     def _study(self, planning: bool, share: float = 1.0) -> Study:
         run = Run(self.home / "artifacts", self._reporter, planning)
-        return Study(self.home, run, self.settings, self.store.snapshot(), self.base, self.live, self._embedder, self.llm, share)
+        votes = self._counted_votes() if self._votes is None else self._votes
+        return Study(
+            self.home, run, self.settings, self.store.snapshot(), self.base, self.live, self._embedder, self.llm, share, votes,
+            self._known_votes(),
+        )  # fmt: skip
+
+    def _counted_votes(self) -> list[Vote]:
+        """The votes that a study looks at: all, or none where they are too few to prove anything."""
+        wanted = self.settings.votes
+        votes = votes_of(self.home) if wanted.on else []
+        return votes if len({vote.asked.question for vote in votes}) >= wanted.minimum else []
+
+    def _known_votes(self) -> list[str]:
+        """The ids of people's questions that what serves has learned from, or where these very votes made it, what served before had."""
+        judged = self.history_of.judged(self.live.key) if self.live.key is not None else None
+        told = (judged.details.get("votes") if judged is not None else None) or {}
+        return list(told.get("known" if told.get("key") == key_of(self._votes or self._counted_votes()) else "learned", []))
 
     def evaluate(self, queries: Path, qrels: Path, scope: str | None = None, out: Path | None = None) -> dict[str, Any]:
         """Metrics with intervals on labelled questions, base and live, and their paired differences. `out` gets the rows too.
@@ -419,10 +450,11 @@ class Engine:
     # Looking
 
     def status(self) -> dict[str, Any]:
-        """What the home holds and what serves."""
+        """What the home holds and what serves; `people`: how content they are and why to study again, where anybody was asked."""
         snapshot = self.store.snapshot()
         live = self.live
-        return {
+        people = {"people": self.drift().json()} if (self.home / LEDGER).exists() else {}
+        return people | {
             "documents": len(snapshot.documents),
             "passages": len(snapshot),
             "near_duplicates": sum(passage.near is not None for passage in snapshot.passages),

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from selfstudy.core.errors import BadInput
-from selfstudy.core.files import make_folder, read_json, write_json
+from selfstudy.core.files import Lock, make_folder, read_json, write_json
 from selfstudy.core.records import Record
 from selfstudy.recipes.system import System
 
@@ -44,11 +44,11 @@ class History:
         return [Event.load(read_json(path)) for path in files]
 
     def add(self, event: Kind, key: str | None, reason: str, system: System | None, **more: Any) -> Event:
-        """Write one more event."""
-        number = 1 + max((old.number for old in self.events()), default=0)
-        made = Event(number, datetime.now(UTC).isoformat(timespec="seconds"), event, key, reason, system, **more)
-        make_folder(self._folder)
-        write_json(self._folder / f"{number:05d}.json", made.json())
+        """Write one more event; several processes may do so at once."""
+        with Lock(make_folder(self._folder) / ".lock", "noting what happened", wait=30):
+            number = 1 + max((old.number for old in self.events()), default=0)
+            made = Event(number, datetime.now(UTC).isoformat(timespec="seconds"), event, key, reason, system, **more)
+            write_json(self._folder / f"{number:05d}.json", made.json())
         return made
 
     def judged(self, key: str) -> Event | None:

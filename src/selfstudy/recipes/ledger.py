@@ -24,10 +24,11 @@ LONGEST = 4000
 """Characters of a corrected answer."""
 _WAIT = 10.0
 _DAY = 86_400.0
+_COLUMNS = 11
 _TABLES = """
 create table if not exists asked (
   id text primary key, at real not null, user text not null, kind text not null, question text not null, answer text not null,
-  abstained integer, confidence real, passages text not null, system text not null
+  abstained integer, confidence real, passages text not null, system text not null, cited text not null default '[]'
 ) strict;
 create index if not exists asked_at on asked (at);
 create table if not exists votes (
@@ -44,7 +45,8 @@ Judgement = Literal["up", "down"]
 class Asked(Record):
     """A question as it was answered: `system` says by which model over which state of the index, `at` when (seconds since 1970).
 
-    `passages` are the ids of those that were found, best first; `kind` is the door through which it was asked.
+    `passages` are the ids of those that were found, best first, `cited` of those that the answer rests on; `kind` is the door through which
+    it was asked.
     """
 
     id: str
@@ -57,6 +59,7 @@ class Asked(Record):
     confidence: float | None
     passages: tuple[str, ...]
     system: str
+    cited: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,10 +87,10 @@ class Ledger:
         id = secrets.token_hex(16)
         said = (answer.text, answer.abstained, answer.confidence) if answer is not None else ("", None, None)
         passages = json.dumps([hit.passage.id for hit in hits])
+        cited = json.dumps(list(dict.fromkeys(one.passage for one in answer.citations)) if answer is not None else [])
+        row = (id, time.time(), user, kind, question, *said, passages, system, cited)
         with self._writing() as database:
-            database.execute(
-                "insert into asked values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", (id, time.time(), user, kind, question, *said, passages, system)
-            )
+            database.execute(f"insert into asked values ({', '.join('?' * len(row))})", row)
         return id
 
     def vote(self, answer: str, user: str, verdict: Judgement, corrected: str = "", passage: str = "") -> Vote:
@@ -118,12 +121,12 @@ class Ledger:
         wanted = "select asked.*, votes.user, votes.at, verdict, corrected, passage from votes join asked on asked.id = votes.answer"
         with self._writing() as database:
             rows = database.execute(f"{wanted} order by votes.at, votes.answer").fetchall()
-        return [Vote(_asked(row), *row[10:]) for row in rows]
+        return [Vote(_asked(row), *row[_COLUMNS:]) for row in rows]
 
-    def questions(self, last: int = 100) -> list[Asked]:
-        """The last questions, newest first."""
+    def questions(self, last: int = 100, since: float = 0.0) -> list[Asked]:
+        """The last questions, newest first; none from before `since`."""
         with self._writing() as database:
-            rows = database.execute("select * from asked order by at desc, id limit ?", (last,)).fetchall()
+            rows = database.execute("select * from asked where at > ? order by at desc, id limit ?", (since, last)).fetchall()
         return [_asked(row) for row in rows]
 
     @contextmanager
@@ -147,6 +150,8 @@ class Ledger:
         database = sqlite3.connect(self._path, timeout=_WAIT, isolation_level=None, check_same_thread=False)
         database.execute("pragma journal_mode = wal")
         database.executescript(_TABLES)
+        if "cited" not in {row[1] for row in database.execute("pragma table_info(asked)")}:  # a ledger that an earlier version made
+            database.execute("alter table asked add column cited text not null default '[]'")
         return database
 
     def _told(self, error: sqlite3.Error) -> HomeError:
@@ -156,6 +161,6 @@ class Ledger:
 
 
 def _asked(row: Sequence[Any]) -> Asked:
-    id, at, user, kind, question, answer, abstained, confidence, passages, system = row[:10]
+    id, at, user, kind, question, answer, abstained, confidence, passages, system, cited = row[:_COLUMNS]
     unsure = None if abstained is None else bool(abstained)
-    return Asked(id, at, user, kind, question, answer, unsure, confidence, tuple(json.loads(passages)), system)
+    return Asked(id, at, user, kind, question, answer, unsure, confidence, tuple(json.loads(passages)), system, tuple(json.loads(cited)))

@@ -72,11 +72,11 @@ class Pointer:
 
     def serve(self, event: Any, system: System | None, reason: str, forced: bool = False) -> Event:
         """Swap: embed what the new system lacks, then one replacement of the pointer. Only this holds the writer's lock."""
-        before = self.live()
         stop = Stop()
         with stop.on_interrupt():
             self.fill(system or self.base(), "embed for the swap")  # most of the work, while others may still write
             with self._store.writing("swapping what serves", wait=30) as writer:
+                before = self.live()  # what serves now, whoever else was promoting a moment ago
                 serving = system or self.base()
                 vectors = self._prepared(serving)
                 if vectors is not None:
@@ -84,7 +84,7 @@ class Pointer:
                 embed_missing(writer, writer.snapshot(), self._embedder_of(serving.embedder), self._reporter, stop, "embed for the swap")
                 writer.set_live(system.json() if system is not None else None)
                 writer.commit()
-        return self._history.add(event, serving.key, reason, system, before=before, forced=forced)
+                return self._history.add(event, serving.key, reason, system, before=before, forced=forced)
 
     def fill(self, system: System, name: str) -> None:
         """Give every passage a vector of this system's embedder."""

@@ -20,8 +20,10 @@ from selfstudy.corpus.versions import Versions
 from selfstudy.evals.gate import Gate
 from selfstudy.models.api import Api, Budget
 from selfstudy.recipes.caches import Cache
+from selfstudy.recipes.drift import Drift
 from selfstudy.recipes.generator import Tuning
 from selfstudy.recipes.glossary import Glossary
+from selfstudy.recipes.votes import Votes
 from selfstudy.synth.modelled import Modelled
 from selfstudy.synth.negatives import Negatives
 from selfstudy.synth.questions import Questions
@@ -72,6 +74,8 @@ class Settings(BaseModel):
     tuning: Tuning = Field(default_factory=Tuning)
     gate: Gate = Field(default_factory=Gate)
     own: Own = Field(default_factory=Own)
+    votes: Votes = Field(default_factory=Votes)
+    drift: Drift = Field(default_factory=Drift)
     extract: Extract = Field(default_factory=Extract)
     reader: bool = Field(True, description="whether the starter reads the first passages for an answer, in English")
     judged: bool = Field(True, description="whether what `llm` answers is judged by it once more, sentence by sentence, before it is shown")

@@ -94,7 +94,7 @@ def _mine(
 
     either = {hit.passage.id: hit for hit in [*words, *near]}
     borderline = sorted(either.values(), key=lambda hit: (-disagreement(hit.passage.id), hit.passage.id))
-    chosen: dict[str, Hit] = {}
+    chosen: dict[str, Hit] = {hit.passage.id: hit for hit in example.distractors if usable(hit)}  # what people voted down comes first
     for kind, ranking in (("dense", near), ("lexical", words), ("borderline", borderline)):
         taken = 0
         for hit in ranking:

@@ -17,7 +17,7 @@ from selfstudy.core.records import Artifact, Example
 from selfstudy.core.run import Work, stage
 from selfstudy.train.head import head_of
 from selfstudy.train.model import averaged, load, with_head
-from selfstudy.train.rows import Rows, batched, contrastive
+from selfstudy.train.rows import Rows, batched, contrastive, weighed
 from selfstudy.train.trainers import has_bf16, last_checkpoint
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def embedder(work: Work, config: Embedder, mined: Artifact, base: Path, teacher:
     The loss is in `train.losses`. Resumes from its last checkpoint after a kill. Returns the number of steps and the seconds of one.
     """
     model = load(base)
-    examples = [example for example in read_records(mined.path / "mined.jsonl", Example) if example.split == "train"]
+    examples = weighed(example for example in read_records(mined.path / "mined.jsonl", Example) if example.split == "train")
     said = work.folder / "steps.json"
     if not said.exists():  # a resumed run keeps the number that it began with, or its schedule would not fit
         seconds = _seconds_per_step(config, model, examples) if config.minutes and not config.max_steps else 0.0

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from selfstudy.core.records import Example, Passage
+
+
+def weighed(examples: Iterable[Example]) -> list[Example]:
+    """Each example as often as its weight says."""
+    return [example for example in examples for _ in range(example.weight)]
 
 
 def batched(examples: Sequence[Example], size: int, batches: int, mates: int, seed: int = 0) -> list[list[Example]]:

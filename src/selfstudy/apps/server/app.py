@@ -13,8 +13,10 @@ from fastapi.staticfiles import StaticFiles
 from selfstudy import __version__
 from selfstudy.apps.server import asking, chat, documents, faults, feedback, study, vectors
 from selfstudy.apps.server.access import Administers
+from selfstudy.apps.server.pool import Full, TooSlow
 from selfstudy.apps.server.service import Service, log
 from selfstudy.apps.server.settings import Serve
+from selfstudy.apps.server.spans import send_to
 from selfstudy.apps.server.watch import Watch
 from selfstudy.core.errors import SelfstudyError
 
@@ -26,12 +28,16 @@ _ENVELOPE = 100_000
 def make(settings: Serve) -> FastAPI:
     """The application over `settings.home`. Nothing is reported to anyone: FastAPI's own telemetry is turned off."""
     service = Service(settings)
+    spans = send_to(settings.spans) if settings.spans is not None else None
 
     @asynccontextmanager
     async def life(app: FastAPI) -> AsyncIterator[None]:
-        warming = asyncio.create_task(_warm(service))
+        tasks = [asyncio.create_task(_warm(service)), asyncio.create_task(_study_again(service))]
         yield
-        warming.cancel()
+        for task in tasks:
+            task.cancel()
+        if spans is not None:
+            spans.shutdown()
         service.close()
 
     app = FastAPI(
@@ -77,6 +83,21 @@ async def _warm(service: Service) -> None:
         except SelfstudyError as error:
             log.warning("not ready: %s", error.problem)
             await asyncio.sleep(2.0)
+
+
+async def _study_again(service: Service) -> None:
+    """Where the settings want it: study when people's questions or votes give a reason. Another worker may have begun; the gate decides."""
+    while not service.ready:
+        await asyncio.sleep(1.0)
+    while every := service.engine("").settings.drift.every:
+        await asyncio.sleep(3600 * every)
+        try:
+            found = await service.asking.run(600.0, lambda: service.engine("").drift())
+            if found.reasons:
+                await service.changing.run(600.0, service.job("").start)
+                log.info("a study began: %s", " ".join(found.reasons))
+        except (SelfstudyError, Full, TooSlow) as error:
+            log.warning("no study was begun: %s", error)
 
 
 def worker() -> FastAPI:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Annotated, Any, Literal
@@ -13,12 +14,14 @@ from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, Field
 
 from selfstudy.apps.server.access import Asks
+from selfstudy.apps.server.cost import Clock, Cost
 from selfstudy.apps.server.faults import RESPONSES
 from selfstudy.apps.server.sentences import Said, sentences_of
-from selfstudy.apps.server.service import Caller
+from selfstudy.apps.server.service import Caller, log
 from selfstudy.core.records import Answer, Citation, Document, Hit
 from selfstudy.index.question import LONGEST
 from selfstudy.recipes.engine import Engine
+from selfstudy.recipes.reflected import Mode
 
 router = APIRouter(responses=RESPONSES, tags=["ask"])
 AROUND = 1500
@@ -48,11 +51,18 @@ class Ask(BaseModel):
     question: Question
     where: Where = None
     superseded: Superseded = False
+    mode: Mode | None = Field(
+        None,
+        description="All but plain go sentence by sentence and need a model. The settings' `reflect.mode` unless given.",
+    )
     stream: bool = Field(False, description="Server-sent events: `sentence` for each sentence, then `answer`; or `error`.")
 
 
 class Answered(BaseModel):
-    """An Answer, the sentences of its text with the numbers of their citations, and the id to vote on it with."""
+    """An Answer, the sentences of its text with the numbers of their citations, and the id to vote on it with.
+
+    `tree`: all that was considered where it was chosen sentence by sentence, as `selfstudy ask --explain --json` gives it; else null.
+    """
 
     id: str
     version: str
@@ -63,6 +73,9 @@ class Answered(BaseModel):
     hits: list[dict[str, Any]]
     confidence: float
     abstained: bool
+    short: str = Field("", description="The words that answer by themselves, where there are such.")
+    tree: dict[str, Any] | None = None
+    cost: Cost = Cost()
 
 
 class Source(BaseModel):
@@ -94,19 +107,25 @@ async def search(asked: Search, by: Asks) -> Found:
 @router.post("/ask", response_model=Answered)
 async def ask(asked: Ask, by: Asks) -> Answered | StreamingResponse:
     """An answer with citations, or that the documents do not hold one."""
-    answered = await reply(by, asked.question, asked.where, "ask", asked.superseded)
+    answered = await reply(by, asked.question, asked.where, "ask", asked.superseded, asked.mode)
     return events(_told(answered)) if asked.stream else answered
 
 
-async def reply(by: Caller, question: str, where: str | None, kind: str, superseded: bool = False) -> Answered:
+async def reply(by: Caller, question: str, where: str | None, kind: str, superseded: bool = False, mode: Mode | None = None) -> Answered:
     """The answer to a question, noted in the ledger."""
 
+    came = time.perf_counter()
+
     def answer(engine: Engine) -> Answered:
-        serving = engine.serving()
-        found = public(engine.ask(question, where, superseded, serving=serving))
-        id = engine.ledger.asked(by.name, kind, question, found.hits, serving.version, found)
-        said = found.json()
-        return Answered(id=id, version=serving.version, sentences=sentences_of(found), **said)
+        clock = Clock(came)
+        with clock.stage("answer"):
+            serving = engine.serving()
+            found = public(engine.ask(question, where, superseded, mode=mode, serving=clock.timed(serving)))
+        with clock.stage("note"):
+            id = engine.ledger.asked(by.name, kind, question, found.hits, serving.version, found)
+        cost = clock.cost()
+        log.info("%s", json.dumps({"answer": id, "abstained": found.abstained, "version": serving.version} | cost.model_dump()))
+        return Answered(id=id, version=serving.version, sentences=sentences_of(found), cost=cost, **found.json())
 
     answered = await by.ask(answer)
     by.service.metrics.answers.labels("not found" if answered.abstained else "answered").inc()

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from selfstudy.apps.server.access import Asks
 from selfstudy.apps.server.asking import Answered, events, reply
+from selfstudy.apps.server.cost import Cost
 from selfstudy.apps.server.faults import RESPONSES
 from selfstudy.index.question import LONGEST
 
@@ -64,6 +65,8 @@ class Completion(BaseModel):
     confidence: float
     answer_id: str
     system_fingerprint: str
+    usage: dict[str, int]
+    cost: Cost
 
 
 @router.post("/chat/completions", response_model=Completion)
@@ -94,8 +97,14 @@ def _about(answered: Answered) -> dict[str, Any]:
 
 def _proof(answered: Answered) -> dict[str, Any]:
     return {
-        "citations": answered.citations, "abstained": answered.abstained, "confidence": answered.confidence, "answer_id": answered.id
+        "citations": answered.citations, "abstained": answered.abstained, "confidence": answered.confidence, "answer_id": answered.id,
+        "usage": _usage(answered.cost), "cost": answered.cost.model_dump(),
     }  # fmt: skip
+
+
+def _usage(cost: Cost) -> dict[str, int]:
+    both = cost.prompt_tokens + cost.completion_tokens
+    return {"prompt_tokens": cost.prompt_tokens, "completion_tokens": cost.completion_tokens, "total_tokens": both}
 
 
 async def _chunks(answered: Answered) -> AsyncIterator[tuple[str, Any]]:

@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
-import unicodedata
 from pathlib import Path
-from typing import IO, Annotated, Any
+from typing import Annotated, Any
 
 from fastapi import APIRouter, HTTPException, Query, Request, UploadFile
 from pydantic import BaseModel, Field
 
 from selfstudy.apps.server.access import Asks, Writes
 from selfstudy.apps.server.faults import RESPONSES
-from selfstudy.core.files import home_errors, make_folder, sync_folder
+from selfstudy.apps.uploads import UPLOADS, keep, safe_name
 from selfstudy.corpus.set_aside import SetAside
 from selfstudy.recipes.engine import Engine
 
 router = APIRouter(prefix="/documents", responses=RESPONSES, tags=["documents"])
-UPLOADS = "uploads"
-_LONGEST = 180
 _FOLDERS = re.compile(r"(?<!\S)/(?:\S*/)?")
-_UNSAFE = re.compile(r'[\x00-\x1f\x7f/\\:*?"<>|]')
 
 
 class Listed(BaseModel):
@@ -78,7 +72,7 @@ async def upload(request: Request, file: UploadFile, by: Writes) -> Changed:
         raise HTTPException(413, f"The file has {file.size:,} bytes; at most {by.service.settings.upload_bytes:,} are read.")
 
     def added(engine: Engine) -> Changed:
-        path = _keep(engine.home / UPLOADS, name, file.file)
+        path = keep(engine.home / UPLOADS, name, file.file)
         done = engine.add([path]).json()
         if done["set_aside"] and not any(done[f"documents_{what}"] for what in ("added", "changed", "unchanged")):
             path.unlink(missing_ok=True)
@@ -109,40 +103,6 @@ async def remove(document: str, by: Writes) -> Changed:
     if done is None:
         raise HTTPException(404, "There is no such document here.")
     return done
-
-
-def safe_name(given: str) -> str:
-    """The name under which a file is kept: its last part, without what a file system or a terminal could take for something else.
-
-    Raises HTTPException where nothing is left, and for hidden files, which no folder of documents shows.
-    """
-    name = _UNSAFE.sub("_", unicodedata.normalize("NFC", re.split(r"[/\\]", given)[-1])).strip(" .")
-    name = "".join(char for char in name if unicodedata.category(char) not in ("Cs", "Cf", "Cc"))
-    stem, dot, suffix = name.rpartition(".")
-    while len(name.encode("utf-8")) > _LONGEST and stem:
-        stem = stem[:-1]
-        name = f"{stem}{dot}{suffix}"
-    if not name or name.startswith(("~$", ".")) or len(name.encode("utf-8")) > _LONGEST or not (dot or suffix):
-        raise HTTPException(400, "The upload has no usable file name: give one like manual.pdf.")
-    return name
-
-
-def _keep(folder: Path, name: str, content: IO[bytes]) -> Path:
-    """Write beside, sync, rename. Raises HomeError."""
-    make_folder(folder)
-    path, beside = folder / name, folder / f".{os.urandom(8).hex()}.part"
-    with home_errors(path):
-        try:
-            with open(beside, "wb") as file:
-                content.seek(0)
-                shutil.copyfileobj(content, file, 1 << 20)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(beside, path)
-            sync_folder(folder)
-        finally:
-            beside.unlink(missing_ok=True)
-    return path
 
 
 def _named(one: SetAside) -> dict[str, Any]:

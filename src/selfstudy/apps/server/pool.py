@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from contextvars import copy_context
+from functools import partial
 from typing import ParamSpec, TypeVar
 
 P = ParamSpec("P")
@@ -36,7 +38,7 @@ class Pool:
         if self.pending >= self._most:
             raise Full
         self.pending += 1
-        work = self._threads.submit(function, *args, **kwargs)
+        work = self._threads.submit(copy_context().run, partial(function, *args, **kwargs))
         loop = asyncio.get_running_loop()
         work.add_done_callback(lambda _: self._tell(loop))
         try:

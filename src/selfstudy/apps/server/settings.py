@@ -28,6 +28,7 @@ class Serve(BaseModel):
     grace: int = Field(20, ge=0, description="how long a stop waits for what is under way")
     body_bytes: int = Field(1_000_000, ge=1)
     upload_bytes: int = Field(50_000_000, ge=1)
+    spans: str | None = Field(None, description="the collector of OpenTelemetry that spans are sent to, as OTLP over HTTP")
     homes: int = Field(16, ge=1, description="tenants' homes that one worker holds open")
 
     @property

@@ -64,6 +64,12 @@ async def cancel(by: Administers) -> Studied:
     return Studied(**by.service.job(by.tenant).cancel())
 
 
+@router.get("/drift")
+async def drift(by: Administers) -> dict[str, Any]:
+    """Whether people are content, whether they ask about other things than before, and why to study again (`reasons`)."""
+    return await by.ask(lambda engine: engine.drift().json())
+
+
 @router.get("/history")
 async def history(by: Administers) -> dict[str, Any]:
     """What serves now, and every candidate, promotion and rollback, oldest first."""

@@ -7,11 +7,13 @@ import json
 import secrets
 import time
 
+from opentelemetry.trace import SpanKind
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from selfstudy.apps.server.cost import TRACER
 from selfstudy.apps.server.faults import told
 from selfstudy.apps.server.service import Service, log
 from selfstudy.core.errors import HomeError
@@ -64,13 +66,18 @@ class Watch:
                 message["headers"] = [*message["headers"], *added, (b"x-request-id", id.encode())]
             await send(message)
 
-        try:
-            if (refusal := self._refused(scope)) is not None:
-                await refusal(scope, receive, safe)
-            else:
-                await self._app(scope, patient, safe)
-        finally:
-            self._note(scope, status or 499, time.perf_counter() - began, id)
+        with TRACER.start_as_current_span("request", kind=SpanKind.SERVER, attributes={"selfstudy.request": id}) as span:
+            try:
+                if (refusal := self._refused(scope)) is not None:
+                    await refusal(scope, receive, safe)
+                else:
+                    await self._app(scope, patient, safe)
+            finally:
+                route = getattr(scope.get("route"), "path", "none")
+                span.update_name(f"{_method(scope)} {route}")
+                facts = {"http.request.method": _method(scope), "http.route": route, "http.response.status_code": status or 499}
+                span.set_attributes(facts)
+                self._note(scope, status or 499, time.perf_counter() - began, id)
 
     def _refused(self, scope: Scope) -> Response | None:
         """Nobody sends a body before showing a key, where one is needed: it would be read before any route looks at the key."""
@@ -86,9 +93,14 @@ class Watch:
 
     def _note(self, scope: Scope, status: int, seconds: float, id: str) -> None:
         route = getattr(scope.get("route"), "path", "none")
-        method = scope["method"] if scope["method"] in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS") else "other"
+        method = _method(scope)
         self._service.metrics.requests.labels(method, route, str(status)).inc()
         self._service.metrics.seconds.labels(method, route).observe(seconds)
         who = scope.get("state", {}).get("caller", "")
         line = {"id": id, "method": method, "route": route, "status": status, "ms": round(1000 * seconds, 1), "key": who}
         log.info("%s", json.dumps(line))
+
+
+def _method(scope: Scope) -> str:
+    known = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+    return scope["method"] if scope["method"] in known else "other"

@@ -21,7 +21,13 @@ export function leave() {
 
 export async function look() {
   leave();
-  await Promise.all([history(), get("adapt").then(told)]);
+  await Promise.all([history(), get("adapt").then(told), get("drift").then(people)]);
+}
+
+function people({ satisfaction, reasons, new_votes }) {
+  const points = value => (value < 0 ? "−" : "+") + Math.abs(value).toFixed(0);
+  const content = satisfaction ? [say("content", points(satisfaction.value), points(satisfaction.low), points(satisfaction.high))] : [];
+  by("people").textContent = [...content, ...(new_votes ? [say("new_votes", new_votes)] : []), ...(reasons.length ? [say("again"), ...reasons] : [])].join(" ");
 }
 
 function told(study) {

@@ -1,0 +1,125 @@
+"""Whether votes help: people simulated on a labelled set, some of whom are wrong.
+
+    python bench/votes.py --data ../shared/data policyqa [--most 1000] [--votes 300] [--wrong 0.15 0.6] [--set a.b=c] [--out DIR]
+
+Half of the set's document groups have voters, the other half measures. A home adapts without votes; then, for each share of wrong votes,
+a copy of it is given the votes and adapts again. A right voter names the labelled passage among the ten shown, a wrong one another
+of the ten, at random. Prints whether votes were learned from, whether the candidate serves, and dense and hybrid MRR@10 on the questions
+of the other half, with votes less without, paired, with the interval. The labels touch nothing but the votes and that last figure.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import shutil
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from adapt import FIELDS, subset
+
+from selfstudy.core.records import Answer, Citation
+from selfstudy.evals.paired import compare
+from selfstudy.recipes.engine import Engine
+
+USERS = 30
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("name")
+    parser.add_argument("--data", type=Path, default=Path("../shared/data"))
+    parser.add_argument("--out", type=Path)
+    parser.add_argument("--most", type=int, default=1000, help="documents")
+    parser.add_argument("--votes", type=int, default=300)
+    parser.add_argument("--wrong", type=float, nargs="+", default=[0.15, 0.6])
+    parser.add_argument("--set", dest="sets", action="append", default=[])
+    given = parser.parse_args()
+    out = given.out or Path(tempfile.mkdtemp(prefix="selfstudy-votes-"))
+    subset(given.data / given.name, out / "set", given.most)
+    voters, measured = halves(out / "set")
+    engine = Engine.open(out / "home", create=True, sets=given.sets)
+    engine.add([out / "set" / "corpus.jsonl"])
+    told = engine.adapt()
+    print(f"without votes: {told.reason}", flush=True)
+    before = ranks(engine, measured, out / "without")
+    for wrong in given.wrong:
+        home = out / f"home-{wrong:g}"
+        shutil.rmtree(home, ignore_errors=True)
+        shutil.copytree(out / "home", home)
+        engine = Engine.open(home, sets=given.sets)
+        cast = vote(engine, voters, given.votes, wrong)
+        began = time.monotonic()
+        outcome = engine.adapt()
+        after = ranks(engine, measured, out / f"with-{wrong:g}")
+        print(f"{wrong:.0%} of {cast} votes wrong, {time.monotonic() - began:.0f} s: {(outcome.votes or {}).get('reason')}")
+        print(f"    {(outcome.votes or {}).get('report')}\n    {outcome.reason}\n    serves: {engine.live.key == outcome.key}")
+        for name in before:
+            found = compare(before[name], after[name])
+            print(f"    {name} MRR@10 {np.mean(before[name]):.3f} -> {np.mean(after[name]):.3f}"
+                  f" [{found.low:+.3f}, {found.high:+.3f}] p {found.p:.4f} n {found.n}", flush=True)  # fmt: skip
+
+
+def halves(folder: Path) -> tuple[list[dict[str, Any]], Path]:
+    """The labelled questions about one half of the groups, each with its `relevant` documents, and a folder with those about the other."""
+    rows = [json.loads(line) for line in (folder / "corpus.jsonl").open(encoding="utf-8")]
+    field = next((name for name in FIELDS if name in (rows[0].get("meta") or {})), None)
+    group = {row["id"]: str(row["meta"][field]) if field else row["id"] for row in rows}
+    names = sorted(set(group.values()))
+    chosen = set(random.Random(1).sample(names, len(names) // 2))
+    relevant: dict[str, list[str]] = {}
+    for line in (folder / "qrels.tsv").open(encoding="utf-8"):
+        question, document, _ = line.rstrip("\n").split("\t")
+        relevant.setdefault(question, []).append(document)
+    questions = [json.loads(line) for line in (folder / "queries.jsonl").open(encoding="utf-8")]
+    sides: tuple[list[dict[str, Any]], list[dict[str, Any]]] = ([], [])
+    for question in questions:
+        groups = {group[document] for document in relevant[question["id"]]}
+        if groups <= chosen or not groups & chosen:
+            sides[not groups <= chosen].append(question | {"relevant": set(relevant[question["id"]])})
+    other = folder / "measured"
+    other.mkdir(exist_ok=True)
+    lines = (json.dumps({"id": one["id"], "text": one["text"]}, ensure_ascii=False) for one in sides[1])
+    (other / "queries.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    pairs = (f"{one['id']}\t{document}\t1" for one in sides[1] for document in sorted(one["relevant"]))
+    (other / "qrels.tsv").write_text("\n".join(["query-id\tcorpus-id\tscore", *pairs]) + "\n", encoding="utf-8")
+    return sides[0], other
+
+
+def vote(engine: Engine, questions: list[dict[str, Any]], most: int, wrong: float) -> int:
+    """Cast up to `most` votes that name a passage; who was shown no right one says nothing. Returns how many."""
+    chooser, serving, cast = random.Random(2), engine.serving(), 0
+    for question in chooser.sample(questions, len(questions)):
+        hits = engine.search(question["text"], 10, serving=serving)
+        right = [hit for hit in hits if {place.document for place in hit.passage.places} & question["relevant"]]
+        others = [hit for hit in hits if hit not in right]
+        if not right or not others:
+            continue
+        first = hits[0].passage
+        place = first.places[0]
+        cited = Citation(1, first.id, place.document, first.title, "", place.start, place.end, first.text)
+        answer = Answer(question["text"], f"{first.text} [1]", (cited,), tuple(hits), 0.5, False)
+        user = f"user{cast % USERS}"
+        chosen = chooser.choice(others) if chooser.random() < wrong else right[0]
+        id = engine.ledger.asked(user, "ask", question["text"], hits, serving.version, answer)
+        engine.ledger.vote(id, user, "up" if chosen is hits[0] else "down", passage=chosen.passage.id)
+        cast += 1
+        if cast == most:
+            break
+    return cast
+
+
+def ranks(engine: Engine, measured: Path, out: Path) -> dict[str, np.ndarray[Any, np.dtype[np.float64]]]:
+    """MRR@10 of each measured question by what serves."""
+    engine.evaluate(measured / "queries.jsonl", measured / "qrels.tsv", out=out)
+    rows = [json.loads(line) for line in (out / "questions.jsonl").open(encoding="utf-8")]
+    return {name: np.array([row[f"live.{name}.mrr@10"] for row in rows]) for name in ("dense", "hybrid")}
+
+
+if __name__ == "__main__":
+    sys.exit(main())

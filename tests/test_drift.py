@@ -1,0 +1,111 @@
+"""What the questions of late say: how content people are, and when there is a reason to study again."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from service import serving
+
+from selfstudy.core.records import Answer
+from selfstudy.recipes import ledger
+from selfstudy.recipes.drift import Drift, distance, drifted, more_abstained, satisfaction
+from selfstudy.recipes.ledger import Asked, Judgement, Ledger, Vote
+
+OLD = [
+    "How is the pump reset?",
+    "Who may reset the pump?",
+    "When is the oil changed?",
+    "Where is the valve?",
+    "What does the red button do?",
+]
+NEW = [
+    "How many holidays do I have?",
+    "Who pays for travel?",
+    "When is my salary paid?",
+    "Where do I report ill?",
+    "What is overtime?",
+]
+
+
+def asked(question: str, at: float = 1.0, abstained: bool = False) -> Asked:
+    return Asked("a", at, "anna", "ask", question, "So.", abstained, 0.9, (), "base@1")
+
+
+def votes(*cast: tuple[str, Judgement, int]) -> list[Vote]:
+    return [Vote(asked("?"), user, 2.0, verdict) for user, verdict, count in cast for _ in range(count)]
+
+
+def test_satisfaction_counts_people_and_not_votes() -> None:
+    assert satisfaction(votes(("anna", "up", 19))) is None, "too few to say"
+    even = satisfaction(votes(("anna", "up", 15), ("bert", "down", 5)))
+    assert even is not None
+    assert even.value == pytest.approx(50.0)
+    assert -100 <= even.low < 50 < even.high <= 100
+    loud = satisfaction(votes(("eve", "down", 500), *((f"user{n}", "up", 2) for n in range(19))))
+    assert loud is not None
+    assert loud.value == pytest.approx(90.0), "one of twenty people is not content, however often he says so"
+    assert loud.low < loud.value <= loud.high
+
+
+def test_other_questions_are_seen_and_the_same_are_not() -> None:
+    same = distance([asked(one) for one in OLD * 12], [asked(one) for one in OLD * 12])
+    other = distance([asked(one) for one in NEW * 12], [asked(one) for one in OLD * 12])
+    assert same < 0.1
+    assert other > 0.5
+    random = np.random.default_rng(0)
+    rare = [asked(" ".join(f"word{chosen}" for chosen in random.integers(0, 300, 4))) for _ in range(120)]
+    assert distance(rare[:60], rare[60:]) < 0.1, "few questions in many words: chance alone keeps their halves apart"
+
+
+def test_more_abstentions_are_seen_beyond_chance() -> None:
+    random = np.random.default_rng(0)
+    rare, often = ([asked("?", abstained=bool(random.random() < share)) for _ in range(200)] for share in (0.1, 0.5))
+    found = more_abstained(often, rare, 50)
+    assert found is not None
+    assert found.value == pytest.approx(0.4, abs=0.1)
+    assert 0.25 < found.low < found.value < found.high
+    assert found.p < 0.01
+    alike = more_abstained(rare[:100], rare[100:], 50)
+    assert alike is not None
+    assert alike.low < 0 < alike.high
+    assert more_abstained(often[:49], rare, 50) is None
+
+
+def test_each_reason_to_study_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert drifted(tmp_path, Drift()).reasons == ()
+    now = time.time()
+    book = Ledger(tmp_path)
+
+    def ask(questions: list[str], days_ago: float) -> list[str]:
+        monkeypatch.setattr(ledger.time, "time", lambda: now - 86_400 * days_ago)
+        return [book.asked("anna", "search", one, [], "base@1") for one in questions]
+
+    ask(OLD * 12, 20)
+    ask(OLD * 12, 1)
+    assert drifted(tmp_path, Drift(), now=now).reasons == ()
+    ask(NEW * 12, 0.5)
+    monkeypatch.undo()
+    (reason,) = drifted(tmp_path, Drift(words=0.2), now=now).reasons
+    assert reason.startswith("People ask about other things than before")
+    assert drifted(tmp_path, Drift(words=0.2, minimum=200), now=now).words is None
+
+
+def test_a_service_studies_again_by_itself_where_the_settings_want_it(plug: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(plug))
+    sets = ("embedder=fake:64", "drift.every=0.0001", "drift.votes=1")
+    with serving(tmp_path / "home", sets=sets) as server:
+        assert server.get("/adapt").json["state"] == "none", "nobody voted yet"
+        answer = Answer("Who may reset the pump?", "The engineer.", (), (), 0.9, False)
+        given = Ledger(server.home).asked("owner", "ask", answer.question, [], "base@1", answer)
+        assert server.get("/drift").json["reasons"] == []
+        assert server.post("/feedback", {"answer": given, "verdict": "up"}).status == 200
+        until = time.monotonic() + 120
+        while server.get("/adapt").json["state"] == "none" and time.monotonic() < until:
+            time.sleep(0.1)
+        assert server.get("/adapt").json["state"] in ("running", "failed")
+        assert server.get("/drift").json["new_votes"] == 1
+        server.call("DELETE", "/adapt")
+        server.app.state.service.job("")._started.wait(150)

@@ -1,0 +1,293 @@
+"""Votes to examples: what people said is used, nobody alone decides, the exam stays clean, and votes that teach nothing change nothing."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from selfstudy.core.artifacts import read_records, write_records
+from selfstudy.core.files import write_json
+from selfstudy.core.records import Answer, Artifact, Citation, Example, Hit, Passage, Place
+from selfstudy.core.run import Lazy, Run
+from selfstudy.evals.gate import Gate, Verdict, judge, judge_votes
+from selfstudy.recipes.adapt import Study
+from selfstudy.recipes.engine import Engine
+from selfstudy.recipes.ledger import Asked, Judgement, Ledger, Vote
+from selfstudy.recipes.votes import Votes, judged, near_copies, voted
+from selfstudy.recipes.votes_proof import votes_proof
+from selfstudy.testing import FakeEmbedder
+from selfstudy.train.head import Head
+from selfstudy.train.rows import weighed
+
+DOCUMENTS = [f"d{number}" for number in range(20)]
+PASSAGES = {
+    f"{document}-{part}": Passage(f"{document}-{part}", document, f"{document} says {part}.", (Place(document, 0, 9),))
+    for document in DOCUMENTS
+    for part in ("tea", "oil", "tax")
+}
+GROUPS = {id: id.partition("-")[0] for id in PASSAGES}
+
+
+def vote(question: str, verdict: Judgement = "up", user: str = "anna", **more: Any) -> Vote:
+    found = more.pop("found", ("d0-tea", "d0-oil", "d0-tax"))
+    asked = Asked(
+        "a", 1.0, user, "ask", question, more.pop("answer", "Tea. [1]"), False, 0.9, found, "base@1", more.pop("cited", found[:1])
+    )
+    return Vote(asked, user, 2.0, verdict, **more)
+
+
+def by_question(votes: list[Vote], **settings: Any) -> tuple[dict[str, Example], dict[str, int]]:
+    found = judged(votes, PASSAGES, GROUPS, Votes(**settings))
+    return {one.question: one for one in found.examples}, found.report
+
+
+def test_each_kind_of_vote_says_its_own() -> None:
+    found, report = by_question(
+        [
+            vote("liked?"),
+            vote("named?", "down", passage="d0-oil"),
+            vote("corrected?", "down", corrected="d0 says tax"),
+            vote("only disliked?", "down"),
+            vote("corrected elsewhere?", "down", corrected="nobody says that"),
+        ]
+    )
+    right = {question: one.evidence[0].passage.id for question, one in found.items()}
+    assert right == {"liked?": "d0-tea", "named?": "d0-oil", "corrected?": "d0-tax"}
+    assert {question: one.weight for question, one in found.items()} == {"liked?": 1, "named?": 2, "corrected?": 2}
+    assert [hit.passage.id for hit in found["named?"].distractors] == ["d0-tea"], "what was cited and voted down"
+    assert (found["liked?"].answers, found["corrected?"].answers) == (("Tea.",), ("d0 says tax",))
+    assert {(one.writer, one.group) for one in found.values()} == {("people", "d0")}
+    assert report["left out: no passage was voted for"] == 2
+
+
+def test_people_are_added_up_and_where_they_disagree_nothing_is_learned() -> None:
+    found, report = by_question(
+        [
+            *(vote("Which?", "down", user, passage="d0-oil") for user in ("anna", "bert", "carl")),
+            vote("Which?", "up", "dora"),
+            vote("Tied?", "down", "anna", passage="d0-oil"),
+            vote("tied", "down", "bert", passage="d0-tax"),
+        ]
+    )
+    assert [(one.evidence[0].passage.id, one.weight) for one in found.values()] == [("d0-oil", 3)]
+    assert report["left out: people disagree"] == 1
+
+
+def test_nobody_alone_decides() -> None:
+    many = [vote(f"question {number}?", user="eve") for number in range(9)]
+    found, report = by_question(many, per_user=4)
+    assert sorted(found) == [f"question {number}?" for number in range(5, 9)], "the newest count"
+    assert report["left out: too many by one user"] == 5
+    pushed = [vote(f"question {number}?", "down", "eve", passage="d0-oil") for number in range(9)]
+    found, report = by_question(pushed, per_passage=2)
+    assert len(found) == 2
+    assert report["left out: one passage too often by one user"] == 7
+
+
+def test_who_contradicts_most_others_is_left_out() -> None:
+    honest = [vote(f"question {number}?", "up", user) for number in range(6) for user in ("anna", "bert")]
+    liar = [vote(f"question {number}?", "down", "eve", passage="d0-oil") for number in range(6)]
+    alone = [vote("only eve asked?", "down", "eve", passage="d0-oil")]
+    found, report = by_question([*honest, *liar, *alone])
+    assert {one.evidence[0].passage.id for one in found.values()} == {"d0-tea"}
+    assert report["left out: by a user who contradicts most others"] == 7
+    found, _ = by_question([*honest[:8], *liar[:4], *alone])
+    assert "only eve asked?" in found, "four questions say too little about anybody"
+
+
+def test_a_passage_that_is_gone_teaches_nothing() -> None:
+    found, report = by_question([vote("gone?", found=("old-1", "d0-tea"), cited=("old-1",))])
+    assert found == {}
+    assert report == {"left out: no passage was voted for": 1}
+
+
+def test_near_copies_are_seen_and_other_questions_are_not() -> None:
+    asked = ["How do I reset the pump?", "Who pays the tax of the house?"]
+    copies = ["how do I reset the pump", "How do you reset pumps?", "Who pays taxes for the house?"]
+    others = ["How do I oil the pump?", "How do I reset the old pump?", "Who owns the house?", "What is tea?", "?"]
+    assert near_copies([*copies, *others], asked) == set(copies)
+
+
+def of(number: int, document: str, question: str, split: Any) -> Example:
+    return Example(
+        f"{number:032x}", question, (), (Hit(PASSAGES[f"{document}-tea"], 1.0, "x"),), writer="cloze", group=document, split=split
+    )
+
+
+def test_the_exam_holds_nothing_that_was_voted_on(tmp_path: Path) -> None:
+    splits = {
+        one.group: one.split for d in DOCUMENTS for one in judged([vote("q", found=(f"{d}-tea",))], PASSAGES, GROUPS, Votes()).examples
+    }
+    examined = next(d for d in DOCUMENTS if splits[d] == "exam")
+    trained = next(d for d in DOCUMENTS if splits[d] == "train")
+    kept, studied = (Artifact(name, name, tmp_path / name) for name in ("kept", "corpus"))
+    for made in (kept, studied):
+        made.path.mkdir()
+    written = [
+        of(1, examined, "How is the tea brewed?", "exam"),
+        of(2, examined, "Where is oil kept?", "exam"),
+        of(3, trained, "Why?", "train"),
+    ]
+    write_records(kept.path / "kept.jsonl", written)
+    write_records(studied.path / "passages.jsonl", PASSAGES.values())
+    write_json(studied.path / "groups.json", GROUPS)
+    votes = [
+        vote("How was the tea brewed?", "down", found=(f"{trained}-tea",), cited=()),  # no example comes of it, and yet it was voted on
+        vote("What about the exam's document?", found=(f"{examined}-tea",)),
+        vote("What about the other?", found=(f"{trained}-oil",)),
+    ]
+    made = Run(tmp_path / "artifacts").stage(voted, Votes(), kept, studied, 0, Lazy("votes", lambda: votes))
+    together = list(read_records(made.path / "kept.jsonl", Example))
+    assert [one.question for one in together] == ["Where is oil kept?", "Why?", "What about the other?"]
+    assert [one.question for one in read_records(made.path / "exam.jsonl", Example)] == ["What about the exam's document?"]
+    assert Run(tmp_path / "artifacts").result(made)["taken out of the exam"] == 1
+
+
+def test_an_example_trains_as_often_as_it_weighs() -> None:
+    light, heavy = of(1, "d0", "light", "train"), of(2, "d1", "heavy", "train")
+    heavy = Example.load(heavy.json() | {"weight": 3})
+    assert [one.question for one in weighed([light, heavy])] == ["light", "heavy", "heavy", "heavy"]
+
+
+# What votes teach one another: documents of eight topics each; people have a word of their own for every topic.
+
+TOPICS = [f"{name}word" for name in ("red", "blue", "tall", "cold", "warm", "soft", "loud", "dark")]
+
+
+def taught(tmp_path: Path, wrong: float) -> dict[str, Any]:
+    random = np.random.default_rng(0)
+    documents = [f"doc{number}" for number in range(30)]
+    fillers = ["", "again", "again more", "again more words"]
+    passages = [Passage(f"{d}-{t}", "", f"{d} {t} {random.choice(fillers)}", (Place(d, 0, 5),)) for d in documents for t in TOPICS]
+    kept, studied = (Artifact(name, name, tmp_path / name) for name in ("kept", "corpus"))
+    for made in (kept, studied):
+        made.path.mkdir(parents=True)
+    write_records(studied.path / "passages.jsonl", passages)
+    write_json(studied.path / "groups.json", {one.id: one.id.partition("-")[0] for one in passages})
+    write_records(kept.path / "kept.jsonl", [])
+    votes = []
+    for document in documents:
+        for place, topic in enumerate(TOPICS):
+            said = random.choice(TOPICS) if random.random() < wrong else topic
+            found = tuple(f"{document}-{t}" for t in TOPICS)
+            votes.append(
+                vote(f"{document} people{place}", "down", found=found, cited=(), passage=f"{document}-{said}", user=f"u{document}")
+            )
+    embedder = FakeEmbedder(dim=96)
+    searched = embedder.embed([one.indexed for one in passages])
+    fitting = Head(steps=40, batch=64, hidden=64, anchor=0.5, learning_rate=3e-3)
+    made = Run(tmp_path / "artifacts").stage(
+        votes_proof, Votes(), fitting, kept, studied, 0, Lazy("votes", lambda: votes), [], embedder, Lazy("s", lambda: searched)
+    )
+    found: dict[str, Any] = json.loads((made.path / "ranks.json").read_text())
+    return found
+
+
+def test_votes_that_agree_are_proven_and_noise_is_not(tmp_path: Path) -> None:
+    right, noise = taught(tmp_path / "right", 0.1), taught(tmp_path / "noise", 1.0)
+    assert len(right["ids"]) == 240
+    assert verdict_on(right).promote
+    assert np.mean(right["after"]) > np.mean(right["before"]) + 0.3
+    assert np.mean(noise["agreed"]) < 0.6 < np.mean(right["agreed"])
+    refused = verdict_on(noise)
+    assert not refused.promote
+    assert "what people chose can prove nothing: 67% of comparisons must be won by the passage chosen, and " in refused.reason
+    few = verdict_on({name: values[:39] for name, values in right.items()})
+    assert not few.promote
+    assert "at least 40 questions that people agree on are needed, and there are 39" in few.reason
+
+
+def verdict_on(found: dict[str, Any]) -> Verdict:
+    return judge_votes(Gate(), (found["before"], found["after"]), found["agreed"], 40, 0.667)
+
+
+def test_votes_that_do_not_help_others_are_refused() -> None:
+    random = np.random.default_rng(2)
+    before, after = random.uniform(0, 1, 200), random.uniform(0, 1, 200)
+    refused = judge_votes(Gate(), (before, after), np.full(200, 0.9), 40, 0.667)
+    assert not refused.promote
+    assert refused.reason.startswith("Votes are kept and not learned from: MRR@10 changes on questions that people voted on")
+
+
+def test_where_people_prove_the_gain_the_exam_need_only_hold() -> None:
+    random = np.random.default_rng(1)
+    level = random.uniform(0.2, 0.8, 400)
+    still, worse, people = (
+        level + random.normal(0, 0.05, 400),
+        level - 0.2,
+        (np.zeros(200), np.full(200, 0.1) + random.normal(0, 0.02, 200)),
+    )
+    common: Any = {"hybrid": (level, level), "writers": ["terms"] * 200 + ["cloze"] * 200, "unseen": {"terms"}, "guard": (level, level)}
+    assert not judge(Gate(), dense=(level, still), **common).promote
+    verdict = judge(Gate(), dense=(level, still), votes=people, **common)
+    assert verdict.promote
+    assert verdict.reason.startswith("Promoted: on 200 questions of people")
+    assert not judge(Gate(), dense=(level, worse), votes=people, **common).promote
+    assert not judge(Gate(), dense=(level, still), votes=(people[1], people[0]), **common).promote
+
+
+# A home
+
+
+def cast(home: Path, count: int) -> None:
+    ledger, snapshot = Ledger(home), Engine.open(home, sets=["embedder=fake:64"]).store.snapshot()
+    hits = [Hit(one, 1.0, "x") for one in snapshot.passages]
+    for number in range(count):
+        answer = Answer(f"question {number}?", "So.", (), tuple(hits), 0.9, False)
+        ledger.vote(ledger.asked("anna", "ask", answer.question, hits, "base@1", answer), "anna", "down", passage=hits[0].passage.id)
+
+
+@pytest.fixture
+def fake_home(home: Path, plug: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.syspath_prepend(str(plug))
+    return home
+
+
+def keys(home: Path, *sets: str) -> dict[str, str]:
+    return {stage.stage: stage.key for stage in Engine.open(home, sets=["embedder=fake:64", *sets]).plan()}
+
+
+def test_without_enough_votes_a_study_is_what_it_was(fake_home: Path) -> None:
+    before = keys(fake_home)
+    cast(fake_home, 3)
+    assert keys(fake_home) == before
+    few = "votes.minimum=3"
+    with_votes = keys(fake_home, few)
+    assert set(with_votes) - set(before) == {"study.voted", "study.votes_proof"}
+    assert with_votes["synth.round_trip"] == before["synth.round_trip"]
+    assert with_votes["synth.negatives"] != before["synth.negatives"]
+    assert keys(fake_home, few) == with_votes
+    assert keys(fake_home, few, "votes.on=false") == before
+    cast(fake_home, 1)
+    assert keys(fake_home, few)["synth.negatives"] != with_votes["synth.negatives"], "other votes, another study"
+
+
+def test_votes_that_are_refused_change_nothing(fake_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = keys(fake_home)
+    cast(fake_home, 3)
+    monkeypatch.setattr(
+        Study, "_votes_ranks", {"ids": ["1", "2", "3"], "before": [0.5, 0.5, 0.5], "after": [0.5, 0.1, 0.5], "agreed": [1.0]}
+    )
+    assert keys(fake_home, "votes.minimum=3")["synth.negatives"] == before["synth.negatives"]
+
+
+def test_the_ledger_knows_what_was_cited_and_opens_older_ones(tmp_path: Path) -> None:
+    old = sqlite3.connect(tmp_path / "ledger.db")
+    old.execute(
+        "create table asked (id text primary key, at real not null, user text not null, kind text not null, question text not null, "
+        "answer text not null, abstained integer, confidence real, passages text not null, system text not null) strict"
+    )
+    old.execute("insert into asked values ('x', 1.0, 'anna', 'ask', 'Old?', 'Yes.', 0, 0.9, '[\"p\"]', 'base@1')")
+    old.commit()
+    old.close()
+    ledger = Ledger(tmp_path)
+    cited = Citation(1, "d0-oil", "d0", "", "", 0, 2, "So")
+    answer = Answer("New?", "So [1]", (cited,), (Hit(PASSAGES["d0-tea"], 1.0, "x"), Hit(PASSAGES["d0-oil"], 0.5, "x")), 0.9, False)
+    ledger.vote(ledger.asked("anna", "ask", "New?", answer.hits, "base@1", answer), "anna", "up")
+    ledger.vote("x", "anna", "down")
+    assert [(one.asked.question, one.asked.cited) for one in ledger.votes()] == [("New?", ("d0-oil",)), ("Old?", ())]
