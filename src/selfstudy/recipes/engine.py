@@ -68,7 +68,7 @@ class Engine:
         self._generators: dict[str, HF] = {}
         self._loading = threading.RLock()
         self._pointer = Pointer(home, store, settings, self._embedder, reporter)
-        self._opening = Opening(store, self._pointer.live, self._embedder, lambda: self._rankings, eager)
+        self._opening = Opening(store, self._pointer.live, self._embedder, lambda: self._rankings, eager, settings.cache.hot)
 
     @classmethod
     def open(
