@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from selfstudy.core.records import Hit
 from selfstudy.index.dense import Dense
@@ -87,7 +88,7 @@ class Tiered:
         mask = self.full.snapshot.mask(where)
         return [hits(self.full.snapshot, rows, scores, self.name) for rows, scores in self._found(texts, k, mask)]
 
-    def _found(self, questions: list[str], k: int, mask: Mask | None) -> Iterator[tuple[Rows, Scores]]:
+    def _found(self, questions: list[str], k: int, mask: Mask | None) -> Iterator[tuple[Rows, NDArray[Any]]]:
         if isinstance(self.full, Lexical):
             for question in questions:
                 words = self.hot.words.scores(question)

@@ -9,15 +9,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import numpy as np
 
 from selfstudy.index.analyze import TOKENIZER, body
 from selfstudy.index.ranking import Scores
-
-if TYPE_CHECKING:
-    from scipy.sparse import csr_array
 
 _K1, _B = 1.2, 0.75
 _STOP_WORDS = """
@@ -39,7 +36,7 @@ class Words:
 
     ids: Sequence[str]
     vocabulary: dict[str, int]
-    counts: csr_array
+    counts: Any
     starts: np.ndarray[Any, np.dtype[np.int64]]
     rows: np.ndarray[Any, np.dtype[np.int32]]
     weights: Scores
@@ -47,19 +44,17 @@ class Words:
     @classmethod
     def of(cls, ids: Sequence[str], texts: Sequence[str], before: Self | None = None) -> Self:
         """The words of `texts`, whose passages are called `ids`; of those that `before` knows too nothing is read again."""
-        from scipy.sparse import csr_array, vstack
-
         known = {id: row for row, id in enumerate(before.ids)} if before is not None else {}
         vocabulary = dict(before.vocabulary) if before is not None else {}
         old = np.array([known.get(id, -1) for id in ids], np.int64)
         new = np.flatnonzero(old < 0)
-        fresh = _counted([texts[row] for row in new], vocabulary)
+        fresh = _counted([texts[row] for row in new.tolist()], vocabulary)
         if before is not None and len(new) < len(ids):
             kept = before.counts[old[old >= 0]]
-            kept = csr_array((kept.data, kept.indices, kept.indptr), shape=(kept.shape[0], len(vocabulary)))
+            kept.resize((kept.shape[0], len(vocabulary)))
             place = np.empty(len(ids), np.int64)
             place[np.concatenate([np.flatnonzero(old >= 0), new])] = np.arange(len(ids))
-            fresh = csr_array(vstack([kept, fresh], format="csr")[place])
+            fresh = _sparse().vstack([kept, fresh], format="csr")[place]
         return cls(ids, vocabulary, fresh, *_weighed(fresh))
 
     def scores(self, question: str) -> Scores:
@@ -72,22 +67,26 @@ class Words:
         return scores
 
 
-def _counted(texts: Sequence[str], vocabulary: dict[str, int]) -> csr_array:
-    """(texts, words) counts; words that are met for the first time join the vocabulary."""
-    from scipy.sparse import csr_array
+def _sparse() -> Any:
+    from scipy import sparse  # type: ignore[import-untyped]
 
+    return sparse
+
+
+def _counted(texts: Sequence[str], vocabulary: dict[str, int]) -> Any:
+    """(texts, words) counts; words that are met for the first time join the vocabulary."""
     numbers, ends = [], np.zeros(len(texts) + 1, np.int64)
     for row, text in enumerate(texts):
         found = np.array([vocabulary.setdefault(word, len(vocabulary)) for word in _words(text)], np.int32)
         numbers.append(found)
         ends[row + 1] = ends[row] + len(found)
     columns = np.concatenate(numbers) if numbers else np.empty(0, np.int32)
-    counts = csr_array((np.ones(len(columns), np.float32), columns, ends), shape=(len(texts), len(vocabulary)))
+    counts = _sparse().csr_array((np.ones(len(columns), np.float32), columns, ends), shape=(len(texts), len(vocabulary)))
     counts.sum_duplicates()
     return counts
 
 
-def _weighed(counts: csr_array) -> tuple[Any, Any, Scores]:
+def _weighed(counts: Any) -> tuple[Any, Any, Scores]:
     """BM25 by word: where each word's passages begin, the passages, the scores."""
     lengths = np.asarray(counts.sum(axis=1), np.float64)
     passages = max(1, np.count_nonzero(lengths))  # the store does not count those without a word
@@ -110,10 +109,11 @@ def _analyzer() -> Any:
     """The store's analyzer for `analyze.TOKENIZER`, step by step: stems before stop words."""
     from tantivy import Filter, TextAnalyzerBuilder, Tokenizer
 
+    settings: dict[str, Any] = TOKENIZER
     steps = (
-        Filter.remove_long(TOKENIZER["max_token_length"]),
+        Filter.remove_long(settings["max_token_length"]),
         Filter.lowercase(),
-        Filter.stemmer(TOKENIZER["language"]),
+        Filter.stemmer(settings["language"]),
         Filter.custom_stopword(_STOP_WORDS),
         Filter.ascii_fold(),
     )
