@@ -1,11 +1,14 @@
-"""How fast passages are embedded and searched, beside named alternatives in the same run and the machine's own measured peak.
+"""How fast passages are embedded, searched and learned from, beside named alternatives in the same run and the machine's own measured peak.
 
-    python bench/speed.py [--passages 300] [--sizes 2000 100000] [--questions 300] [--dir DIR] [--json]
+    python bench/speed.py [--json] [--only PART ...] [--passages 96] [--size 100000] [--questions 300] [--steps 12] [--dir DIR]
 
 Embedding: passages of the standard library's documentation through selfstudy and through sentence-transformers' `encode` (torch fp32, as
-it comes), in alternating rounds; the share of the peak counts the encoder's multiplications over those of a large matrix product.
+it comes), in alternating rounds; then by the int8 model that is calibrated on those passages, and what it costs in nDCG@10 over the
+guard's questions. The share of the peak counts the encoder's multiplications over those of a large matrix product.
 Search: a store on disk of real sentences put together at random; the vectors are those of real passages with noise, since embedding
-100,000 passages would take an hour. p50 and p99 in milliseconds of one question after another, with its embedding and without.
+100,000 passages would take an hour. p50 and p99 in milliseconds of one question after another as a service searches (hybrid, hot tier),
+beside the store alone, whose exact search is also what recall is measured against.
+Training: seconds of a step of our trainer and of sentence-transformers' defaults, on the same pairs with the same in-batch softmax.
 """
 
 from __future__ import annotations
@@ -25,34 +28,42 @@ import numpy as np
 from selfstudy.apps.stdlib_docs import chosen, markdown
 from selfstudy.core.records import Document, Passage, Place, passage_id
 from selfstudy.core.text import sentences
-from selfstudy.evals.guard import pairs
+from selfstudy.evals.guard import Texts, pairs
+from selfstudy.evals.guard import texts as guard_texts
+from selfstudy.evals.paired import compare
+from selfstudy.index.dense import Dense
 from selfstudy.index.store import Store
+from selfstudy.index.tiered import Hot, Tiered
+from selfstudy.models.int8 import Int8Embedder
 from selfstudy.models.minilm import load as minilm
 from selfstudy.recipes.system import Remembering, retrievers
 
 ROUNDS = 3
-WAYS = ("lexical", "dense", "hybrid")
+PARTS = ("embedding", "search", "training")
+DISTRACTORS = 400
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--passages", type=int, default=300, help="passages that are embedded; 0 leaves embedding out")
-    parser.add_argument("--sizes", type=int, nargs="*", default=[2_000, 100_000])
+    parser.add_argument("--only", nargs="*", choices=PARTS, default=PARTS, help="the parts that are measured")
+    parser.add_argument("--passages", type=int, default=96, help="passages that are embedded")
+    parser.add_argument("--size", type=int, default=100_000, help="passages that are searched")
     parser.add_argument("--questions", type=int, default=300)
-    parser.add_argument("--dir", type=Path, help="where the stores are made and kept")
+    parser.add_argument("--steps", type=int, default=12, help="steps of each trainer")
+    parser.add_argument("--dir", type=Path, help="where the stores and converted models are made and kept")
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args()
     folder = given.dir or Path(tempfile.mkdtemp(prefix="selfstudy-speed-"))
     spans = real_sentences()
     embedder = minilm("all-MiniLM-L6-v2", cache=folder / "openvino")
     found: dict[str, Any] = {}
-    if given.passages:
-        found["embedding"] = embedding(embedder, texts(spans, given.passages, 12))
-    found["search"] = {str(size): search(embedder, folder / f"store-{size}", spans, size, given.questions) for size in given.sizes}
-    if given.json:
-        sys.stdout.write(json.dumps(found, indent=1) + "\n")
-    else:
-        show(found)
+    if "embedding" in given.only:
+        found["embedding"] = embedding(embedder, texts(spans, given.passages, 12), folder / "openvino")
+    if "search" in given.only:
+        found["search"] = search(embedder, folder / f"store-{given.size}", spans, given.size, given.questions)
+    if "training" in given.only:
+        found["training"] = training(embedder.folder.path, spans, given.steps, folder)
+    sys.stdout.write(json.dumps(found, indent=1) + "\n" if given.json else table(found))
 
 
 def real_sentences() -> list[str]:
@@ -89,38 +100,68 @@ def peak() -> tuple[float, str]:
     return best, str(kind).removeprefix("torch.")
 
 
-def embedding(embedder: Any, passages: list[str]) -> dict[str, Any]:
-    """Passages/s of selfstudy and of sentence-transformers, their ratio in every round, and the share of the peak."""
+def embedding(embedder: Any, passages: list[str], cache: Path) -> dict[str, Any]:
+    """Passages/s of selfstudy, in int8 too, and of sentence-transformers, their ratios in alternating rounds, and the share of the peak."""
     from sentence_transformers import SentenceTransformer
 
     theirs = SentenceTransformer(str(embedder.folder.path), device="cpu")
+    small = Int8Embedder(embedder.folder.path, passages, cache)
     lengths = [len(ids) for ids in theirs.tokenizer(passages, truncation=True, max_length=theirs.max_seq_length)["input_ids"]]
     layers, width = 6, theirs.get_embedding_dimension() or 384
     operations = sum(layers * (24 * n * width**2 + 4 * n**2 * width) for n in lengths)
-    embedder.embed(passages[:8])
-    theirs.encode(passages[:8])
-    ours_s, theirs_s = [], []
-    for _ in range(ROUNDS):
-        began = time.perf_counter()
-        mine = embedder.embed(passages)
-        middle = time.perf_counter()
-        plain = theirs.encode(passages, normalize_embeddings=True, show_progress_bar=False)
-        theirs_s.append(time.perf_counter() - middle)
-        ours_s.append(middle - began)
+    ways = {
+        "ours": lambda: embedder.embed(passages),
+        "int8": lambda: small.embed(passages),
+        "theirs": lambda: theirs.encode(passages, normalize_embeddings=True, show_progress_bar=False),
+    }
+    took: dict[str, list[float]] = {name: [] for name in ways}
+    made: dict[str, Any] = {}
+    for round in range(ROUNDS + 1):  # the first sets things up
+        for name, way in ways.items():
+            began = time.perf_counter()
+            made[name] = way()
+            if round:
+                took[name].append(time.perf_counter() - began)
     most, kind = peak()
-    fastest = min(ours_s)
+
+    def ratio(name: str) -> float:
+        return round(statistics.median(b / a for a, b in zip(took[name], took["theirs"], strict=True)), 2)
+
+    def bytes_of(one: Any) -> int:
+        return (cache / one.fingerprint / "model.bin").stat().st_size
+
     return {
+        "lossless_ratio": ratio("ours"),
+        "lossless_cosine_min": round(float((made["ours"] * made["theirs"]).sum(axis=1).min()), 5),
+        "int8_ratio": ratio("int8"),
+        "int8_cosine_min": round(float((made["int8"] * made["theirs"]).sum(axis=1).min()), 5),
+        "int8_memory": round(bytes_of(small) / bytes_of(embedder), 3),
+        **int8_loss(embedder, small),
         "passages": len(passages),
         "tokens": round(statistics.mean(lengths)),
-        "selfstudy_per_s": round(len(passages) / fastest, 1),
-        "sentence_transformers_per_s": round(len(passages) / min(theirs_s), 1),
-        "ratio": round(statistics.median(b / a for a, b in zip(ours_s, theirs_s, strict=True)), 2),
-        "cosine_min": round(float((mine * plain).sum(axis=1).min()), 5),
-        "gflops": round(operations / fastest / 1e9, 1),
+        "selfstudy_per_s": round(len(passages) / min(took["ours"]), 1),
+        "int8_per_s": round(len(passages) / min(took["int8"]), 1),
+        "sentence_transformers_per_s": round(len(passages) / min(took["theirs"]), 1),
+        "gflops": round(operations / min(took["ours"]) / 1e9, 1),
         "peak_gflops": round(most, 1),
         "peak_kind": kind,
-        "share_of_peak": round(operations / fastest / 1e9 / most, 3),
+        "share_of_peak": round(operations / min(took["ours"]) / 1e9 / most, 3),
     }
+
+
+def int8_loss(embedder: Any, small: Any) -> dict[str, float]:
+    """What int8 costs in nDCG@10 over the guard's questions, in points of 100, and the upper 95% bound."""
+    guard = guard_texts(DISTRACTORS)
+    difference = compare(gains(embedder, guard), gains(small, guard))
+    return {"int8_ndcg_loss": round(-100 * difference.value, 3), "int8_ndcg_loss_upper": round(-100 * difference.low, 3)}
+
+
+def gains(embedder: Any, guard: Texts) -> Any:
+    """nDCG@10 of each question, which one passage answers: that of the same number."""
+    scores = embedder.embed(guard.questions, "query") @ embedder.embed(guard.passages).T
+    own = np.diagonal(scores)[: len(guard.questions)]
+    ranks = 1 + (scores > own[:, None]).sum(axis=1)
+    return np.where(ranks <= 10, 1 / np.log2(1 + ranks), 0.0)
 
 
 # Search
@@ -150,17 +191,42 @@ def made(folder: Path, embedder: Any, spans: list[str], size: int) -> Store:
 
 
 def search(embedder: Any, folder: Path, spans: list[str], size: int, count: int) -> dict[str, Any]:
-    """p50 and p99 of every retriever; `with_embedding` asks questions that were never seen."""
+    """The hybrid search of a service beside the store's; `with_embedding` asks questions that were never seen."""
     snapshot = made(folder, embedder, spans, size).snapshot()
     asked = [pair.question for pair in pairs()] + [" ".join(span.split()[:9]) for span in spans]
     asked = list(dict.fromkeys(asked))[:count]
     known = Remembering(embedder)
     known.embed(asked, "query")
-    found: dict[str, Any] = {"passages": len(snapshot)}
-    for name, using in (("without_embedding", known), ("with_embedding", embedder)):
-        ways = retrievers(snapshot, using, 0.5)
-        found[name] = {way: times(ways[way], asked) for way in WAYS if way != "lexical" or using is known}
-    return found
+    dense = Dense(snapshot, known)
+    full = retrievers(snapshot, known, 0.5, dense)
+    dense.search(asked[:1], 1)
+    began = time.perf_counter()
+    hot = Hot.of(snapshot, dense)
+    built = time.perf_counter() - began
+    fast = {name: times(Tiered(way, hot), asked) for name, way in full.items()}  # type: ignore[arg-type]
+    plain = {name: times(way, asked[:60]) for name, way in full.items()}
+    fresh = Dense(snapshot, embedder, dense.flat)
+    with_embedding = times(Tiered(retrievers(snapshot, embedder, 0.5, fresh)["hybrid"], hot), asked)  # type: ignore[arg-type]
+    tiered = Tiered(full["hybrid"], hot)  # type: ignore[arg-type]
+    began = time.perf_counter()
+    tiered.search(asked, 10)
+    rate = len(asked) / (time.perf_counter() - began)
+    found = []
+    for question in asked[:60]:
+        exact, ours = ({hit.passage.id for hit in way.search([question], 10)[0]} for way in (full["hybrid"], tiered))
+        found.append(len(exact & ours) / max(1, len(exact)))
+    return {
+        "p50_ms": fast["hybrid"]["p50_ms"],
+        "p99_ms": fast["hybrid"]["p99_ms"],
+        "p99_with_embedding_ms": with_embedding["p99_ms"],
+        "qps": round(rate, 1),
+        "recall_at_10": round(float(np.mean(found)), 4),
+        "passages": len(snapshot),
+        "build_s": round(built, 1),
+        "hot": fast,
+        "store": plain,
+        "with_embedding": with_embedding,
+    }
 
 
 def times(retriever: Any, asked: list[str]) -> dict[str, float]:
@@ -174,15 +240,93 @@ def times(retriever: Any, asked: list[str]) -> dict[str, float]:
     return {"p50_ms": round(float(np.percentile(took, 50)), 2), "p99_ms": round(float(np.percentile(took, 99)), 2)}
 
 
-def show(found: dict[str, Any]) -> None:
-    out = sys.stdout.write
-    for name, value in found.get("embedding", {}).items():
-        out(f"{name:<30}{value}\n")
-    for size, rows in found["search"].items():
-        out(f"\nsearch, {size} passages{'':<12}p50 ms   p99 ms\n")
-        for name in ("without_embedding", "with_embedding"):
-            for way, row in rows[name].items():
-                out(f"{name + ', ' + way:<34}{row['p50_ms']:>8}{row['p99_ms']:>9}\n")
+# Training
+
+
+def training(base: Path, spans: list[str], steps: int, folder: Path) -> dict[str, Any]:
+    """Seconds of a step by our trainer's settings and by sentence-transformers' defaults: the same pairs, the same in-batch softmax.
+
+    Our loss also follows a teacher and the base's vectors, which cost next to nothing; here it is the softmax alone on both sides. The
+    first step of each is left out.
+    """
+    from sentence_transformers import SentenceTransformerTrainingArguments as Arguments
+    from sentence_transformers.sentence_transformer.losses import MultipleNegativesRankingLoss
+
+    from selfstudy.train.embedder import Embedder, _arguments, _prepare
+    from selfstudy.train.model import load
+
+    config, size = Embedder(), 32
+    pairs = {"anchor": [" ".join(text.split()[:9]) for text in spans], "positive": texts(spans, size * steps, 5)}
+    pairs = {name: column[: size * steps] for name, column in pairs.items()}
+    took = {}
+    for name in ("ours", "theirs"):
+        model = load(base)
+        where = folder / f"training-{name}"
+        if name == "ours":
+            _prepare(config, model)
+            arguments = _arguments(config, where, size, steps, steps + 1)
+        else:
+            arguments = Arguments(str(where), max_steps=steps, per_device_train_batch_size=size, report_to="none", disable_tqdm=True)
+        arguments.save_strategy = "no"
+        took[name] = steps_of(model, arguments, pairs, MultipleNegativesRankingLoss(model, scale=1 / config.temperature))
+    return {
+        "steps_ratio": round(took["theirs"] / took["ours"], 2),
+        "selfstudy_s_per_step": round(took["ours"], 2),
+        "sentence_transformers_s_per_step": round(took["theirs"], 2),
+        "batch": size,
+        "steps": steps,
+    }
+
+
+def steps_of(model: Any, arguments: Any, pairs: dict[str, list[str]], loss: Any) -> float:
+    """The median seconds of a step."""
+    from datasets import Dataset
+    from sentence_transformers import SentenceTransformerTrainer
+    from transformers import PrinterCallback, TrainerCallback
+
+    ends = []
+
+    class Watch(TrainerCallback):
+        def on_step_end(self, *_: Any, **__: Any) -> None:
+            ends.append(time.perf_counter())
+
+    model.model_card_data.widget = [{}]
+    model.model_card_data.local_files_only = True
+    trainer = SentenceTransformerTrainer(
+        model=model, args=arguments, train_dataset=Dataset.from_dict(pairs), loss=loss, callbacks=[Watch()]
+    )
+    trainer.remove_callback(PrinterCallback)
+    trainer.train()
+    return statistics.median(np.diff(ends))
+
+
+def table(found: dict[str, Any]) -> str:
+    """The same figures as lines, each ratio with what it is against."""
+    lines = []
+    if one := found.get("embedding"):
+        lines += [
+            f"embedding, {one['passages']} passages of {one['tokens']} tokens{'':<8}passages/s    ratio  least cosine",
+            f"  sentence-transformers, torch fp32{one['sentence_transformers_per_s']:>24}{1:>9}",
+            f"  selfstudy{one['selfstudy_per_s']:>48}{one['lossless_ratio']:>9}{one['lossless_cosine_min']:>14}",
+            f"  selfstudy, int8{one['int8_per_s']:>42}{one['int8_ratio']:>9}{one['int8_cosine_min']:>14}",
+            f"  int8 loses {one['int8_ndcg_loss']} of nDCG@10 (at most {one['int8_ndcg_loss_upper']}); its file: {one['int8_memory']:.0%}",
+            f"  share of the measured peak ({one['peak_gflops']} GFLOP/s, {one['peak_kind']}): {one['share_of_peak']:.0%}\n",
+        ]
+    if two := found.get("search"):
+        lines.append(f"search, {two['passages']} passages{'':<12}hot p50 ms   p99 ms   store p50 ms   p99 ms    ratio")
+        for name, hot in two["hot"].items():
+            store = two["store"][name]
+            ratio = store["p50_ms"] / max(0.01, hot["p50_ms"])
+            lines.append(f"  {name:<32}{hot['p50_ms']:>10}{hot['p99_ms']:>9}{store['p50_ms']:>15}{store['p99_ms']:>9}{ratio:>9.1f}")
+        lines.append(f"  hybrid with embedding{two['with_embedding']['p50_ms']:>21}{two['with_embedding']['p99_ms']:>9}")
+        lines.append(f"  {two['qps']} questions/s, recall@10 {two['recall_at_10']} against exact, built in {two['build_s']} s\n")
+    if three := found.get("training"):
+        lines += [
+            f"training, {three['batch']} pairs a step{'':<22}s a step    ratio",
+            f"  sentence-transformers, as it comes{three['sentence_transformers_s_per_step']:>14}{1:>9}",
+            f"  selfstudy{three['selfstudy_s_per_step']:>39}{three['steps_ratio']:>9}",
+        ]
+    return "\n".join(lines).rstrip() + "\n"
 
 
 if __name__ == "__main__":

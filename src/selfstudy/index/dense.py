@@ -27,6 +27,11 @@ class Flat:
 
         Raises ForeignVector for vectors of another embedder.
         """
+        scores: Scores = self.checked(vectors, fingerprint) @ self.matrix.T
+        return np.round(scores, 6, out=scores)
+
+    def checked(self, vectors: Vectors, fingerprint: str) -> Vectors:
+        """`vectors`, which may be compared with these. Raises ForeignVector for vectors of another embedder."""
         if fingerprint != self.fingerprint:
             raise ForeignVector(
                 f"The question's vector is of the embedder {fingerprint!r}, the index is of {self.fingerprint!r}.",
@@ -37,8 +42,7 @@ class Flat:
                 f"The question's vectors have the shape {vectors.shape}, the index has {self.matrix.shape[1]} dimensions.",
                 "Search with the embedder that the index was made with.",
             )
-        scores: Scores = vectors @ self.matrix.T
-        return np.round(scores, 6, out=scores)
+        return vectors
 
 
 class Dense:
@@ -63,6 +67,10 @@ class Dense:
             fingerprint = self.embedder.fingerprint
             self._flat = Flat(self.snapshot.vectors(fingerprint), fingerprint)
         return self._flat
+
+    def vectors(self, questions: Sequence[str]) -> Vectors:
+        """(len(questions), dim) vectors that may be compared with those that are searched. Raises ForeignVector."""
+        return self.flat.checked(self.embedder.embed(questions, "query"), self.embedder.fingerprint)
 
     def search(self, questions: Sequence[str], k: int, where: str | None = None) -> list[list[Hit]]:
         """The best `k` passages for each question, best first. Raises BadInput, and ForeignVector where the index is another embedder's."""

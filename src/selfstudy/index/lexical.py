@@ -43,13 +43,18 @@ class Lexical:
                 one[rows] = values
             yield scores
 
-    def _found(self, question: str, limit: int | None = None) -> tuple[Rows, Scores]:
-        """As `Snapshot.lexical`, of the question and, at a part of their weight, of the words that are added to it."""
+    def parts(self, question: str) -> list[tuple[str, float]]:
+        """What is searched for, with its weight: the question and, at a part of its weight, the words that are added to it."""
         added = self._expand(question) if self._expand is not None else ""
-        if not added:
+        return [(question, 1.0), (added, _ADDED)] if added else [(question, 1.0)]
+
+    def _found(self, question: str, limit: int | None = None) -> tuple[Rows, Scores]:
+        """As `Snapshot.lexical`, of all `parts`."""
+        parts = self.parts(question)
+        if len(parts) == 1:
             return self.snapshot.lexical(question, limit)
         total = np.zeros(len(self.snapshot), np.float32)
-        for text, weight in ((question, 1.0), (added, _ADDED)):
+        for text, weight in parts:
             rows, scores = self.snapshot.lexical(text)
             total[rows] += weight * scores
         rows = np.flatnonzero(total)

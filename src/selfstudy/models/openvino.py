@@ -120,6 +120,10 @@ class OpenVinoRuntime:
             self._queue.wait_all()
         return done
 
+    def inputs(self, texts: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """(len(texts), tokens) ids and mask, as the model takes them."""
+        return self._padded([encoding.ids for encoding in self._tokenizer.encode_batch(list(texts))])
+
     def _padded(self, tokens: Sequence[list[int]]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         longest = max(len(ids) for ids in tokens)
         width = max(longest, min(-(-longest // _MULTIPLE) * _MULTIPLE, self._longest or longest))
@@ -152,7 +156,7 @@ def open_runtime(folder: ModelFolder, cache: Path | None, threads: int | None = 
     version = openvino.__version__
     if cache is not None:
         kept = cache / folder.fingerprint
-        about = _about(kept)
+        about = kept_at(kept)
         if about is not None and about["why_not"] is None:
             return OpenVinoRuntime(kept, threads)
         if about is not None and about["openvino"] == version:
@@ -166,7 +170,7 @@ def open_runtime(folder: ModelFolder, cache: Path | None, threads: int | None = 
         return _converted(folder, Path(passing) / folder.fingerprint, threads)
 
 
-def _about(kept: Path) -> dict[str, Any] | None:
+def kept_at(kept: Path) -> dict[str, Any] | None:
     """What was kept there, or None where it is of another format or not whole."""
     try:
         about: dict[str, Any] = json.loads((kept / ABOUT).read_text(encoding="utf-8"))
@@ -196,7 +200,7 @@ def _converted(folder: ModelFolder, kept: Path, threads: int | None) -> OpenVino
             os.rename(beside, kept)
             sync_folder(kept.parent)
         except OSError:
-            if _about(kept) is None:  # else another process was first, with the same result
+            if kept_at(kept) is None:  # else another process was first, with the same result
                 raise
     finally:
         shutil.rmtree(beside, ignore_errors=True)

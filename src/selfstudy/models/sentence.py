@@ -94,13 +94,18 @@ class SentenceEmbedder:
         tokens = [token for encoding in tokenizer.encode_batch([_encodable(text) for text in texts]) for token in encoding.tokens]
         return 1 - sum(token in {"[UNK]", "<unk>"} for token in tokens) / max(1, len(tokens))
 
+    @property
+    def threads(self) -> int | None:
+        """How many cores are used; None: all."""
+        return self._threads or _threads_of_environment()
+
     def _loaded(self) -> Runtime:
         if self._runtime is None:
             self._runtime = self._load()
         return self._runtime
 
     def _load(self) -> Runtime:
-        threads = self._threads or _threads_of_environment()
+        threads = self.threads
         if self._which != "torch":
             from selfstudy.models.openvino import NotConvertible, open_runtime
 

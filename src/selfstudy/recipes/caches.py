@@ -19,6 +19,9 @@ class Cache(BaseModel):
 
     vectors_mib: int = Field(1024, ge=0, description="most disk for vectors that were made before, in MiB; 0 keeps none")
     rankings: int = Field(1000, ge=0, description="most rankings of questions that were asked; 0 keeps none")
+    hot: int = Field(
+        10_000, ge=0, description="passages from which a service keeps words and bits of vectors in memory to search faster; 0: never"
+    )
     redis: SecretStr | None = Field(None, description="a Redis that keeps rankings for several processes: redis://host:6379/0")
 
 

@@ -77,7 +77,8 @@ class Engine:
         self._loading = threading.RLock()
         self._votes: list[Vote] | None = None
         self._pointer = Pointer(home, store, settings, self._embedder, reporter)
-        self._opening = Opening(store, self._pointer.live, self._embedder, lambda: self._rankings, self._expansion, eager)
+        hot = settings.cache.hot
+        self._opening = Opening(store, self._pointer.live, self._embedder, lambda: self._rankings, self._expansion, eager, hot)
 
     @classmethod
     def open(

@@ -6,14 +6,17 @@ import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any, cast
 
 from selfstudy.core.errors import HomeError
 from selfstudy.core.ports import Retriever
 from selfstudy.index.batched import Batched
 from selfstudy.index.cached import Cached, Rankings
+from selfstudy.index.dense import Dense
 from selfstudy.index.snapshot import Snapshot
 from selfstudy.index.state import State
 from selfstudy.index.store import Store
+from selfstudy.index.tiered import LEAST, Hot, Tiered
 from selfstudy.recipes.glossary import Expansion
 from selfstudy.recipes.system import Remembering, System, retrievers
 
@@ -37,8 +40,9 @@ class Opening:
     """Opens what serves whenever the pointer of the home has moved; `rankings_of` says where rankings are kept, `expansion_of` how
     questions are widened. Safe for threads.
 
-    With `eager` everything is loaded before it serves, questions of several threads are searched together, and while one thread opens what
-    is new the others are answered by what served before, whole.
+    With `eager` everything is loaded before it serves, with a hot tier in memory where the index holds `hot` passages or more (0: never),
+    questions of several threads are searched together, and while one thread opens what is new the others are answered by what served
+    before, whole.
     """
 
     def __init__(
@@ -49,6 +53,7 @@ class Opening:
         rankings_of: Callable[[], Rankings | None],
         expansion_of: Callable[[], Expansion | None],
         eager: bool = False,
+        hot: int = LEAST,
     ) -> None:
         self._store = store
         self._live_of = live_of
@@ -56,6 +61,8 @@ class Opening:
         self._rankings_of = rankings_of
         self._expansion_of = expansion_of
         self._eager = eager
+        self._hot_from = hot
+        self._hot: Hot | None = None
         self._held: tuple[State, Serving] | None = None
         self._opening = threading.Lock()
 
@@ -85,8 +92,17 @@ class Opening:
             with suppress(HomeError):  # a passage without a vector, say: whoever searches is told
                 ways["dense"].search(["warm"], 1)
                 ways["lexical"].search(["warm"], 1)
+                ways = self._tiered(snapshot, ways)
             ways = {name: Batched(way) for name, way in ways.items()}
         if (rankings := self._rankings_of()) is not None:
             by = f"{live.fingerprint} {live.weight!r} {expand.key if expand is not None else ''}"
             ways = {name: Cached(way, snapshot, f"{name} {by}", rankings) for name, way in ways.items()}
         return snapshot.state, Serving(snapshot, live, embedder, ways)
+
+    def _tiered(self, snapshot: Snapshot, ways: Mapping[str, Retriever]) -> dict[str, Retriever]:
+        """`ways` over a hot tier where there are enough passages; what did not change since the last one is taken from it."""
+        if not self._hot_from or len(snapshot) < self._hot_from:
+            self._hot = None
+            return dict(ways)
+        hot = self._hot = Hot.of(snapshot, cast(Dense, ways["dense"]), self._hot)
+        return {name: Tiered(cast(Any, way), hot) for name, way in ways.items()}
