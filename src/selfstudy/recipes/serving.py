@@ -14,7 +14,7 @@ from selfstudy.index.cached import Cached, Rankings
 from selfstudy.index.snapshot import Snapshot
 from selfstudy.index.state import State
 from selfstudy.index.store import Store
-from selfstudy.recipes.system import Remembering, System, retrievers
+from selfstudy.recipes.system import Remembering, System, reranked, retrievers
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -75,13 +75,12 @@ class Opening:
         snapshot = self._store.snapshot()
         live = self._live_of(snapshot)
         embedder = self._embedder_of(live.embedder)
-        ways = retrievers(snapshot, embedder, live.weight)
+        ways = reranked(retrievers(snapshot, embedder, live.weight), live, self._store.home)
         if self._eager:
             with suppress(HomeError):  # a passage without a vector, say: whoever searches is told
                 ways["dense"].search(["warm"], 1)
                 ways["lexical"].search(["warm"], 1)
             ways = {name: Batched(way) for name, way in ways.items()}
         if (rankings := self._rankings_of()) is not None:
-            by = f"{live.fingerprint} {live.weight!r}"
-            ways = {name: Cached(way, snapshot, f"{name} {by}", rankings) for name, way in ways.items()}
+            ways = {name: Cached(way, snapshot, f"{name} {live.ranks}", rankings) for name, way in ways.items()}
         return snapshot.state, Serving(snapshot, live, embedder, ways)
