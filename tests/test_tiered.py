@@ -28,6 +28,8 @@ from selfstudy.recipes.system import Remembering, System
 from selfstudy.testing import FakeEmbedder
 
 EMBEDDER = FakeEmbedder(dim=96)
+NONE = (lambda: None, lambda: None)
+"""No rankings are kept, no question is widened."""
 QUESTIONS = [
     "How do I set the formatter class of the help?",
     "set set set the help formatter class twice",
@@ -227,7 +229,7 @@ def test_small_indexes_and_commands_do_without(tmp_path: Path) -> None:
     put(store, [f"The pump number {n} runs." for n in range(20)])
     system = System("base", EMBEDDER.fingerprint, 0.5)
     for eager, hot, expected in ((True, 20, True), (True, 21, False), (True, 0, False), (False, 20, False)):
-        opening = Opening(store, lambda _: system, lambda _: Remembering(EMBEDDER), *[lambda: None] * 2, eager, hot)
+        opening = Opening(store, lambda _: system, lambda _: Remembering(EMBEDDER), *NONE, eager, hot)
         assert opening.now().retrievers["hybrid"].search(["pump 3"], 1)
         assert (opening._hot is not None) == expected
 

@@ -20,7 +20,7 @@ from selfstudy.core.run import Lazy, Run
 from selfstudy.train.embedder import Average, Embedder, average, embedder, joined, nearer
 from selfstudy.train.head import Head, Weights, fit_head
 from selfstudy.train.model import averaged, load, with_head
-from selfstudy.train.rows import batched, contrastive, evidence_text
+from selfstudy.train.rows import batched, contrastive, evidence_text, mistyped
 
 WORDS = "kettle lamp engine bridge violin glacier orchard tunnel green blue the of is repaired by water street owner what how".split()
 
@@ -135,6 +135,28 @@ def test_rows_keep_the_passages_in_the_order_of_the_loss() -> None:
     }  # fmt: skip
     assert rows.passages == [[source(f"text {place}").id for place in (0, 1, 2, 2)]]
     assert set(contrastive([[bare], [mined]], 1).columns) == {"anchor", "positive"}, "a batch without any has none to lend"
+
+
+def test_some_questions_are_mistyped() -> None:
+    import random
+
+    asked = "Which valve of the condenser is opened first?"
+    typed = {mistyped(asked, random.Random(seed)) for seed in range(300)}
+    assert {asked.lower(), asked.upper()} <= typed
+    slips = typed - {asked.lower(), asked.upper()}
+    assert len(slips) > 20
+    for slip in slips:
+        changed = [(old, new) for old, new in zip(asked.split(), slip.split(), strict=True) if old != new]
+        assert len(changed) <= 1
+        for old, new in changed:
+            assert (old[0], old.rstrip("?")[-1]) == (new[0], new.rstrip("?")[-1])
+            assert abs(len(old) - len(new)) <= 1
+    assert mistyped("Wer?", random.Random(2)).lower() == "wer?"
+    batches = [[about(place, [place + 1]) for place in range(20)]]
+    whole, some = contrastive(batches, 1), contrastive(batches, 1, typos=0.5)
+    differing = sum(one != other for one, other in zip(whole.columns["anchor"], some.columns["anchor"], strict=True))
+    assert 4 <= differing <= 16
+    assert some.columns["positive"] == whole.columns["positive"], "what else is drawn stays as it is"
 
 
 def test_the_loss_mixes_what_is_right_with_what_the_teacher_thinks() -> None:

@@ -216,12 +216,16 @@ def adapt(
     generator: Annotated[
         str | None, typer.Option(help="Tune this generator too, as hf:<folder or name>, in two stages with a gate of its own.")
     ] = None,
+    effort: Annotated[
+        str | None, typer.Option(help="normal, or high: longer training, a second round with negatives mined anew, and a reranker.")
+    ] = None,
     json: Json = False,
 ) -> None:
     """Study the documents: write questions, train, and go live only if the gain is proven."""
     if wrong := [limit for limit in budget or () if limit.partition("=")[0] not in ("calls", "tokens", "money") or "=" not in limit]:
         raise BadInput(f"--budget {wrong[0]} says no limit.", "Give calls=N, tokens=N or money=N, like --budget money=2.50.")
     tuned = [f"tuning.base={generator}"] if generator is not None else []
+    tuned += [f"effort={effort}"] if effort is not None else []
     sets = [*tuned, *(set_ or []), *([f"group={group}"] if group is not None else []), *(f"budget.{limit}" for limit in budget or ())]
     with context.obj.engine(sets=sets) as engine:
         if plan:

@@ -258,12 +258,11 @@ def outcome(result: Mapping[str, Any]) -> RenderableType:
         parts.append(Text(f"{votes['reason']}\n"))
     if result["round_trip"]:
         parts += _questions(result["questions"], result["round_trip"])
-    parts += _before_after(result["metrics"], result["differences"], "MRR@10" if result["round_trip"] else "score")
-    parts += _differences("dense MRR@10 by writer", result["writers"])
+    parts += _before_after(result["metrics"], result["differences"], "score" if "answers" in result["metrics"] else "MRR@10")
+    parts += _differences(f"{'dense' if result['round_trip'] else 'hybrid'} MRR@10 by writer", result["writers"])
     parts += _checks(result["verdict"] or {})
     parts.append(Text(result["reason"], style="bold green" if result["promoted"] else "bold"))
-    if result.get("generator"):
-        parts.append(outcome(result["generator"]))
+    parts += [outcome(result[name]) for name in ("reranker", "generator") if result.get(name)]
     return Group(*_spaced(parts))
 
 

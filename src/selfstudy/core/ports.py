@@ -60,6 +60,20 @@ class Retriever(Protocol):
 
 
 @runtime_checkable
+class Reranker(Protocol):
+    """Reads a question and a passage together: that tells more than their two vectors do, and costs more."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Equal where equal pairs have equal scores."""
+        ...
+
+    def score(self, pairs: Sequence[tuple[str, str]]) -> Vectors:
+        """(len(pairs),) how well each (question, passage) fits, in order; higher is better."""
+        ...
+
+
+@runtime_checkable
 class LLM(Protocol):
     """Answers conversations."""
 

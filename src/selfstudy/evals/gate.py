@@ -125,6 +125,35 @@ def judge_answers(gate: Gate, *, answers: BeforeAfter, general: BeforeAfter, can
     return Verdict(True, f"Promoted: on {n} exam questions the score of answers changes by {gain}, and general conversations hold.", checks)
 
 
+def judge_reranker(
+    gate: Gate,
+    *,
+    hybrid: BeforeAfter,
+    writers: Sequence[str],
+    unseen: Collection[str],
+    guard: BeforeAfter,
+    own: BeforeAfter | None = None,
+    candidates: int = 1,
+    seed: int = 0,
+) -> Verdict:
+    """The verdict on a reranker from reciprocal ranks of hybrid search without and with it; the rest as for `judge`."""
+    n = len(writers)
+    size = Check("exam size", n >= gate.minimum_exam, None, f"at least {gate.minimum_exam} questions are needed, and there are {n}")
+    checks: tuple[Check, ...] = (size,)
+    if size.passed:
+        checks += (
+            _gain("reranked", compare(*hybrid, seed), gate, candidates),
+            _unseen(gate, hybrid, writers, unseen, seed),
+            _not_worse("guard", compare(*guard, seed), gate.guard_margin),
+            *_own(gate, own, seed),
+        )
+    failed = [check for check in checks if not check.passed]
+    if failed:
+        return Verdict(False, _refusal(failed), checks)
+    gain = wording.difference(compare(*hybrid, seed))
+    return Verdict(True, f"Promoted: on {n} exam questions MRR@10 of hybrid search changes by {gain}, and the rest holds.", checks)
+
+
 def by_writer(before: ArrayLike, after: ArrayLike, writers: Sequence[str], seed: int = 0) -> dict[str, Difference]:
     """The paired difference on the questions of each writer, by name: a gain only on trained writers is not a gain."""
     names = np.asarray(writers, object)
@@ -152,22 +181,27 @@ def _proofs(
         yield people
     yield _not_worse("hybrid", compare(*hybrid, seed), gate.hybrid_margin)
 
+    yield _unseen(gate, dense, writers, unseen, seed, by_people)
+    yield _not_worse("guard", compare(*guard, seed), gate.guard_margin)
+    yield from _own(gate, own, seed)
+
+
+def _unseen(gate: Gate, ranks: BeforeAfter, writers: Sequence[str], unseen: Collection[str], seed: int, by_people: bool = False) -> Check:
+    """No loss, proven, on the questions of writers that training never saw; a gain too, unless people's questions prove one."""
     mask = np.fromiter((writer in unseen for writer in writers), bool, len(writers))
     count = int(mask.sum())
     if count < gate.minimum_unseen:
         needed = f"at least {gate.minimum_unseen} of them in the exam are needed, and there are {count}"
-        yield Check("unseen writers", False, None, needed)
-    else:
-        foreign = compare(np.asarray(dense[0])[mask], np.asarray(dense[1])[mask], seed)
-        held = foreign.low > -gate.guard_margin
-        needed = f"an interval above {wording.signed(-gate.guard_margin)}"
-        if by_people:
-            yield Check("unseen writers", held, foreign, needed)
-        else:
-            yield Check("unseen writers", held and foreign.value > 0, foreign, f"a mean above 0 and {needed}")
+        return Check("unseen writers", False, None, needed)
+    foreign = compare(np.asarray(ranks[0])[mask], np.asarray(ranks[1])[mask], seed)
+    held = foreign.low > -gate.guard_margin
+    needed = f"an interval above {wording.signed(-gate.guard_margin)}"
+    if by_people:
+        return Check("unseen writers", held, foreign, needed)
+    return Check("unseen writers", held and foreign.value > 0, foreign, f"a mean above 0 and {needed}")
 
-    yield _not_worse("guard", compare(*guard, seed), gate.guard_margin)
 
+def _own(gate: Gate, own: BeforeAfter | None, seed: int) -> Iterator[Check]:
     if own is not None and len(np.asarray(own[0])):
         check = _not_worse("own questions", compare(*own, seed), gate.guard_margin)
         few = len(np.asarray(own[0])) < gate.minimum_own
@@ -195,6 +229,7 @@ _PLACES = {
     "own questions": "your own questions",
     "votes": "questions that people voted on",
     "agreement": "what people chose",
+    "reranked": "reranked search over the exam",
     "answers": "questions of the exam",
     "general": "general conversations",
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +13,15 @@ import numpy as np
 from selfstudy.core.artifacts import manifest, read_records, write_records
 from selfstudy.core.errors import NotEnough
 from selfstudy.core.files import make_folder, read_json, write_json
-from selfstudy.core.ports import LLM, Embedder
+from selfstudy.core.ports import LLM, Embedder, Retriever
 from selfstudy.core.records import Artifact, Example, Passage, digest
 from selfstudy.core.run import Lazy, Planned, Run, Work, stage
+from selfstudy.evals.bootstrap import Values
 from selfstudy.evals.gate import Verdict, by_writer, judge, judge_votes
 from selfstudy.evals.paired import compare
 from selfstudy.evals.ranking import summary
 from selfstudy.evals.report import write_report
+from selfstudy.index.dense import Dense, Flat
 from selfstudy.index.snapshot import Snapshot
 from selfstudy.models.openai_embedder import TEXTS_A_CALL
 from selfstudy.recipes import candidate as c
@@ -36,7 +38,7 @@ from selfstudy.recipes.page import page_of
 from selfstudy.recipes.rulings import Rulings
 from selfstudy.recipes.settings import Settings
 from selfstudy.recipes.settle import graded, weights
-from selfstudy.recipes.system import Remembering, System, retrievers
+from selfstudy.recipes.system import Remembering, System, reranked, retrievers
 from selfstudy.recipes.votes import key_of, voted
 from selfstudy.recipes.votes_proof import votes_proof
 from selfstudy.synth.modelled import PROMPTS, cost_of, modelled
@@ -127,6 +129,10 @@ def _alike(evidence: Sequence[Passage], rows: dict[str, int], passages: Sequence
             others.append(rows[first])
     found = {place: [r for r in family.get(p.near or p.id, ()) if r != rows[p.id]] for place, p in enumerate(evidence)}
     return {place: others for place, others in found.items() if others}
+
+
+def _model_of(made: Artifact) -> Path:
+    return made.path / "model"
 
 
 class Study:
@@ -287,27 +293,50 @@ class Study:
         dense = self.lazy("dense", self.base.fingerprint, lambda: self.base_retrievers["dense"])
         return self.run.stage(negatives, self.settings.negatives, self.kept, self.corpus, lexical, dense)
 
+    def _mined_by(self, body: Artifact) -> Artifact:
+        """The examples again, with negatives that the tuned `body` itself takes for evidence."""
+        lexical = self.lazy("lexical", "", lambda: self.base_retrievers["lexical"])
+        dense = self.lazy("dense", body.key, lambda: Dense(self.snapshot, *self._searched(body)))
+        return self.run.stage(negatives, self.settings.negatives, self.kept, self.corpus, lexical, dense)
+
+    def _searched(self, body: Artifact) -> tuple[Embedder, Flat]:
+        embedder = self._of(body).load()
+        return embedder, Flat(np.load(self._vectors_of(body).path / "vectors.npy"), embedder.fingerprint)
+
     @cached_property
     def trained(self) -> Artifact | None:
         """What the trainer made; None where it has no time, or the weights are out of reach, behind an API."""
         training = self.settings.training
         if not (training.minutes or training.max_steps) or self.embedder(self.base.embedder).model_folder is None:
             return None
+        return self._trained(self.mined, self._base_folder())
+
+    def _trained(self, mined: Artifact, start: Lazy) -> Artifact:
         teacher = self.lazy(
             "teacher", self.base.fingerprint, lambda: c.Teacher(self.snapshot, self.base_retrievers, self.embedder(self.base.embedder))
         )
-        return self.run.stage(train_embedder, training, self.mined, self._base_folder(), teacher)
+        return self.run.stage(train_embedder, self.settings.training, mined, start, teacher)
 
     def _base_folder(self) -> Lazy:
         return Lazy(self.base.fingerprint, lambda: self.embedder(self.base.embedder).model_folder)
 
     @cached_property
     def averaged(self) -> Artifact | None:
-        """`model/`: as far from the base as the tuning questions would have it, without a head; None: the base's own weights."""
+        """`model/`: as far from the base as the tuning questions would have it, without a head; None: the base's own weights.
+
+        A further round goes on from there, with negatives that are mined anew; it too is kept only as far as the tuning questions want it.
+        """
         if self.trained is None:
             return None
+        best = self._averaged(self.trained, self._base_folder())
+        for _ in range(1, self.settings.rounds):
+            start = Lazy(best.key, partial(_model_of, best))
+            best = self._averaged(self._trained(self._mined_by(best), start), start)
+        return best
+
+    def _averaged(self, trained: Artifact, start: Lazy) -> Artifact:
         score = Lazy(digest("tune score", self.mined.key), lambda: c.tune_score(self.mined, list(self.snapshot.passages), self._folder))
-        return self.run.stage(average, self.settings.average, self.trained, self._base_folder(), score)
+        return self.run.stage(average, self.settings.average, trained, start, score)
 
     def _folder(self, folder: Path) -> Embedder:
         from selfstudy.models.sentence import SentenceEmbedder
@@ -469,10 +498,7 @@ class Study:
         dense, hybrid = ((ranks(name, "before"), ranks(name, "after")) for name in ("dense", "hybrid"))
         guard = (np.load(self.guards[0].path / "ranks.npy"), np.load(self.guards[1].path / "ranks.npy"))
         pairs = {"dense": dense, "hybrid": hybrid, "guard": guard}
-        own = None
-        if self.settings.own.queries and self.settings.own.qrels:
-            before, after = self._live_retrievers()["hybrid"], self.tuned_retrievers(self.weight)["hybrid"]
-            own = own_ranks(self.snapshot, self.settings.own.queries, self.settings.own.qrels, before, after)
+        own = self.own_beside(self.tuned_retrievers(self.weight)["hybrid"]) if self.settings.own.queries else None
         verdict = judge(
             self.settings.gate,
             dense=dense,
@@ -508,6 +534,22 @@ class Study:
             page_of(self.home.resolve().name, self.settings, outcome, rows, own, self._losses()),
         )
         return verdict, outcome
+
+    def own_beside(self, after: Retriever) -> tuple[Values, Values] | None:
+        """MRR@10 of the user's own questions by what serves, without its reranker, and by `after`; None where there are none."""
+        if not (self.settings.own.queries and self.settings.own.qrels):
+            return None
+        return own_ranks(self.snapshot, self.settings.own.queries, self.settings.own.qrels, self._live_retrievers()["hybrid"], after)
+
+    def recalibrated(self, system: System) -> Artifact:
+        """When `system`, which has a reranker, should abstain."""
+
+        def load() -> tuple[Any, Embedder]:
+            embedder = self.embedder(system.embedder)
+            return reranked(retrievers(self.snapshot, embedder, system.weight), system, self.home)["hybrid"], embedder
+
+        ranked = self.lazy(f"reranked {system.ranks}", system.fingerprint, load)
+        return self.run.stage(calibration, self.settings.abstain, self.mined, self.settings.extract, ranked)
 
     def _notes(self) -> Iterator[str]:
         if self.share < 1:

@@ -18,7 +18,7 @@ from selfstudy.core.files import Lock, make_folder, read_json, write_atomic, wri
 from selfstudy.core.plugs import LLMS, resolve
 from selfstudy.core.ports import LLM, Judge, Reader
 from selfstudy.core.records import Answer, Hit, Message, Term
-from selfstudy.core.run import Planned, Quiet, Reporter, Run, Stop
+from selfstudy.core.run import Lazy, Planned, Quiet, Reporter, Run, Stop
 from selfstudy.corpus.set_aside import SetAside
 from selfstudy.index.cached import Rankings
 from selfstudy.index.snapshot import Snapshot
@@ -41,11 +41,12 @@ from selfstudy.recipes.outcome import Outcome
 from selfstudy.recipes.pointer import Pointer
 from selfstudy.recipes.reflected import Mode
 from selfstudy.recipes.reflection import critic_of
+from selfstudy.recipes.reranking import RerankerStudy
 from selfstudy.recipes.rulings import Rulings
 from selfstudy.recipes.serving import Opening, Serving
 from selfstudy.recipes.settings import Settings
 from selfstudy.recipes.settle import settle, terms_of
-from selfstudy.recipes.system import Remembering, System, load_embedder, retrievers
+from selfstudy.recipes.system import Remembering, System, load_embedder, reranked, retrievers
 from selfstudy.recipes.votes import key_of, votes_of
 from selfstudy.recipes.watching import EVERY, watch
 
@@ -210,16 +211,18 @@ class Engine:
             checked(self.settings.tuning, self.llm)
         study = self._study(planning=True)
         planned = study.plan(self.history_of.judged)
+        if self.settings.reranker == "auto":
+            planned += self._reranker_study(study).plan()
         if self.settings.tuning.base is not None:
-            tuned = self._generator_study(study).plan(len(study.snapshot))
-            planned = planned + tuned[len(planned) :]
+            before = len(study.run.planned)
+            planned += self._generator_study(study).plan(len(study.snapshot))[before:]
         return planned
 
     def adapt(self) -> Outcome:
         """Study the documents and, if the gate opens, let the tuned system serve. Stages that are finished are kept.
 
-        Where the settings name a generator to be tuned, that follows, with a gate of its own. Raises NotEnough, Busy, Stopped; then nothing
-        that serves was changed.
+        Where the settings want a reranker, or name a generator to be tuned, these follow, each with a gate of its own.
+        Raises NotEnough, Busy, Stopped; then nothing that serves was changed.
         """
         if self.settings.tuning.base is not None:
             checked(self.settings.tuning, self.llm)
@@ -227,6 +230,8 @@ class Engine:
             self._votes = self._counted_votes()  # those that come meanwhile wait for the next study
             try:
                 outcome = self._adapt_search(time.monotonic())
+                if self.settings.reranker == "auto":
+                    outcome = replace(outcome, reranker=self._adapt_reranker(time.monotonic()).json())
                 if self.settings.tuning.base is None:
                     return outcome
                 return replace(outcome, generator=self._adapt_generator(time.monotonic()).json())
@@ -263,6 +268,34 @@ class Engine:
             return True
         return False
 
+    def _adapt_reranker(self, began: float) -> Outcome:
+        search = self._study(planning=False)
+        study = self._reranker_study(search)
+        judged = self.history_of.judged(study.key)
+        if judged is None:
+            exam = f"reranked {search.content}"
+            unseen = set(self.settings.questions.unseen)
+            verdict, outcome = study.judge(self.settings.gate, unseen, self.history_of.examined(exam) + 1, search.own_beside)
+            system = study.system() if study.weight else None
+            if verdict.promote and system is not None:
+                system = replace(system, abstention=read_json(search.recalibrated(system).path / "calibration.json"))
+            outcome = replace(outcome, seconds=round(time.monotonic() - began, 1))
+            judged = self.history_of.add(
+                "judged", study.key, verdict.reason, system, before=self.live,
+                promote=verdict.promote, exam=exam, details=outcome.json(),
+            )  # fmt: skip
+        self._promoted(judged)
+        return Outcome.load(judged.details)
+
+    def _reranker_study(self, study: Study) -> RerankerStudy:
+        live = replace(self.live, reranking=None)
+        embedder, base = self._embedder(live.embedder), self._embedder(self.base.embedder)
+        searched = study.lazy(f"hybrid {live.weight:.3f}", live.fingerprint, lambda: self._retrievers(study.snapshot, live)["hybrid"])
+        return RerankerStudy(
+            study.run, self.settings.rerank, self.settings.reranking, study.mined, searched,
+            Lazy(live.fingerprint, lambda: embedder), Lazy(self.base.fingerprint, lambda: base.model_folder), live,
+        )  # fmt: skip
+
     def _adapt_generator(self, began: float) -> Outcome:
         study = self._generator_study(self._study(planning=False))
         study.check(self.settings.gate.minimum_exam)
@@ -281,7 +314,7 @@ class Engine:
 
     def _generator_study(self, study: Study) -> GeneratorStudy:
         live = self.live
-        searched = study.lazy(f"live hybrid {live.weight:.3f}", live.fingerprint, lambda: self._retrievers(study.snapshot, live)["hybrid"])
+        searched = study.lazy(f"live hybrid {live.ranks}", live.fingerprint, lambda: self._retrievers(study.snapshot, live)["hybrid"])
         settings = self.settings
         return GeneratorStudy(study.run, settings.tuning, settings.reflect, study.mined, searched, live, study.content, self.llm)
 
@@ -471,7 +504,8 @@ class Engine:
 
     def _retrievers(self, snapshot: Snapshot, system: System | None = None) -> dict[str, Any]:
         system = system or self.live
-        return retrievers(snapshot, self._embedder(system.embedder), system.weight, expand=self._expansion())
+        ways = retrievers(snapshot, self._embedder(system.embedder), system.weight, expand=self._expansion())
+        return reranked(ways, system, self.home)
 
     def _expansion(self) -> Expansion | None:
         return expansion_of(self.home, self.settings.glossary)

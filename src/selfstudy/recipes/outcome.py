@@ -13,8 +13,8 @@ from selfstudy.evals.gate import Verdict
 class Outcome(Record):
     """What an adapt came to. `metrics` holds the MRR@10 of the exam and the guard before and after; `report` is relative to the home.
 
-    `generator` is the Outcome of a generator that was tuned after the search, as plain data. `votes`: whether people's votes were learned
-    from, and why.
+    `generator` and `reranker` are the Outcomes of what was tuned after the search, as plain data. `votes`: whether people's votes were
+    learned from, and why.
     """
 
     key: str
@@ -33,6 +33,7 @@ class Outcome(Record):
     note: str = ""
     generator: dict[str, Any] | None = None
     votes: dict[str, Any] | None = None
+    reranker: dict[str, Any] | None = None
 
     def fails_only(self, name: str) -> bool:
         """Whether the check of this name is the one that refused."""

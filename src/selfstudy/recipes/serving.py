@@ -18,7 +18,7 @@ from selfstudy.index.state import State
 from selfstudy.index.store import Store
 from selfstudy.index.tiered import LEAST, Hot, Tiered
 from selfstudy.recipes.glossary import Expansion
-from selfstudy.recipes.system import Remembering, System, retrievers
+from selfstudy.recipes.system import Remembering, System, reranked, retrievers
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -93,9 +93,11 @@ class Opening:
                 ways["dense"].search(["warm"], 1)
                 ways["lexical"].search(["warm"], 1)
                 ways = self._tiered(snapshot, ways)
+        ways = reranked(ways, live, self._store.home)
+        if self._eager:
             ways = {name: Batched(way) for name, way in ways.items()}
         if (rankings := self._rankings_of()) is not None:
-            by = f"{live.fingerprint} {live.weight!r} {expand.key if expand is not None else ''}"
+            by = f"{live.ranks} {expand.key if expand is not None else ''}"
             ways = {name: Cached(way, snapshot, f"{name} {by}", rankings) for name, way in ways.items()}
         return snapshot.state, Serving(snapshot, live, embedder, ways)
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from selfstudy.answer.abstention import Abstain
 from selfstudy.answer.reading import Extract
@@ -23,6 +24,7 @@ from selfstudy.recipes.caches import Cache
 from selfstudy.recipes.drift import Drift
 from selfstudy.recipes.generator import Tuning
 from selfstudy.recipes.glossary import Glossary
+from selfstudy.recipes.reranking import Rerank
 from selfstudy.recipes.votes import Votes
 from selfstudy.synth.modelled import Modelled
 from selfstudy.synth.negatives import Negatives
@@ -30,6 +32,10 @@ from selfstudy.synth.questions import Questions
 from selfstudy.synth.round_trip import RoundTrip
 from selfstudy.train.embedder import Average, Embedder
 from selfstudy.train.head import Head
+from selfstudy.train.reranker import Reranker
+
+_HIGH_MINUTES = 9.0
+"""Of the embedder's trainer, in each round, and of the reranker's."""
 
 
 class Own(BaseModel):
@@ -46,6 +52,9 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
+    effort: Literal["normal", "high"] = Field(
+        "normal", description="high opens the longer paths where nothing else was set: more training, a second round, a reranker"
+    )
     embedder: str = Field(
         "minilm:all-MiniLM-L6-v2", description="the base embedder: minilm:, st:<folder or name>, openai:<model>, or a plug-in's"
     )
@@ -70,7 +79,13 @@ class Settings(BaseModel):
     negatives: Negatives = Field(default_factory=Negatives)
     head: Head = Field(default_factory=Head)
     training: Embedder = Field(default_factory=Embedder)
+    rounds: int = Field(1, ge=1, le=5, description="rounds of training, each with negatives that the model of the one before mistakes")
     average: Average = Field(default_factory=Average)
+    reranker: Literal["off", "auto"] = Field(
+        "off", description="auto: a model that reads question and passage together orders the first passages, if that is proven to pay"
+    )
+    reranking: Reranker = Field(default_factory=Reranker)
+    rerank: Rerank = Field(default_factory=Rerank)
     tuning: Tuning = Field(default_factory=Tuning)
     gate: Gate = Field(default_factory=Gate)
     own: Own = Field(default_factory=Own)
@@ -88,3 +103,13 @@ class Settings(BaseModel):
     budget: Budget = Field(default_factory=Budget)
     abstain: Abstain = Field(default_factory=Abstain)
     cache: Cache = Field(default_factory=Cache)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _high(cls, given: Any) -> Any:
+        """What `effort = "high"` changes, where nothing else was set."""
+        if not isinstance(given, dict) or given.get("effort") != "high":
+            return given
+        longer = {name: given.get(name, {}) for name in ("training", "reranking")}
+        longer = {name: {"minutes": _HIGH_MINUTES} | said if isinstance(said, dict) else said for name, said in longer.items()}
+        return {"reranker": "auto", "rounds": 2, **given, **longer}

@@ -10,26 +10,39 @@ from threading import Lock
 from typing import Any
 
 from selfstudy.core.artifacts import find
-from selfstudy.core.ports import Embedder, Progress, Retriever, Role, Vectors, silent
+from selfstudy.core.ports import Embedder, Progress, Reranker, Retriever, Role, Vectors, silent
 from selfstudy.core.records import Record
 from selfstudy.core.text import cjk_share
 from selfstudy.index.dense import Dense
 from selfstudy.index.hybrid import Hybrid
 from selfstudy.index.lexical import Lexical
+from selfstudy.index.reranked import Reranked
 from selfstudy.index.snapshot import Snapshot
 from selfstudy.models.kept import KeptVectors
+from selfstudy.models.reranker import CrossReranker
+from selfstudy.models.starter.judge import Answering
 from selfstudy.recipes.adapted import load_adapted
 
 ARTIFACT = "artifact:"
+STARTER = "starter:"
 _PART = 2048
 """Texts embedded between two writes to the cache."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reranking(Record):
+    """`model` reads the first `depth` hits of hybrid search; `weight` says how much its log-odds count. `starter:`, or `artifact:<key>`."""
+
+    model: str
+    weight: float
+    depth: int
 
 
 @dataclass(frozen=True, slots=True)
 class System(Record):
     """`key` is None for the base. `embedder` is a plug-in's name, or `artifact:<key>` for a tuned one.
 
-    `generator` is `hf:artifact:<key>` where one was tuned here and proven better.
+    `generator` is `hf:artifact:<key>` where one was tuned here and proven better, and so is `reranking`.
     """
 
     embedder: str
@@ -38,6 +51,12 @@ class System(Record):
     key: str | None = None
     abstention: dict[str, Any] | None = None
     generator: str | None = None
+    reranking: Reranking | None = None
+
+    @property
+    def ranks(self) -> str:
+        """The same for systems that rank alike."""
+        return f"{self.fingerprint} {self.weight!r}" + (f" {self.reranking}" if self.reranking else "")
 
 
 def load_embedder(name: str, home: Path, api: Any = None, meter: Any = None) -> Embedder:
@@ -59,6 +78,20 @@ def load_embedder(name: str, home: Path, api: Any = None, meter: Any = None) -> 
         folder = find(home / "artifacts", name.removeprefix(ARTIFACT)).path / "model"
         return load_adapted(folder, plugged) or SentenceEmbedder(folder, name, cache=cache)
     return plugged(name)
+
+
+def reranked(ways: dict[str, Retriever], system: System, home: Path) -> dict[str, Retriever]:
+    """`ways` with the hybrid one as `system` ranks it: with its reranker, where it has one. Raises BadInput for one that is gone."""
+    if (chosen := system.reranking) is None:
+        return ways
+    return ways | {"hybrid": Reranked(ways["hybrid"], reranker_of(chosen.model, home), chosen.weight, chosen.depth)}
+
+
+def reranker_of(model: str, home: Path) -> Reranker:
+    """The reranker of that name; nothing is loaded yet. Raises BadInput for one that is gone."""
+    if model == STARTER:
+        return Answering()
+    return CrossReranker(find(home / "artifacts", model.removeprefix(ARTIFACT)).path / "model")
 
 
 def retrievers(

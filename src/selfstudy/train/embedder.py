@@ -6,7 +6,7 @@ import shutil
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Annotated, Any, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -15,10 +15,12 @@ from selfstudy.core.files import read_json, write_json
 from selfstudy.core.ports import Vectors
 from selfstudy.core.records import Artifact, Example
 from selfstudy.core.run import Work, stage
+from selfstudy.train.fitting import fit
 from selfstudy.train.head import head_of
+from selfstudy.train.losses import Name, Tempering, cached, in_batch, matryoshka
 from selfstudy.train.model import averaged, load, with_head
 from selfstudy.train.rows import Rows, batched, contrastive, weighed
-from selfstudy.train.trainers import has_bf16, last_checkpoint
+from selfstudy.train.trainers import has_bf16
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -46,10 +48,24 @@ class Embedder(BaseModel):
     per_device_train_batch_size: int = Field(32, ge=2)
     mates: int = Field(3, ge=0, description="questions that each brings into its batch because their passages are its hard negatives")
     negatives: int = Field(0, ge=0, description="hard negatives beside each row, on top of the batch's; each costs another passage")
+    typos: float = Field(0.0, ge=0, le=1, description="share of the training questions that are mistyped, or all small or capital letters")
     learning_rate: float = Field(1e-4, gt=0)
+    loss: Name = Field(
+        "softmax",
+        description="in-batch softmax, or cached (the same over large batches in little memory, without teacher and anchor), triplet, "
+        "hard_triplet, semi_hard_triplet, margin_mse, kl",
+    )
     temperature: float = Field(0.05, gt=0)
+    tempering: Tempering = Field(
+        "fixed", description="the temperature: fixed, learned, annealed from four times as much, or by difficulty of the batch"
+    )
+    margin: float = Field(0.2, gt=0, description="how much further away a triplet's wrong passage must be, in cosine distance")
+    mini_batch: int = Field(32, ge=1, description="rows that a cached loss holds at a time", exclude=True)
+    matryoshka: tuple[Annotated[int, Field(gt=0)], ...] = Field(
+        (), description="numbers of first dimensions that must be good alone, too, so that vectors may be cut"
+    )
     taught: float = Field(
-        0.5, ge=0, le=1, description="share of the loss that follows lexical + dense search over the batch; the rest is in-batch softmax"
+        0.5, ge=0, le=1, description="share of the loss that follows lexical + dense search over the batch; the rest is `loss`"
     )
     anchor: float = Field(
         6.0, ge=0, description="weight of staying near the base's vectors: without it people's questions lose what the written ones gain"
@@ -146,32 +162,8 @@ def _save(model: SentenceTransformer, folder: Path) -> None:
     model.save_pretrained(str(folder), create_model_card=False)
 
 
-def _arguments(config: Embedder, folder: Path, size: int, steps: int, save_steps: int) -> Any:
-    from sentence_transformers import SentenceTransformerTrainingArguments
-
-    return SentenceTransformerTrainingArguments(
-        output_dir=str(folder),
-        max_steps=steps,
-        per_device_train_batch_size=size,
-        learning_rate=config.learning_rate,
-        warmup_steps=max(1, int(config.warmup_ratio * steps)),
-        bf16=has_bf16(),
-        batch_sampler=_in_order,
-        save_strategy="steps",
-        save_steps=save_steps,
-        save_total_limit=1,
-        logging_steps=5,
-        report_to=config.report_to,
-        disable_tqdm=True,
-        seed=config.seed,
-        dataloader_pin_memory=False,
-    )
-
-
 def _prepare(config: Embedder, model: SentenceTransformer) -> Any:
     """Freeze the lower layers, cut passages short, and give the loss."""
-    from selfstudy.train.losses import in_batch
-
     transformer: Any = model[0].auto_model
     if config.frozen_layers:
         layers = getattr(getattr(transformer, "encoder", None), "layer", [])
@@ -179,7 +171,18 @@ def _prepare(config: Embedder, model: SentenceTransformer) -> Any:
         for part in [transformer.embeddings, *list(layers)[: min(config.frozen_layers, len(layers) - upper)]]:
             part.requires_grad_(False)
     model.max_seq_length = min(config.passage_tokens, model.max_seq_length or config.passage_tokens)
-    return in_batch(model, config.temperature, config.taught, config.anchor)
+    return _loss(config, model)
+
+
+def _loss(config: Embedder, model: SentenceTransformer) -> Any:
+    """The loss that the settings name, over the first dimensions too where they want that."""
+    if config.loss == "cached":
+        loss = cached(model, config.temperature, config.mini_batch)
+    else:
+        loss = in_batch(
+            model, config.temperature, config.taught, config.anchor, name=config.loss, tempering=config.tempering, margin=config.margin
+        )
+    return matryoshka(model, loss, config.matryoshka) if config.matryoshka else loss
 
 
 def _rounds(config: Embedder, examples: list[Example]) -> int:
@@ -189,7 +192,7 @@ def _rounds(config: Embedder, examples: list[Example]) -> int:
 
 def _rows(config: Embedder, examples: list[Example], steps: int) -> Rows:
     batches = batched(examples, config.per_device_train_batch_size, steps, config.mates, config.seed)
-    return contrastive(batches, config.negatives, config.seed)
+    return contrastive(batches, config.negatives, config.seed, config.typos)
 
 
 def _dataset(rows: Rows, teacher: Teacher) -> Any:
@@ -203,14 +206,6 @@ def _dataset(rows: Rows, teacher: Teacher) -> Any:
     asked, searched = teacher.vectors(questions, [beside[place][place % size] for place in range(len(questions))])
     labels = np.concatenate([np.stack(list(teacher.scores(questions, beside))), asked, searched], axis=1)
     return Dataset.from_dict({**rows.columns, "label": labels.astype(np.float32).tolist()})
-
-
-def _in_order(dataset: Any, batch_size: int, drop_last: bool, **_: Any) -> Any:
-    """The batches as they were put together: who is whose negative was decided there."""
-    from sentence_transformers.base.sampler import DefaultBatchSampler
-    from torch.utils.data import SequentialSampler
-
-    return DefaultBatchSampler(SequentialSampler(dataset), batch_size=batch_size, drop_last=drop_last)
 
 
 def _seconds_per_step(config: Embedder, model: SentenceTransformer, examples: list[Example]) -> float:
@@ -245,34 +240,17 @@ def _train(
     work: Work, config: Embedder, model: SentenceTransformer, examples: list[Example], plan: dict[str, Any], teacher: Teacher
 ) -> list[float]:
     """Train `model` in place. Returns the logged losses, those before a kill included."""
-    from sentence_transformers import SentenceTransformerTrainer
-    from transformers import PrinterCallback, TrainerCallback
-
     longest, steps = model.max_seq_length, plan["steps"]
-    checkpoints = work.folder / "checkpoints"
-    save_steps = max(1, int(config.save_seconds / (plan["seconds"] or 1.0)))
-
-    class Watch(TrainerCallback):
-        def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-            work.progress(state.global_step, steps)
-
-    model.model_card_data.widget = [{}]  # or the trainer looks for examples for a hub's page, with a progress bar of its own
-    model.model_card_data.local_files_only = True
     loss = _prepare(config, model)
     rows = _rows(config, examples, steps)
-    size = len(rows.columns["anchor"]) // steps
-    trainer = SentenceTransformerTrainer(
-        model=model,
-        args=_arguments(config, checkpoints, size, steps, save_steps),
-        train_dataset=_dataset(rows, teacher),
-        loss=loss,
-        callbacks=[Watch()],
-    )
-    trainer.remove_callback(PrinterCallback)
-    trainer.train(resume_from_checkpoint=last_checkpoint(checkpoints))
+    losses = fit(
+        work, model, loss, _dataset(rows, teacher),
+        size=len(rows.columns["anchor"]) // steps, steps=steps, save_steps=max(1, int(config.save_seconds / (plan["seconds"] or 1.0))),
+        learning_rate=config.learning_rate, warmup_ratio=config.warmup_ratio, report_to=config.report_to, seed=config.seed,
+    )  # fmt: skip
     model.max_seq_length = longest
     model.requires_grad_(True)
-    return [round(float(entry["loss"]), 4) for entry in trainer.state.log_history if "loss" in entry]
+    return losses
 
 
 def _card(share: float, steps: int) -> str:

@@ -61,12 +61,13 @@ class Rows:
     passages: list[list[str]]
 
 
-def contrastive(batches: Sequence[Sequence[Example]], negatives: int, seed: int = 0) -> Rows:
+def contrastive(batches: Sequence[Sequence[Example]], negatives: int, seed: int = 0, typos: float = 0.0) -> Rows:
     """Columns anchor, positive, negative_1 ... with `negatives` mined hard negatives of the row's own question.
 
     An example that has fewer borrows from the others of its batch; where a batch has none at all, there is no such column.
+    `typos` is the share of questions that are mistyped.
     """
-    chooser = random.Random(seed)
+    chooser, hand = random.Random(seed), random.Random(seed)
     negatives = negatives if all(any(example.distractors for example in batch) for batch in batches) else 0
     names = ["positive", *(f"negative_{place + 1}" for place in range(negatives))]
     columns: dict[str, list[str]] = {name: [] for name in ["anchor", *names]}
@@ -75,7 +76,7 @@ def contrastive(batches: Sequence[Sequence[Example]], negatives: int, seed: int 
         others = [hit.passage for example in batch for hit in example.distractors]
         ids: dict[str, list[str]] = {name: [] for name in names}
         for example in batch:
-            columns["anchor"].append(example.question)
+            columns["anchor"].append(mistyped(example.question, hand) if hand.random() < typos else example.question)
             columns["positive"].append(evidence_text(example, chooser))
             ids["positive"].append(example.evidence[0].passage.id)
             own = [hit.passage for hit in chooser.sample(example.distractors, len(example.distractors))]
@@ -85,6 +86,23 @@ def contrastive(batches: Sequence[Sequence[Example]], negatives: int, seed: int 
                 ids[name].append(passage.id)
         passages.append([id for name in names for id in ids[name]])
     return Rows(columns, passages)
+
+
+def mistyped(question: str, chooser: random.Random) -> str:
+    """The question as people type it: all small or all capitals, or one of its longer words with two neighbouring letters swapped, one
+    lost or one doubled (the commonest slips; arXiv 2108.12139 trains dense retrievers on them).
+    """
+    how = chooser.choice(("lower", "upper", "slip", "slip"))
+    if how != "slip":
+        return question.lower() if how == "lower" else question.upper()
+    words = list(re.finditer(r"[A-Za-z]{5,}", question))
+    if not words:
+        return question
+    word = chooser.choice(words)
+    at = chooser.randrange(word.start() + 1, word.end() - 2)  # the first and the last letter are what readers go by
+    pair = question[at : at + 2]
+    slip = chooser.choice((pair[::-1], pair[0], pair[0] + pair))
+    return question[:at] + slip + question[at + 2 :]
 
 
 def evidence_text(example: Example, chooser: random.Random) -> str:

@@ -1,0 +1,54 @@
+"""Rerankers in the format of sentence-transformers' CrossEncoder."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+import numpy as np
+
+from selfstudy.core.errors import BadModel, first_line
+from selfstudy.core.ports import Vectors
+from selfstudy.core.quiet import quiet
+from selfstudy.models.folder import ModelFolder
+
+
+class CrossReranker:
+    """A `core.ports.Reranker` over a folder that CrossEncoder saved, loaded with the first pair. Safe to share between threads."""
+
+    def __init__(self, folder: Path, batch_size: int = 32) -> None:
+        self.folder = folder
+        self._batch_size = batch_size
+        self._lock = Lock()
+        self._model: Any = None
+        self._fingerprint: str | None = None
+
+    @property
+    def fingerprint(self) -> str:
+        if self._fingerprint is None:
+            self._fingerprint = ModelFolder(self.folder).fingerprint
+        return self._fingerprint
+
+    def score(self, pairs: Sequence[tuple[str, str]]) -> Vectors:
+        """As `core.ports.Reranker.score`: the model's own logit. Raises BadModel."""
+        from torch.nn import Identity
+
+        with self._lock:  # a tokenizer may not serve two threads at once
+            if self._model is None:
+                self._model = _load(self.folder)
+            scores = self._model.predict(
+                [tuple(pair) for pair in pairs], batch_size=self._batch_size, activation_fn=Identity(), show_progress_bar=False
+            )
+        return np.asarray(scores, np.float32).reshape(len(pairs))
+
+
+def _load(folder: Path) -> Any:
+    from sentence_transformers import CrossEncoder
+
+    try:
+        with quiet():
+            return CrossEncoder(str(folder), local_files_only=True)
+    except Exception as error:  # every format of weights has its own
+        raise BadModel(f"The reranker in {folder} cannot be loaded: {first_line(error)}", "Run `selfstudy adapt` again.") from error

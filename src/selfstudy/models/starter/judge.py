@@ -1,0 +1,57 @@
+"""What the starter's reader knows of question and passage, as rerankers: as it is, or as a cross-encoder to go on training."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+import numpy as np
+
+from selfstudy.core.ports import Vectors
+from selfstudy.core.quiet import quiet
+from selfstudy.core.records import digest
+from selfstudy.models import minilm
+from selfstudy.models.folder import sha256_of
+from selfstudy.models.starter import load
+from selfstudy.models.starter.reading import MOST_TOKENS, Reader
+
+_LEAST = 1e-6
+
+
+class Answering:
+    """A `core.ports.Reranker`: the log-odds, by the reader, that the passage answers the question. Loaded with the first pair."""
+
+    def __init__(self, reader: Reader | None = None) -> None:
+        self._reader = reader
+        self._loading = Lock()
+
+    @property
+    def fingerprint(self) -> str:
+        return digest("answering", sha256_of(load.FOLDER / load.READING), minilm.SHA256)
+
+    def score(self, pairs: Sequence[tuple[str, str]]) -> Vectors:
+        """As `core.ports.Reranker.score`. Raises BadModel."""
+        with self._loading:
+            reader = self._reader = self._reader or load.reader()
+        answered = np.clip([one.answered for one in reader.read(pairs)], _LEAST, 1 - _LEAST)
+        return np.log(answered / (1 - answered)).astype(np.float32)
+
+
+def cross_encoder(path: Path | None = None) -> Any:
+    """The encoder and the relevance head of a file that `load.ship` wrote, the shipped one unless given. Raises BadModel."""
+    from sentence_transformers import CrossEncoder
+    from sentence_transformers.cross_encoder.modules import Dense, Transformer
+    from sentence_transformers.sentence_transformer.modules import Pooling
+    from torch.nn import Identity
+
+    network = load.reader(path).model
+    width = network.encoder.config.hidden_size
+    with quiet():
+        encoder = Transformer(str(minilm.folder()), max_seq_length=MOST_TOKENS)
+        head = Dense(width, 1, activation_function=Identity(), module_output_name="scores")
+        # The reader's encoder has no pooling layer; the one that is loaded here is not used.
+        encoder.model.load_state_dict(network.encoder.state_dict(), strict=False)
+        head.linear.load_state_dict(network.relevant.state_dict())
+        return CrossEncoder(modules=[encoder, Pooling(width, "cls"), head])
