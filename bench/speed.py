@@ -116,11 +116,11 @@ def embedding(embedder: Any, passages: list[str], cache: Path) -> dict[str, Any]
     }
     took: dict[str, list[float]] = {name: [] for name in ways}
     made: dict[str, Any] = {}
-    for round in range(ROUNDS + 1):  # the first sets things up
+    for turn in range(ROUNDS + 1):  # the first sets things up
         for name, way in ways.items():
             began = time.perf_counter()
             made[name] = way()
-            if round:
+            if turn:
                 took[name].append(time.perf_counter() - began)
     most, kind = peak()
 
