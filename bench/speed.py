@@ -116,11 +116,11 @@ def embedding(embedder: Any, passages: list[str], cache: Path) -> dict[str, Any]
     }
     took: dict[str, list[float]] = {name: [] for name in ways}
     made: dict[str, Any] = {}
-    for round in range(ROUNDS + 1):  # the first sets things up
+    for turn in range(ROUNDS + 1):  # the first sets things up
         for name, way in ways.items():
             began = time.perf_counter()
             made[name] = way()
-            if round:
+            if turn:
                 took[name].append(time.perf_counter() - began)
     most, kind = peak()
 
@@ -153,7 +153,7 @@ def int8_loss(embedder: Any, small: Any) -> dict[str, float]:
     """What int8 costs in nDCG@10 over the guard's questions, in points of 100, and the upper 95% bound."""
     guard = guard_texts(DISTRACTORS)
     difference = compare(gains(embedder, guard), gains(small, guard))
-    return {"int8_ndcg_loss": round(-100 * difference.value, 3), "int8_ndcg_loss_upper": round(-100 * difference.low, 3)}
+    return {"int8_ndcg_loss": round(0.0 - 100 * difference.value, 3), "int8_ndcg_loss_upper": round(0.0 - 100 * difference.low, 3)}
 
 
 def gains(embedder: Any, guard: Texts) -> Any:
