@@ -104,7 +104,7 @@ def _by_name(model: Any, name: Name, margin: float) -> Callable[..., Any]:
 
         def against_one(anchors: Any, passages: Any, scores: Any, given: Any, heat: Any) -> Any:
             wrong = passages[1] if len(passages) > 1 else passages[0].roll(-1, 0)
-            return triplet.compute_loss_from_embeddings([anchors, passages[0], wrong], None)
+            return triplet.compute_loss_from_embeddings([anchors, passages[0], wrong], given)
 
         return against_one
     if name in ("hard_triplet", "semi_hard_triplet"):

@@ -36,7 +36,8 @@ class Answering:
         with self._loading:
             reader = self._reader = self._reader or load.reader()
         answered = np.clip([one.answered for one in reader.read(pairs)], _LEAST, 1 - _LEAST)
-        return np.log(answered / (1 - answered)).astype(np.float32)
+        odds: Vectors = np.log(answered / (1 - answered)).astype(np.float32)
+        return odds
 
 
 def cross_encoder(path: Path | None = None) -> Any:
