@@ -127,7 +127,14 @@ def hits(folder: Path, dim: int = 32) -> float:
 )
 def test_each_brings_questions_to_their_passages(tiny: Path, tmp_path: Path, options: dict[str, Any]) -> None:
     settings = Embedder(
-        max_steps=150, learning_rate=5e-3, temperature=0.1, per_device_train_batch_size=8, frozen_layers=0, taught=0.0, anchor=0.0, **options
+        max_steps=150,
+        learning_rate=5e-3,
+        temperature=0.1,
+        per_device_train_batch_size=8,
+        frozen_layers=0,
+        taught=0.0,
+        anchor=0.0,
+        **options,
     )
     made = Run(tmp_path / "run").stage(
         embedder, settings, artifact(tmp_path / "mined", examples()), Lazy("base", lambda: tiny), Lazy("wise", Wise)

@@ -48,7 +48,7 @@ class Near:
         """Mean and deviation of the inner products of `vector` with all passages, without working them out."""
         wide = vector.astype(np.float64)
         mean = float(wide @ self.mean)
-        return mean, float(np.sqrt(max(0.0, wide @ self.second @ wide - mean * mean)))
+        return mean, float(np.sqrt(max(0.0, float(wide @ self.second @ wide) - mean * mean)))
 
     def worth(self, vector: Scores, depth: int, mask: Mask | None = None) -> Rows:
         """About `depth` rows, ascending, whose signs are most like those of `vector`, only those in `mask`."""

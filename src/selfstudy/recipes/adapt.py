@@ -271,9 +271,9 @@ class Study:
         """Whether votes are learned from; None where there are none, or in a plan that has not come so far."""
         ranks = self._votes_ranks if self.votes else None
         wanted = self.settings.votes
-        return ranks and judge_votes(
-            self.settings.gate, (ranks["before"], ranks["after"]), ranks["agreed"], wanted.minimum, wanted.agreement
-        )
+        if ranks is None:
+            return None
+        return judge_votes(self.settings.gate, (ranks["before"], ranks["after"]), ranks["agreed"], wanted.minimum, wanted.agreement)
 
     def votes_told(self) -> dict[str, Any] | None:
         """What came of the votes: the verdict, what was learned from and left out, and the ids that were learned from."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -33,20 +33,20 @@ class Clock:
     """Measures one answer; `came` is when its request came (`time.perf_counter`)."""
 
     def __init__(self, came: float) -> None:
-        self._seconds: Counter[str] = Counter({"wait": time.perf_counter() - came})
+        self._seconds: defaultdict[str, float] = defaultdict(float, wait=time.perf_counter() - came)
         self._tokens: Counter[str] = Counter()
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
         """Time what happens inside, less what inner stages take."""
-        inner, began = self._seconds.total(), time.perf_counter()
+        inner, began = sum(self._seconds.values()), time.perf_counter()
         token = spent.set(self._tokens)
         try:
             with TRACER.start_as_current_span(name):
                 yield
         finally:
             spent.reset(token)
-            self._seconds[name] += time.perf_counter() - began - (self._seconds.total() - inner)
+            self._seconds[name] += time.perf_counter() - began - (sum(self._seconds.values()) - inner)
 
     def timed(self, serving: Serving) -> Serving:
         """`serving`, whose searches are a stage of their own."""
