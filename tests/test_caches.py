@@ -203,9 +203,9 @@ def watched(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     asked: list[str] = []
     truly = serving.retrievers
 
-    def watching(*given: Any) -> dict[str, Any]:
+    def watching(*given: Any, **options: Any) -> dict[str, Any]:
         found: dict[str, Any] = {}
-        for name, retriever in truly(*given).items():
+        for name, retriever in truly(*given, **options).items():
             found[name] = Asked(retriever)
             found[name].questions = asked
         return found

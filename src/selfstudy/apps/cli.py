@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, field
 from json import loads
 from pathlib import Path
@@ -85,11 +85,17 @@ def add(
 ) -> None:
     """Read documents; only what is new or changed is read again."""
 
+    results = sys.stdout  # while the engine works, what is printed goes to standard error
+
     def told(added: Added) -> None:
-        output.show_json(added.json()) if json else output.show(tables.added(added.json()))
+        with redirect_stdout(results):
+            output.show_json(added.json()) if json else output.show(tables.added(added.json()))
 
     with context.obj.engine(create=True) as engine:
-        engine.watch(paths, told) if watch else told(engine.add(paths, sync=sync))
+        if watch:
+            engine.watch(paths, told)
+        found = engine.add(paths, sync=sync)
+    told(found)
 
 
 @app.command(epilog="Example: selfstudy remove manual/old.md")

@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 from selfstudy.core import config
 from selfstudy.core.errors import BadInput, HomeError
@@ -100,7 +100,7 @@ class Engine:
         """Read files and folders into the index; only what is new or changed is read again. With `sync`, what is gone is removed."""
         return ingest.add(self.store, self.settings, self._embedder(self.live.embedder), paths, sync, self._reporter)
 
-    def watch(self, paths: Sequence[Path], told: Callable[[Added], None], every: float = EVERY) -> None:
+    def watch(self, paths: Sequence[Path], told: Callable[[Added], None], every: float = EVERY) -> NoReturn:
         """`add` with `sync` now and after every change in `paths`, until a KeyboardInterrupt; `told` gets what each did."""
         watch(lambda: self.add(paths, sync=True), paths, told, every)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NoReturn
 
 from selfstudy.core.errors import Busy
 from selfstudy.corpus.folder import glance
@@ -14,7 +15,7 @@ EVERY = 3.0
 """Seconds between two looks: a look at 10,000 files takes some hundredths of one."""
 
 
-def watch(add: Callable[[], Added], paths: Sequence[Path], told: Callable[[Added], None], every: float = EVERY) -> None:
+def watch(add: Callable[[], Added], paths: Sequence[Path], told: Callable[[Added], None], every: float = EVERY) -> NoReturn:
     """Call `add` now, and again whenever files in `paths` came, went or changed and then rested from one look to the next.
 
     `told` gets what each of them did. While another process writes to the home it waits. Ends by KeyboardInterrupt alone, or by what `add`
