@@ -18,8 +18,9 @@ import selfstudy
 
 ROOT = Path(__file__).parent.parent
 SOURCE = ROOT / "src" / "selfstudy"
-WHOLE_ROOMS = {SOURCE / "apps" / "server": "serve"}
-"""Folders that need an extra as a whole: whoever imports them has asked for it."""
+APPS = SOURCE / "apps"
+WHOLE_ROOMS = {APPS / "server": "serve", APPS / "langchain.py": "langchain", APPS / "llamaindex.py": "llamaindex", APPS / "mcp_server.py": "mcp"}
+"""Folders and files that need an extra as a whole: whoever imports them has asked for it."""
 HEAVY = ("torch", "transformers", "sentence_transformers", "lancedb", "openvino", "pandas", "trafilatura")
 
 
@@ -64,7 +65,7 @@ def test_every_library_that_is_imported_is_declared() -> None:
     for path in SOURCE.rglob("*.py"):
         for name in imported(path) - sys.stdlib_module_names - {"selfstudy"}:
             brought_by = {normalised(package) for package in distributions.get(name, [name])}
-            whole = next((extra for room, extra in WHOLE_ROOMS.items() if room in path.parents), None)
+            whole = next((extra for room, extra in WHOLE_ROOMS.items() if room in (path, *path.parents)), None)
             if not brought_by & (declared | named(project["optional-dependencies"].get(whole, []))):
                 undeclared[name] = path.relative_to(ROOT).as_posix()
     assert undeclared == {}
