@@ -19,7 +19,8 @@ import selfstudy
 ROOT = Path(__file__).parent.parent
 SOURCE = ROOT / "src" / "selfstudy"
 APPS = SOURCE / "apps"
-WHOLE_ROOMS = {APPS / "server": "serve", APPS / "langchain.py": "langchain", APPS / "llamaindex.py": "llamaindex", APPS / "mcp_server.py": "mcp"}
+INTEGRATIONS = {APPS / "langchain.py": "langchain", APPS / "llamaindex.py": "llamaindex", APPS / "mcp_server.py": "mcp"}
+WHOLE_ROOMS = {APPS / "server": "serve"} | INTEGRATIONS
 """Folders and files that need an extra as a whole: whoever imports them has asked for it."""
 HEAVY = ("torch", "transformers", "sentence_transformers", "lancedb", "openvino", "pandas", "trafilatura")
 
