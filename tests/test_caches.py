@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,8 @@ import pytest
 
 from selfstudy.core.errors import BadInput
 from selfstudy.core.ports import Progress, Role, Vectors, silent
-from selfstudy.index.cached import Cached, InMemory
+from selfstudy.core.recent import Recent
+from selfstudy.index.cached import Cached
 from selfstudy.index.lexical import Lexical
 from selfstudy.models.kept import KeptVectors
 from selfstudy.recipes import serving
@@ -261,7 +262,7 @@ def test_rankings_are_not_shared_where_other_documents_are_hidden(engine: Engine
     engine.audit(drop=["tea.md"])
     copy.audit(drop=["coffee.md"])
     assert engine.store.snapshot().version == copy.store.snapshot().version
-    shared = InMemory(10)
+    shared = Recent[str](10)
     for one, hidden in ((engine, "tea.md"), (copy, "coffee.md")):
         snapshot = one.store.snapshot()
         lexical = Cached(Lexical(snapshot), snapshot, "lexical", shared)
@@ -286,7 +287,7 @@ def test_nothing_is_stale_after_promote_and_rollback(engine: Engine) -> None:
 
 
 def test_rankings_in_memory_are_bounded_by_use() -> None:
-    memory = InMemory(2)
+    memory = Recent[str](2)
     memory.put({"a": "1", "b": "2"})
     assert memory.get(["a"]) == {"a": "1"}
     memory.put({"c": "3"})
@@ -294,8 +295,8 @@ def test_rankings_in_memory_are_bounded_by_use() -> None:
 
 
 def test_a_ranking_of_passages_that_are_not_here_is_not_believed(engine: Engine) -> None:
-    class Wrong(InMemory):
-        def get(self, keys: Sequence[str]) -> dict[str, str]:
+    class Wrong(Recent[str]):
+        def get(self, keys: Iterable[str]) -> dict[str, str]:
             return dict.fromkeys(keys, '["lexical", ["no such id"], [1.0]]')
 
     snapshot = engine.store.snapshot()

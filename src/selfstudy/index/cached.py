@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.metadata import version
-from threading import Lock
 from typing import Protocol
 
 import numpy as np
@@ -27,28 +25,6 @@ class Rankings(Protocol):
         ...
 
     def put(self, rankings: Mapping[str, str]) -> None: ...
-
-
-class InMemory:
-    """The `most` rankings that were asked for last, in this process."""
-
-    def __init__(self, most: int) -> None:
-        self.most = most
-        self._kept: OrderedDict[str, str] = OrderedDict()
-        self._lock = Lock()
-
-    def get(self, keys: Sequence[str]) -> dict[str, str]:
-        with self._lock:
-            found = {key: self._kept[key] for key in keys if key in self._kept}
-            for key in found:
-                self._kept.move_to_end(key)
-        return found
-
-    def put(self, rankings: Mapping[str, str]) -> None:
-        with self._lock:
-            self._kept.update(rankings)
-            while len(self._kept) > self.most:
-                self._kept.popitem(last=False)
 
 
 class Cached:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
-from selfstudy.index.cached import InMemory, Rankings
+from selfstudy.core.recent import Recent
+from selfstudy.index.cached import Rankings
 from selfstudy.index.redis_rankings import InRedis
 from selfstudy.models.kept import KeptVectors
 
@@ -34,7 +35,7 @@ def rankings_of(config: Cache) -> Rankings | None:
     """Where rankings are kept; None where none shall be. Raises BadInput, MissingExtra."""
     if not config.rankings:
         return None
-    memory = InMemory(config.rankings)
+    memory: Recent[str] = Recent(config.rankings)
     return memory if config.redis is None else Both(memory, InRedis(config.redis.get_secret_value(), config.rankings))
 
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Lock
 from typing import Any
 
 from selfstudy.core.artifacts import find
 from selfstudy.core.ports import Embedder, Progress, Reranker, Retriever, Role, Vectors, silent
+from selfstudy.core.recent import Recent
 from selfstudy.core.records import Record
 from selfstudy.core.text import cjk_share
 from selfstudy.index.dense import Dense
@@ -111,9 +110,7 @@ class Remembering:
     def __init__(self, embedder: Embedder, kept: KeptVectors | None = None, questions: int = 20_000) -> None:
         self._embedder = embedder
         self._kept = kept
-        self._most = questions
-        self._seen: OrderedDict[str, Vectors] = OrderedDict()
-        self._lock = Lock()
+        self._seen: Recent[Vectors] = Recent(questions)
 
     @property
     def name(self) -> str:
@@ -142,28 +139,15 @@ class Remembering:
         """As `core.ports.Embedder.embed`; a text that was embedded before is looked up, one that is there twice is embedded once."""
         import numpy as np
 
-        found = self._remembered(texts) if role == "query" else {}
+        found = self._seen.get(texts) if role == "query" else {}
         new = list(dict.fromkeys(text for text in texts if text not in found))
         if new:
             made = self._made(new, role, lambda done, _: progress(len(texts) - len(new) + done, len(texts)))
             found |= made
             if role == "query":
-                self._remember(made)
+                self._seen.put(made)
         progress(len(texts), len(texts))
         return np.stack([found[text] for text in texts]) if len(texts) else np.empty((0, self.dim), np.float32)
-
-    def _remembered(self, texts: Sequence[str]) -> dict[str, Vectors]:
-        with self._lock:
-            found = {text: self._seen[text] for text in texts if text in self._seen}
-            for text in found:
-                self._seen.move_to_end(text)
-        return found
-
-    def _remember(self, made: dict[str, Vectors]) -> None:
-        with self._lock:
-            self._seen.update(made)
-            while len(self._seen) > self._most:
-                self._seen.popitem(last=False)
 
     def _made(self, texts: list[str], role: Role, progress: Progress) -> dict[str, Vectors]:
         """Vectors out of `kept`, the others out of the model, part by part, so that a kill costs no more than one."""
