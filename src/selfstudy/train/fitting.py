@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from selfstudy.core.run import Work
-from selfstudy.train.trainers import has_bf16, last_checkpoint
+from selfstudy.train.trainers import has_bf16, trained
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -21,20 +21,16 @@ def fit(
     told it, 0 to 1.
     """
     from sentence_transformers import SentenceTransformerTrainer, SentenceTransformerTrainingArguments
-    from transformers import PrinterCallback, TrainerCallback
+    from transformers import TrainerCallback
 
-    class Watch(TrainerCallback):
+    class Tell(TrainerCallback):
         def on_step_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
             for part in loss.modules():
                 if hasattr(part, "progress"):
                     part.progress = state.global_step / steps
 
-        def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-            work.progress(state.global_step, steps)
-
-    checkpoints = work.folder / "checkpoints"
     arguments = SentenceTransformerTrainingArguments(
-        output_dir=str(checkpoints),
+        output_dir=str(work.folder / "checkpoints"),
         max_steps=steps,
         per_device_train_batch_size=size,
         learning_rate=learning_rate,
@@ -52,10 +48,8 @@ def fit(
     )
     model.model_card_data.widget = [{}]  # or the trainer looks for examples for a hub's page, with a progress bar of its own
     model.model_card_data.local_files_only = True
-    trainer = SentenceTransformerTrainer(model=model, args=arguments, train_dataset=rows, loss=loss, callbacks=[Watch()])
-    trainer.remove_callback(PrinterCallback)
-    trainer.train(resume_from_checkpoint=last_checkpoint(checkpoints))
-    return [round(float(entry["loss"]), 4) for entry in trainer.state.log_history if "loss" in entry]
+    trainer = SentenceTransformerTrainer(model=model, args=arguments, train_dataset=rows, loss=loss, callbacks=[Tell()])
+    return trained(trainer, work)
 
 
 def _in_order(dataset: Any, batch_size: int, drop_last: bool, **_: Any) -> Any:

@@ -20,7 +20,7 @@ from selfstudy.core.quiet import quiet
 from selfstudy.core.records import Artifact, Conversation, Message, Record
 from selfstudy.core.reflection import BEGIN, END, TOKENS
 from selfstudy.core.run import Work, stage
-from selfstudy.train.trainers import has_bf16, last_checkpoint
+from selfstudy.train.trainers import has_bf16, trained
 
 IGNORED = -100
 """The label of a token that nothing is learned from."""
@@ -67,8 +67,6 @@ def generator(work: Work, config: Generator, rows: Artifact, base: str) -> dict[
     Resumes from its last checkpoint after a kill. Raises NotEnough where there is no row to learn from, BadModel, MissingExtra.
     """
     trl = extra("trl", "full")
-    from transformers import PrinterCallback, TrainerCallback
-
     with quiet():
         model, tokenizer = _load(config, base)
     pairs = [pair for one in read_records(rows.path / "conversations.jsonl", Conversation) for pair in turns(one)]
@@ -79,20 +77,12 @@ def generator(work: Work, config: Generator, rows: Artifact, base: str) -> dict[
         start = model.config.decoder_start_token_id
         learned = [row | {"decoder_input_ids": [start, *row.pop("reply")[:-1]]} for row in learned]
     checkpoints = work.folder / "checkpoints"
-
-    class Watch(TrainerCallback):
-        def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-            work.progress(state.global_step, state.max_steps)
-
     with quiet():
         trainer = _trainer(trl, config, model, tokenizer, learned, checkpoints)
-        trainer.add_callback(Watch())
-        trainer.remove_callback(PrinterCallback)
-        trainer.train(resume_from_checkpoint=last_checkpoint(checkpoints))
+        losses = trained(trainer, work)
         shutil.rmtree(work.folder / "model", ignore_errors=True)
         trainer.model.save_pretrained(str(work.folder / "model"))
         tokenizer.save_pretrained(str(work.folder / "model"))
-    losses = [round(float(entry["loss"]), 4) for entry in trainer.state.log_history if "loss" in entry]
     write_json(work.folder / "losses.json", losses)
     shutil.rmtree(checkpoints, ignore_errors=True)
     return {"rows": len(learned), "steps": trainer.state.global_step, "losses": [losses[0], losses[-1]] if losses else []}

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from selfstudy.core.run import Work
-from selfstudy.train.trainers import last_checkpoint
+from selfstudy.train.trainers import trained
 
 
 class Fit(BaseModel):
@@ -29,17 +29,12 @@ class Fit(BaseModel):
 
 def fit(work: Work, config: Fit, model: Any, rows: Sequence[dict[str, Any]], collate: Callable[[list[dict[str, Any]]], Any]) -> list[float]:
     """Train `model` in place on `rows` (each holds `input_ids`). Returns the logged losses, those before a kill included."""
-    from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
+    from transformers import Trainer, TrainingArguments
 
     steps = config.max_steps or max(1, round(config.num_train_epochs * len(rows) / config.per_device_train_batch_size))
 
-    class Watch(TrainerCallback):
-        def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-            work.progress(state.global_step, steps)
-
-    checkpoints = work.folder / "checkpoints"
     arguments = TrainingArguments(
-        output_dir=str(checkpoints),
+        output_dir=str(work.folder / "checkpoints"),
         max_steps=steps,
         per_device_train_batch_size=config.per_device_train_batch_size,
         learning_rate=config.learning_rate,
@@ -57,7 +52,5 @@ def fit(work: Work, config: Fit, model: Any, rows: Sequence[dict[str, Any]], col
         dataloader_pin_memory=False,
         seed=config.seed,
     )
-    trainer = Trainer(model=model, args=arguments, train_dataset=list(rows), data_collator=collate, callbacks=[Watch()])
-    trainer.remove_callback(PrinterCallback)
-    trainer.train(resume_from_checkpoint=last_checkpoint(checkpoints))
-    return [round(float(entry["loss"]), 4) for entry in trainer.state.log_history if "loss" in entry]
+    trainer = Trainer(model=model, args=arguments, train_dataset=list(rows), data_collator=collate)
+    return trained(trainer, work)

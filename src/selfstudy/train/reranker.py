@@ -17,7 +17,7 @@ from selfstudy.core.records import Artifact, Example
 from selfstudy.core.run import Work, stage
 from selfstudy.train.model import load
 from selfstudy.train.rows import evidence_text
-from selfstudy.train.trainers import has_bf16, last_checkpoint
+from selfstudy.train.trainers import has_bf16, trained
 
 if TYPE_CHECKING:
     from sentence_transformers import CrossEncoder
@@ -157,16 +157,5 @@ def _trainer(config: Reranker, model: CrossEncoder, rows: dict[str, list[Any]], 
 
 def _train(work: Work, config: Reranker, model: CrossEncoder, rows: dict[str, list[Any]], plan: dict[str, Any]) -> list[float]:
     """Train `model` in place. Returns the logged losses, those before a kill included."""
-    from transformers import TrainerCallback
-
-    steps = plan["steps"]
-
-    class Watch(TrainerCallback):
-        def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-            work.progress(state.global_step, steps)
-
-    checkpoints = work.folder / "checkpoints"
-    trainer = _trainer(config, model, rows, checkpoints, steps, max(1, int(config.save_seconds / (plan["seconds"] or 1.0))))
-    trainer.add_callback(Watch())
-    trainer.train(resume_from_checkpoint=last_checkpoint(checkpoints))
-    return [round(float(entry["loss"]), 4) for entry in trainer.state.log_history if "loss" in entry]
+    saved = max(1, int(config.save_seconds / (plan["seconds"] or 1.0)))
+    return trained(_trainer(config, model, rows, work.folder / "checkpoints", plan["steps"], saved), work)

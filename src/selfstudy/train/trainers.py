@@ -1,4 +1,4 @@
-"""What the libraries' trainers share here: the precision of the machine, its memory, and the checkpoint to go on from."""
+"""What the libraries' trainers share here: precision and memory of the machine, progress, and the checkpoint to go on from."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ import json
 import shutil
 import sys
 from pathlib import Path
+from typing import Any
+
+from selfstudy.core.run import Work
 
 
 def has_bf16() -> bool:
@@ -25,6 +28,20 @@ def free_memory() -> None:
     torch = sys.modules.get("torch")
     if torch is not None and torch.cuda.is_available():
         torch.cuda.empty_cache()
+
+
+def trained(trainer: Any, work: Work) -> list[float]:
+    """Train, going on from the last checkpoint, with progress and no words. Returns the logged losses, those before a kill included."""
+    from transformers import PrinterCallback, TrainerCallback
+
+    class Watch(TrainerCallback):
+        def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+            work.progress(state.global_step, state.max_steps)
+
+    trainer.add_callback(Watch())
+    trainer.remove_callback(PrinterCallback)
+    trainer.train(resume_from_checkpoint=last_checkpoint(Path(trainer.args.output_dir)))
+    return [round(float(entry["loss"]), 4) for entry in trainer.state.log_history if "loss" in entry]
 
 
 def last_checkpoint(folder: Path) -> str | None:
