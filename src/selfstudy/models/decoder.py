@@ -27,8 +27,8 @@ class HFDecoder:
 
     def knows(self, tokens: Sequence[str]) -> bool:
         """As `core.ports.Decoder.knows`."""
-        known = self.llm.parts()[1].get_vocab()
-        return all(token in known for token in tokens)
+        tokenizer = self.llm.parts()[1]  # asked for each token: a vocabulary as a whole takes a tenth of a second to come out
+        return all(tokenizer.convert_tokens_to_ids(token) not in (None, tokenizer.unk_token_id) for token in tokens)
 
     def weigh(self, begun: Sequence[Begun], texts: Sequence[str]) -> list[dict[str, float]]:
         """As `core.ports.Decoder.weigh`; a text of several tokens has the sum of their log-probabilities."""

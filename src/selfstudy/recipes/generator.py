@@ -108,14 +108,15 @@ def answers(
     held = list(read_records(kept.path / "held.jsonl", Conversation))
     blocks = [*_blocks(examples), *_blocks(held)]
     cfg = config.model_copy(update={"mode": plainly(config.mode), "passages": passages, "max_tokens": max(8, tokens)})
+    speaker = speaker_of(llm, cfg) if reflects(llm) else None
     with work.log("said") as log:
         for done, block in enumerate(blocks):
             if str(done) in log:
                 continue
             if isinstance(block[0], Conversation):
                 said = [reply.text for reply in llm.chat([one.messages[:-1] for one in block], max_tokens=tokens)]
-            elif reflects(llm):
-                said = [reflect(one.question, searched, speaker_of(llm, cfg), cfg, choices=one.choices).text for one in block]
+            elif speaker is not None:
+                said = [reflect(one.question, searched, speaker, cfg, choices=one.choices).text for one in block]
             else:
                 said = _grounded(block, searched, passages, llm, tokens)
             log.append(str(done), said)

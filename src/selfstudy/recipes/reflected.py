@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TypeGuard
 
 from selfstudy.answer.judged import Judging
 from selfstudy.answer.reflective import Mode, Reflect, reflect
@@ -18,7 +19,7 @@ from selfstudy.models.hf import HF
 __all__ = ["Mode", "plainly", "reflected", "reflects", "speaker_of"]
 
 
-def reflects(llm: LLM) -> bool:
+def reflects(llm: LLM) -> TypeGuard[HF]:
     """Whether the model was tuned with reflection tokens, and so answers only through them."""
     return isinstance(llm, HF) and HFDecoder(llm).knows(TOKENS)
 
@@ -30,7 +31,7 @@ def plainly(mode: Mode) -> Mode:
 
 def speaker_of(llm: LLM, cfg: Reflect, judge: Judge | None = None) -> Speaker:
     """A model with reflection tokens judges itself; any other is judged by `judge`, or by itself when asked."""
-    if isinstance(llm, HF) and judge is None and reflects(llm):
+    if judge is None and reflects(llm):
         return Tuned(HFDecoder(llm))
     if cfg.tokens and judge is None:
         return Served(llm)
