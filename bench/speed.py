@@ -28,14 +28,14 @@ import numpy as np
 from selfstudy.apps.stdlib_docs import chosen, markdown
 from selfstudy.core.records import Document, Passage, Place, passage_id
 from selfstudy.core.text import sentences
-from selfstudy.evals.guard import Texts, pairs
-from selfstudy.evals.guard import texts as guard_texts
+from selfstudy.evals import guard
 from selfstudy.evals.paired import compare
 from selfstudy.index.dense import Dense
 from selfstudy.index.store import Store
 from selfstudy.index.tiered import Hot, Tiered
-from selfstudy.models.int8 import Int8Embedder
+from selfstudy.models.int8 import Int8Embedder, quantise
 from selfstudy.models.minilm import load as minilm
+from selfstudy.recipes.int8 import gains
 from selfstudy.recipes.system import Remembering, retrievers
 
 ROUNDS = 3
@@ -88,7 +88,7 @@ def peak() -> tuple[float, str]:
     """GFLOP/s of a large product in the precision that is fastest here."""
     import torch
 
-    from selfstudy.train.embedder import has_bf16
+    from selfstudy.train.trainers import has_bf16
 
     kind = torch.bfloat16 if has_bf16() else torch.float32
     one, other = (torch.randn(3072, 3072).to(kind) for _ in range(2))
@@ -105,7 +105,8 @@ def embedding(embedder: Any, passages: list[str], cache: Path) -> dict[str, Any]
     from sentence_transformers import SentenceTransformer
 
     theirs = SentenceTransformer(str(embedder.folder.path), device="cpu")
-    small = Int8Embedder(embedder.folder.path, passages, cache)
+    quantise(embedder.folder.path, passages, cache / "int8", cache)
+    small = Int8Embedder(cache / "int8")
     lengths = [len(ids) for ids in theirs.tokenizer(passages, truncation=True, max_length=theirs.max_seq_length)["input_ids"]]
     layers, width = 6, theirs.get_embedding_dimension() or 384
     operations = sum(layers * (24 * n * width**2 + 4 * n**2 * width) for n in lengths)
@@ -127,15 +128,15 @@ def embedding(embedder: Any, passages: list[str], cache: Path) -> dict[str, Any]
     def ratio(name: str) -> float:
         return round(statistics.median(b / a for a, b in zip(took[name], took["theirs"], strict=True)), 2)
 
-    def bytes_of(one: Any) -> int:
-        return (cache / one.fingerprint / "model.bin").stat().st_size
+    def bytes_of(folder: str) -> int:
+        return (cache / folder / "model.bin").stat().st_size
 
     return {
         "lossless_ratio": ratio("ours"),
         "lossless_cosine_min": round(float((made["ours"] * made["theirs"]).sum(axis=1).min()), 5),
         "int8_ratio": ratio("int8"),
         "int8_cosine_min": round(float((made["int8"] * made["theirs"]).sum(axis=1).min()), 5),
-        "int8_memory": round(bytes_of(small) / bytes_of(embedder), 3),
+        "int8_memory": round(bytes_of("int8") / bytes_of(embedder.fingerprint), 3),
         **int8_loss(embedder, small),
         "passages": len(passages),
         "tokens": round(statistics.mean(lengths)),
@@ -151,17 +152,9 @@ def embedding(embedder: Any, passages: list[str], cache: Path) -> dict[str, Any]
 
 def int8_loss(embedder: Any, small: Any) -> dict[str, float]:
     """What int8 costs in nDCG@10 over the guard's questions, in points of 100, and the upper 95% bound."""
-    guard = guard_texts(DISTRACTORS)
-    difference = compare(gains(embedder, guard), gains(small, guard))
+    before, after = (gains(guard.reciprocal_ranks(one, n=DISTRACTORS)) for one in (embedder, small))
+    difference = compare(before, after)
     return {"int8_ndcg_loss": round(0.0 - 100 * difference.value, 3), "int8_ndcg_loss_upper": round(0.0 - 100 * difference.low, 3)}
-
-
-def gains(embedder: Any, guard: Texts) -> Any:
-    """nDCG@10 of each question, which one passage answers: that of the same number."""
-    scores = embedder.embed(guard.questions, "query") @ embedder.embed(guard.passages).T
-    own = np.diagonal(scores)[: len(guard.questions)]
-    ranks = 1 + (scores > own[:, None]).sum(axis=1)
-    return np.where(ranks <= 10, 1 / np.log2(1 + ranks), 0.0)
 
 
 # Search
@@ -193,7 +186,7 @@ def made(folder: Path, embedder: Any, spans: list[str], size: int) -> Store:
 def search(embedder: Any, folder: Path, spans: list[str], size: int, count: int) -> dict[str, Any]:
     """The hybrid search of a service beside the store's; `with_embedding` asks questions that were never seen."""
     snapshot = made(folder, embedder, spans, size).snapshot()
-    asked = [pair.question for pair in pairs()] + [" ".join(span.split()[:9]) for span in spans]
+    asked = [pair.question for pair in guard.pairs()] + [" ".join(span.split()[:9]) for span in spans]
     asked = list(dict.fromkeys(asked))[:count]
     known = Remembering(embedder)
     known.embed(asked, "query")
@@ -252,7 +245,8 @@ def training(base: Path, spans: list[str], steps: int, folder: Path) -> dict[str
     from sentence_transformers import SentenceTransformerTrainingArguments as Arguments
     from sentence_transformers.sentence_transformer.losses import MultipleNegativesRankingLoss
 
-    from selfstudy.train.embedder import Embedder, _arguments, _prepare
+    from selfstudy.train.embedder import Embedder, prepared
+    from selfstudy.train.fitting import arguments as ours
     from selfstudy.train.model import load
 
     config, size = Embedder(), 32
@@ -263,8 +257,11 @@ def training(base: Path, spans: list[str], steps: int, folder: Path) -> dict[str
         model = load(base)
         where = folder / f"training-{name}"
         if name == "ours":
-            _prepare(config, model)
-            arguments = _arguments(config, where, size, steps, steps + 1)
+            prepared(config, model)
+            arguments = ours(
+                where, size=size, steps=steps, save_steps=steps + 1, learning_rate=config.learning_rate, warmup_ratio=config.warmup_ratio,
+                report_to="none", seed=config.seed,
+            )  # fmt: skip
         else:
             arguments = Arguments(str(where), max_steps=steps, per_device_train_batch_size=size, report_to="none", disable_tqdm=True)
         arguments.save_strategy = "no"

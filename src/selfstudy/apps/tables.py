@@ -258,11 +258,11 @@ def outcome(result: Mapping[str, Any]) -> RenderableType:
         parts.append(Text(f"{votes['reason']}\n"))
     if result["round_trip"]:
         parts += _questions(result["questions"], result["round_trip"])
-    parts += _before_after(result["metrics"], result["differences"], "score" if "answers" in result["metrics"] else "MRR@10")
+    parts += _before_after(result["metrics"], result["differences"], result.get("metric", "MRR@10"))
     parts += _differences(f"{'dense' if result['round_trip'] else 'hybrid'} MRR@10 by writer", result["writers"])
     parts += _checks(result["verdict"] or {})
     parts.append(Text(result["reason"], style="bold green" if result["promoted"] else "bold"))
-    parts += [outcome(result[name]) for name in ("reranker", "generator") if result.get(name)]
+    parts += [outcome(result[name]) for name in ("int8", "reranker", "generator") if result.get(name)]
     return Group(*_spaced(parts))
 
 

@@ -25,6 +25,7 @@ class Gate(BaseModel):
     alpha: float = Field(0.05, gt=0, lt=1, description="how likely a gain by chance may be, over all candidates that one exam judges")
     guard_margin: float = Field(0.03, ge=0, description="how much worse the guard, unseen writers and own questions may be at most")
     hybrid_margin: float = Field(0.03, ge=0, description="how much worse hybrid search may be at most")
+    int8_margin: float = Field(0.005, ge=0, description="how much nDCG@10 of the exam a model in int8 may lose at most")
     minimum_exam: int = Field(30, ge=2, description="fewer exam questions prove nothing")
     minimum_unseen: int = Field(20, ge=2, description="fewer exam questions of writers that training never saw prove nothing")
     minimum_general: int = Field(20, ge=2, description="fewer general conversations prove nothing")
@@ -154,6 +155,29 @@ def judge_reranker(
     return Verdict(True, f"Promoted: on {n} exam questions MRR@10 of hybrid search changes by {gain}, and the rest holds.", checks)
 
 
+def judge_int8(gate: Gate, *, dense: BeforeAfter, hybrid: BeforeAfter, guard: BeforeAfter, seed: int = 0) -> Verdict:
+    """The verdict on the embedder in int8 from nDCG@10 per question, in full precision and in int8: it need only be proven to lose little.
+
+    `dense` and `hybrid` are of the exam's questions, `guard` of everyday ones.
+    """
+    n = len(np.asarray(dense[0]))
+    size = Check("exam size", n >= gate.minimum_exam, None, f"at least {gate.minimum_exam} questions are needed, and there are {n}")
+    checks: tuple[Check, ...] = (size,)
+    if size.passed:
+        checks += (
+            _not_worse("dense", compare(*dense, seed), gate.int8_margin),
+            _not_worse("hybrid", compare(*hybrid, seed), gate.int8_margin),
+            _not_worse("guard", compare(*guard, seed), gate.guard_margin),
+        )
+    failed = [check for check in checks if not check.passed]
+    if failed:
+        return Verdict(False, _refusal(failed, "In int8, nDCG@10"), checks)
+    lost = wording.difference(compare(*dense, seed))
+    return Verdict(
+        True, f"Promoted: in int8, nDCG@10 of dense search over {n} exam questions changes by {lost}, and the rest holds.", checks
+    )
+
+
 def by_writer(before: ArrayLike, after: ArrayLike, writers: Sequence[str], seed: int = 0) -> dict[str, Difference]:
     """The paired difference on the questions of each writer, by name: a gain only on trained writers is not a gain."""
     names = np.asarray(writers, object)
@@ -223,6 +247,7 @@ def _not_worse(name: str, difference: Difference, margin: float) -> Check:
 _PLACES = {
     "exam size": "the exam",
     "gain": "dense search over the exam",
+    "dense": "dense search over the exam",
     "hybrid": "hybrid search over the exam",
     "unseen writers": "questions of writers that training never saw",
     "guard": "everyday questions (the guard)",

@@ -2,7 +2,7 @@
 
 Matrix products run in int8 with scales that were measured on the passages (post-training quantisation, SmoothQuant for the
 transformer's outliers); word vectors are only kept in int8. Vectors differ a little from those of the original (cosine about .995), so the
-fingerprint is another, and whether that is good enough is for questions to say: see `evals.paired.compare`.
+fingerprint is another, and whether that is good enough is for questions to say: see `evals.gate.judge_int8`.
 """
 
 from __future__ import annotations
@@ -11,83 +11,113 @@ import contextlib
 import io
 import json
 import logging
-import os
 import shutil
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from selfstudy.core.errors import BadInput, BadModel
-from selfstudy.core.files import sync_folder, write_json
+from selfstudy.core.files import read_json, write_json
 from selfstudy.core.plugs import extra
 from selfstudy.core.plugs import openvino as library
+from selfstudy.core.ports import Progress, Role, Vectors, silent
 from selfstudy.core.records import digest
-from selfstudy.models.openvino import ABOUT, NotConvertible, OpenVinoRuntime, kept_at, open_runtime
-from selfstudy.models.sentence import SentenceEmbedder
+from selfstudy.models.folder import ModelFolder
+from selfstudy.models.openvino import ABOUT, NotConvertible, OpenVinoRuntime, open_runtime
+from selfstudy.models.sentence import encodable, known_tokens, threads_of_environment
 
 MOST = 128
 """Passages that calibration looks at; more change the scales no more."""
 
 
-class Int8Embedder(SentenceEmbedder):
-    """A `core.ports.Embedder` over a sentence-transformers folder, in int8; `passages` are what it is calibrated on.
+def quantise(folder: Path, passages: Sequence[str], into: Path, cache: Path) -> None:
+    """Write the model of a sentence-transformers `folder` in int8 into the folder `into`, calibrated on some of `passages`.
 
-    Calibrated once and kept in `cache`. Needs OpenVINO; the first time, nncf. Raises BadModel, BadInput without passages, MissingExtra.
+    `cache` holds, or will hold, the model as OpenVINO runs it in full precision. Needs nncf. Raises BadModel for one that OpenVINO cannot
+    run, BadInput without passages, MissingExtra.
+    """
+    if not passages:
+        raise BadInput("There are no passages to calibrate on.", "Give some hundred passages, or use the model as it is.")
+    chosen = list(passages[:: max(1, len(passages) // MOST)][:MOST])
+    whole = ModelFolder(folder)
+    try:
+        runtime = open_runtime(whole, cache)
+    except NotConvertible as error:
+        raise BadModel(f"{folder} cannot run on OpenVINO: {error}.", "Use the model as it is.") from error
+    floating = cache / whole.fingerprint
+    into.mkdir(parents=True, exist_ok=True)
+    library().save_model(_calibrated(floating / "model.xml", runtime, chosen), str(into / "model.xml"), compress_to_fp16=False)
+    shutil.copy(floating / "tokenizer.json", into)
+    about = json.loads((floating / ABOUT).read_text(encoding="utf-8"))
+    about["files"] = {path.name: path.stat().st_size for path in into.iterdir() if path.name != ABOUT}
+    about["prompts"] = {"query": whole.prompt("query"), "passage": whole.prompt("passage")}
+    about["fingerprint"] = digest("int8", whole.fingerprint, *chosen)
+    write_json(into / ABOUT, about)
+
+
+def _calibrated(model: Path, runtime: OpenVinoRuntime, passages: Sequence[str]) -> Any:
+    nncf: Any = extra("nncf", "int8")
+    nncf.set_log_level(logging.ERROR)
+    with contextlib.redirect_stdout(io.StringIO()):  # nncf draws its progress there
+        made = nncf.quantize(
+            library().Core().read_model(str(model)),
+            nncf.Dataset([runtime.inputs([text]) for text in passages]),
+            model_type=nncf.ModelType.TRANSFORMER,
+            subset_size=len(passages),
+            ignored_scope=nncf.IgnoredScope(types=["Gather"], validate=False),  # word vectors are looked up, not multiplied
+            advanced_parameters=nncf.AdvancedQuantizationParameters(disable_bias_correction=True),
+        )
+        return nncf.compress_weights(made, mode=nncf.CompressWeightsMode.INT8_ASYM)  # those word vectors
+
+
+class Int8Embedder:
+    """A `core.ports.Embedder` over a folder that `quantise` wrote; the model is loaded with the first vector.
+
+    `threads`: all cores by default, or OMP_NUM_THREADS. Raises BadModel for a folder that is none.
     """
 
-    def __init__(self, folder: Path, passages: Sequence[str], cache: Path, name: str | None = None, *, threads: int | None = None) -> None:
-        super().__init__(folder, f"{name or f'st:{folder}'} int8", cache=cache, threads=threads)
-        step = max(1, len(passages) // MOST)
-        self.passages = list(passages[::step][:MOST])
-        self.cache = cache
-        if not self.passages:
-            raise BadInput("There are no passages to calibrate on.", "Give some hundred passages, or use the model as it is.")
+    def __init__(self, folder: Path, name: str | None = None, *, threads: int | None = None) -> None:
+        if not holds_int8(folder):
+            raise BadModel(f"{folder} holds no model in int8.", "Give a folder that selfstudy.models.int8.quantise wrote.")
+        self._folder = folder
+        self._name = name or f"{folder} in int8"
+        self._about: dict[str, Any] = read_json(folder / ABOUT)
+        self._threads = threads
+        self._runtime: OpenVinoRuntime | None = None
+
+    @property
+    def name(self) -> str:
+        return self._name
+
+    @property
+    def dim(self) -> int:
+        return int(self._about["dim"])
 
     @property
     def fingerprint(self) -> str:
-        return digest("int8", self.folder.fingerprint, *self.passages)
+        return str(self._about["fingerprint"])
 
-    def _load(self) -> OpenVinoRuntime:
-        threads = self.threads
-        try:
-            kept = self.cache / self.fingerprint
-            if kept_at(kept) is None:
-                _calibrate(open_runtime(self.folder, self.cache, threads), self.cache / self.folder.fingerprint, self.passages, kept)
-            return OpenVinoRuntime(kept, threads)
-        except NotConvertible as error:
-            raise BadModel(f"{self.name} cannot run on OpenVINO: {error}.", "Use the model as it is.") from error
+    def embed(self, texts: Sequence[str], role: Role = "passage", progress: Progress = silent) -> Vectors:
+        """(len(texts), dim) float32, rows of unit length, in the order given; texts are cut after the model's longest length."""
+        if not texts:
+            return np.empty((0, self.dim), np.float32)
+        return self._loaded().vectors([encodable(text) for text in texts], self._about["prompts"][role], progress)
+
+    def known(self, texts: Sequence[str]) -> float:
+        """The share of the tokens of `texts` that are in the vocabulary; what is not is read as one and the same unknown token."""
+        return known_tokens(self._folder / "tokenizer.json", texts)
+
+    def _loaded(self) -> OpenVinoRuntime:
+        if self._runtime is None:
+            try:
+                self._runtime = OpenVinoRuntime(self._folder, self._threads or threads_of_environment())
+            except NotConvertible as error:
+                raise BadModel(f"{self._name} cannot run on OpenVINO: {error}.", "Use the model as it was before.") from error
+        return self._runtime
 
 
-def _calibrate(runtime: OpenVinoRuntime, floating: Path, passages: Sequence[str], kept: Path) -> None:
-    """Quantise the model in `floating` beside `kept`, then rename."""
-    openvino = library()
-    nncf: Any = extra("nncf", "int8")
-
-    nncf.set_log_level(logging.ERROR)
-    beside = Path(tempfile.mkdtemp(prefix=f".{kept.name}.", dir=kept.parent))
-    try:
-        with contextlib.redirect_stdout(io.StringIO()):  # nncf draws its progress there
-            made = nncf.quantize(
-                openvino.Core().read_model(str(floating / "model.xml")),
-                nncf.Dataset([runtime.inputs([text]) for text in passages]),
-                model_type=nncf.ModelType.TRANSFORMER,
-                subset_size=len(passages),
-                ignored_scope=nncf.IgnoredScope(types=["Gather"], validate=False),  # word vectors are looked up, not multiplied
-                advanced_parameters=nncf.AdvancedQuantizationParameters(disable_bias_correction=True),
-            )
-            made = nncf.compress_weights(made, mode=nncf.CompressWeightsMode.INT8_ASYM)  # those word vectors
-        openvino.save_model(made, str(beside / "model.xml"), compress_to_fp16=False)
-        shutil.copy(floating / "tokenizer.json", beside)
-        about = json.loads((floating / ABOUT).read_text(encoding="utf-8"))
-        for path in beside.iterdir():
-            with open(path, "rb") as file:
-                os.fsync(file.fileno())
-        about["files"] = {path.name: path.stat().st_size for path in beside.iterdir()}
-        write_json(beside / ABOUT, about)
-        beside.chmod(0o755)
-        shutil.rmtree(kept, ignore_errors=True)
-        os.rename(beside, kept)
-        sync_folder(kept.parent)
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
+def holds_int8(folder: Path) -> bool:
+    """Whether `quantise` wrote this folder."""
+    return (folder / ABOUT).is_file() and (folder / "model.xml").is_file()

@@ -81,23 +81,16 @@ class SentenceEmbedder:
         """(len(texts), dim) float32, rows of unit length, in the order given; texts are cut after the model's longest length."""
         if not texts:
             return np.empty((0, self.dim), np.float32)
-        return self._loaded().vectors([_encodable(text) for text in texts], self.folder.prompt(role), progress)
+        return self._loaded().vectors([encodable(text) for text in texts], self.folder.prompt(role), progress)
 
     def known(self, texts: Sequence[str]) -> float:
         """The share of the tokens of `texts` that are in the vocabulary; what is not is read as one and the same unknown token."""
-        from tokenizers import Tokenizer
-
-        path = self.folder.transformer / "tokenizer.json"
-        if not path.is_file():
-            return 1.0
-        tokenizer = Tokenizer.from_file(str(path))
-        tokens = [token for encoding in tokenizer.encode_batch([_encodable(text) for text in texts]) for token in encoding.tokens]
-        return 1 - sum(token in {"[UNK]", "<unk>"} for token in tokens) / max(1, len(tokens))
+        return known_tokens(self.folder.transformer / "tokenizer.json", texts)
 
     @property
     def threads(self) -> int | None:
         """How many cores are used; None: all."""
-        return self._threads or _threads_of_environment()
+        return self._threads or threads_of_environment()
 
     def _loaded(self) -> Runtime:
         if self._runtime is None:
@@ -150,11 +143,23 @@ def _fetch(name: str) -> Path:
         raise BadModel(f"'st:{name}' is no folder here and could not be fetched from the hub: {reason}", mend) from error
 
 
-def _threads_of_environment() -> int | None:
+def known_tokens(tokenizer: Path, texts: Sequence[str]) -> float:
+    """The share of the tokens of `texts` that the tokenizer in this file knows; 1 where there is no such file."""
+    from tokenizers import Tokenizer
+
+    if not tokenizer.is_file():
+        return 1.0
+    read = Tokenizer.from_file(str(tokenizer))
+    tokens = [token for encoding in read.encode_batch([encodable(text) for text in texts]) for token in encoding.tokens]
+    return 1 - sum(token in {"[UNK]", "<unk>"} for token in tokens) / max(1, len(tokens))
+
+
+def threads_of_environment() -> int | None:
+    """OMP_NUM_THREADS, where it is a number above 0."""
     said = os.environ.get("OMP_NUM_THREADS", "")
     return int(said) if said.isdigit() and int(said) > 0 else None
 
 
-def _encodable(text: str) -> str:
+def encodable(text: str) -> str:
     """`text`, with what cannot be written as UTF-8 (lone surrogates) replaced."""
     return text.encode("utf-8", "replace").decode("utf-8")

@@ -18,8 +18,6 @@ from selfstudy.core.records import Artifact, Example, Passage, digest
 from selfstudy.core.run import Lazy, Planned, Run, Work, stage
 from selfstudy.evals.bootstrap import Values
 from selfstudy.evals.gate import Verdict, by_writer, judge, judge_votes
-from selfstudy.evals.paired import compare
-from selfstudy.evals.ranking import summary
 from selfstudy.evals.report import write_report
 from selfstudy.index.dense import Dense, Flat
 from selfstudy.index.snapshot import Snapshot
@@ -510,24 +508,17 @@ class Study:
             votes=(self._votes_ranks["before"], self._votes_ranks["after"]) if self.kept is not self.back and self._votes_ranks else None,
             candidates=candidates,
         )
-        differences = {name: compare(*pair) for name, pair in pairs.items()}
-        outcome = Outcome(
-            key=self.key,
-            promoted=verdict.promote,
-            reason=verdict.reason,
-            verdict=verdict,
-            metrics={name: {"before": summary(pair[0]), "after": summary(pair[1])} for name, pair in pairs.items()},
-            differences=differences,
+        outcome = Outcome.of(
+            self.key, verdict, pairs,
             writers=by_writer(*dense, writers),
             questions=manifest(self.asked).result,
             round_trip=manifest(self.back).result,
             negatives=manifest(self.mined).result,
             weight=self.weight,
-            seconds=0.0,
             report=f"reports/{self.key}.html",
             note=" ".join([*self._notes(), *self._people()]),
             votes=self.votes_told(),
-        )
+        )  # fmt: skip
         make_folder(self.home / "reports")
         write_report(
             self.home / outcome.report,

@@ -20,13 +20,14 @@ from selfstudy.core.ports import LLM, Judge, Reader
 from selfstudy.core.records import Answer, Hit, Message, Term
 from selfstudy.core.run import Lazy, Planned, Quiet, Reporter, Run, Stop
 from selfstudy.corpus.set_aside import SetAside
+from selfstudy.evals.gate import Verdict
 from selfstudy.index.cached import Rankings
 from selfstudy.index.snapshot import Snapshot
 from selfstudy.index.store import Store
 from selfstudy.models.api import Meter
 from selfstudy.models.hf import HF
 from selfstudy.models.starter import load as starter
-from selfstudy.recipes import asking, evaluate, ingest
+from selfstudy.recipes import asking, evaluate, ingest, int8
 from selfstudy.recipes.adapt import Study
 from selfstudy.recipes.caches import rankings_of, vectors_of
 from selfstudy.recipes.decisions import Decisions
@@ -35,6 +36,7 @@ from selfstudy.recipes.generator import SCHEME, GeneratorStudy, checked, folder_
 from selfstudy.recipes.glossary import Expansion, Terms, expansion_of
 from selfstudy.recipes.history import Event, History
 from selfstudy.recipes.ingest import Added
+from selfstudy.recipes.int8 import Int8Study
 from selfstudy.recipes.ledger import NAME as LEDGER
 from selfstudy.recipes.ledger import Ledger, Vote
 from selfstudy.recipes.outcome import Outcome
@@ -211,6 +213,8 @@ class Engine:
             checked(self.settings.tuning, self.llm)
         study = self._study(planning=True)
         planned = study.plan(self.history_of.judged)
+        if self.settings.int8 == "auto":
+            planned += Int8Study(study).plan()
         if self.settings.reranker == "auto":
             planned += self._reranker_study(study).plan()
         if self.settings.tuning.base is not None:
@@ -221,20 +225,24 @@ class Engine:
     def adapt(self) -> Outcome:
         """Study the documents and, if the gate opens, let the tuned system serve. Stages that are finished are kept.
 
-        Where the settings want a reranker, or name a generator to be tuned, these follow, each with a gate of its own.
-        Raises NotEnough, Busy, Stopped; then nothing that serves was changed.
+        Where the settings want int8 or a reranker, or name a generator to be tuned, these follow, each with a gate of its own.
+        Raises NotEnough, Busy, Stopped, MissingExtra; then nothing that serves was changed.
         """
+        if self.settings.int8 == "auto":
+            int8.check()
         if self.settings.tuning.base is not None:
             checked(self.settings.tuning, self.llm)
         with Lock(self.home / "adapt.lock", "adapting"):
             self._votes = self._counted_votes()  # those that come meanwhile wait for the next study
             try:
                 outcome = self._adapt_search(time.monotonic())
+                if self.settings.int8 == "auto":
+                    outcome = replace(outcome, int8=self._adapt_int8().json())
                 if self.settings.reranker == "auto":
-                    outcome = replace(outcome, reranker=self._adapt_reranker(time.monotonic()).json())
+                    outcome = replace(outcome, reranker=self._adapt_reranker().json())
                 if self.settings.tuning.base is None:
                     return outcome
-                return replace(outcome, generator=self._adapt_generator(time.monotonic()).json())
+                return replace(outcome, generator=self._adapt_generator().json())
             finally:
                 self._votes = None
 
@@ -255,7 +263,7 @@ class Engine:
             self._pointer.serve("calibrated", calibrated, "the base goes on serving, and has learned when to abstain")
         outcome = replace(outcome, votes=study.votes_told())
         system = judged.system
-        if judged.promote and system is not None and (system.embedder, system.weight) != (self.live.embedder, self.live.weight):
+        if judged.promote and system is not None and (system.embedder, system.weight) != (self.live.learned, self.live.weight):
             told = f"Nothing changed since {judged.key} was judged and promoted, and something else was chosen after that."
             return replace(outcome, promoted=False, reason=f"{told} `selfstudy promote {judged.key}` lets it serve again.")
         return outcome
@@ -268,24 +276,38 @@ class Engine:
             return True
         return False
 
-    def _adapt_reranker(self, began: float) -> Outcome:
-        search = self._study(planning=False)
-        study = self._reranker_study(search)
-        judged = self.history_of.judged(study.key)
+    def _judged(self, key: str, exam: str | None, judge: Callable[[], tuple[Verdict, Outcome, System | None]]) -> Outcome:
+        """What was, or now is, said of the candidate `key`; one that passes serves from then on. `exam` counts the candidates it judged."""
+        judged, began = self.history_of.judged(key), time.monotonic()
         if judged is None:
-            exam = f"reranked {search.content}"
+            verdict, outcome, system = judge()
+            outcome = replace(outcome, seconds=round(time.monotonic() - began, 1))
+            judged = self.history_of.add(
+                "judged", key, verdict.reason, system, before=self.live, promote=verdict.promote, exam=exam, details=outcome.json()
+            )
+        self._promoted(judged)
+        return Outcome.load(judged.details)
+
+    def _adapt_int8(self) -> Outcome:
+        study = Int8Study(self._study(planning=False))
+        if not study.possible:
+            return study.judge(self.settings.gate)[1]
+        self._pointer.fill(study.full, "embed")
+        return self._judged(study.key, None, lambda: (*study.judge(self.settings.gate), study.system()))
+
+    def _adapt_reranker(self) -> Outcome:
+        search = self._study(planning=False)
+        study, exam = self._reranker_study(search), f"reranked {search.content}"
+
+        def judge() -> tuple[Verdict, Outcome, System | None]:
             unseen = set(self.settings.questions.unseen)
             verdict, outcome = study.judge(self.settings.gate, unseen, self.history_of.examined(exam) + 1, search.own_beside)
             system = study.system() if study.weight else None
             if verdict.promote and system is not None:
                 system = replace(system, abstention=read_json(search.recalibrated(system).path / "calibration.json"))
-            outcome = replace(outcome, seconds=round(time.monotonic() - began, 1))
-            judged = self.history_of.add(
-                "judged", study.key, verdict.reason, system, before=self.live,
-                promote=verdict.promote, exam=exam, details=outcome.json(),
-            )  # fmt: skip
-        self._promoted(judged)
-        return Outcome.load(judged.details)
+            return verdict, outcome, system
+
+        return self._judged(study.key, exam, judge)
 
     def _reranker_study(self, study: Study) -> RerankerStudy:
         live = replace(self.live, reranking=None)
@@ -296,21 +318,13 @@ class Engine:
             Lazy(live.fingerprint, lambda: embedder), Lazy(self.base.fingerprint, lambda: base.model_folder), live,
         )  # fmt: skip
 
-    def _adapt_generator(self, began: float) -> Outcome:
+    def _adapt_generator(self) -> Outcome:
         study = self._generator_study(self._study(planning=False))
         study.check(self.settings.gate.minimum_exam)
-        judged = self.history_of.judged(study.key)
-        if judged is None:
-            exam = f"answers {study.content}"
-            serving = folder_of(self.live.generator or str(self.settings.tuning.base), self.home / "artifacts")
-            verdict, outcome = study.judge(serving, self.settings.gate, self.history_of.examined(exam) + 1)
-            outcome = replace(outcome, seconds=round(time.monotonic() - began, 1))
-            judged = self.history_of.add(
-                "judged", study.key, verdict.reason, study.system(), before=self.live,
-                promote=verdict.promote, exam=exam, details=outcome.json(),
-            )  # fmt: skip
-        self._promoted(judged)
-        return Outcome.load(judged.details)
+        exam = f"answers {study.content}"
+        serving = folder_of(self.live.generator or str(self.settings.tuning.base), self.home / "artifacts")
+        candidates = self.history_of.examined(exam) + 1
+        return self._judged(study.key, exam, lambda: (*study.judge(serving, self.settings.gate, candidates), study.system()))
 
     def _generator_study(self, study: Study) -> GeneratorStudy:
         live = self.live
@@ -343,8 +357,9 @@ class Engine:
 
     def _known_votes(self) -> list[str]:
         """The ids of people's questions that what serves has learned from, or where these very votes made it, what served before had."""
-        judged = self.history_of.judged(self.live.key) if self.live.key is not None else None
-        told = (judged.details.get("votes") if judged is not None else None) or {}
+        learned = self.live.learned  # what serves may have a reranker since then, or be in int8
+        judged = (event for event in reversed(self.history_of.events()) if event.event == "judged" and event.details.get("votes"))
+        told = next((event.details["votes"] for event in judged if event.system and event.system.embedder == learned), {})
         return list(told.get("known" if told.get("key") == key_of(self._votes or self._counted_votes()) else "learned", []))
 
     def evaluate(self, queries: Path, qrels: Path, scope: str | None = None, out: Path | None = None) -> dict[str, Any]:

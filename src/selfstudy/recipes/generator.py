@@ -23,8 +23,6 @@ from selfstudy.core.records import Artifact, Conversation, Example, Message, dig
 from selfstudy.core.run import Lazy, Planned, Run, Work, stage
 from selfstudy.evals.answers import score, token_f1
 from selfstudy.evals.gate import Verdict, judge_answers
-from selfstudy.evals.paired import compare
-from selfstudy.evals.ranking import summary
 from selfstudy.models.hf import HF
 from selfstudy.recipes.candidate import examples_of
 from selfstudy.recipes.outcome import Outcome
@@ -264,23 +262,10 @@ class GeneratorStudy:
         verdict = judge_answers(
             gate, answers=(was["answers"], now["answers"]), general=(was["general"], now["general"]), candidates=candidates
         )
-        outcome = Outcome(
-            key=self.key,
-            promoted=verdict.promote,
-            reason=verdict.reason,
-            verdict=verdict,
-            metrics={name: {"before": summary(was[name]), "after": summary(now[name])} for name in was},
-            differences={name: compare(was[name], now[name]) for name in was},
-            writers={},
-            questions={"conversations": manifest(self.written).result},
-            round_trip={},
-            negatives={},
-            weight=self.live.weight,
-            seconds=0.0,
-            report="",
-            note="The generator. An answer scores 1 where it holds the right words, choice or verdict, else the F1 of its words.",
-        )
-        return verdict, outcome
+        pairs = {name: (was[name], now[name]) for name in was}
+        note = "The generator. An answer scores 1 where it holds the right words, choice or verdict, else the F1 of its words."
+        written = {"conversations": manifest(self.written).result}
+        return verdict, Outcome.of(self.key, verdict, pairs, weight=self.live.weight, questions=written, note=note, metric="score")
 
 
 def _alone(made: Artifact) -> Artifact:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Self
 
 from selfstudy.core.records import Difference, Interval, Record
-from selfstudy.evals.gate import Verdict
+from selfstudy.evals.gate import BeforeAfter, Verdict
+from selfstudy.evals.paired import compare
+from selfstudy.evals.ranking import summary
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome(Record):
-    """What an adapt came to. `metrics` holds the MRR@10 of the exam and the guard before and after; `report` is relative to the home.
+    """What an adapt came to. `metrics` holds `metric` of the exam and the guard before and after; `report` is relative to the home.
 
-    `generator` and `reranker` are the Outcomes of what was tuned after the search, as plain data. `votes`: whether people's votes were
+    `int8`, `reranker` and `generator` are the Outcomes of what came after the search, as plain data. `votes`: whether people's votes were
     learned from, and why.
     """
 
@@ -23,17 +26,26 @@ class Outcome(Record):
     verdict: Verdict | None
     metrics: dict[str, dict[str, Interval]]
     differences: dict[str, Difference]
-    writers: dict[str, Difference]
-    questions: dict[str, dict[str, int]]
-    round_trip: dict[str, dict[str, int]]
-    negatives: dict[str, int]
     weight: float
-    seconds: float
-    report: str
+    writers: dict[str, Difference] = field(default_factory=dict)
+    questions: dict[str, dict[str, int]] = field(default_factory=dict)
+    round_trip: dict[str, dict[str, int]] = field(default_factory=dict)
+    negatives: dict[str, int] = field(default_factory=dict)
+    seconds: float = 0.0
+    report: str = ""
     note: str = ""
-    generator: dict[str, Any] | None = None
+    metric: str = "MRR@10"
     votes: dict[str, Any] | None = None
+    int8: dict[str, Any] | None = None
     reranker: dict[str, Any] | None = None
+    generator: dict[str, Any] | None = None
+
+    @classmethod
+    def of(cls, key: str, verdict: Verdict, pairs: Mapping[str, BeforeAfter], **more: Any) -> Self:
+        """What `verdict` says of a candidate, with the means and differences of `pairs`, by name."""
+        metrics = {name: {"before": summary(pair[0]), "after": summary(pair[1])} for name, pair in pairs.items()}
+        differences = {name: compare(*pair) for name, pair in pairs.items()}
+        return cls(key, verdict.promote, verdict.reason, verdict, metrics, differences, **more)
 
     def fails_only(self, name: str) -> bool:
         """Whether the check of this name is the one that refused."""

@@ -18,8 +18,6 @@ from selfstudy.core.records import Artifact, Example, digest
 from selfstudy.core.run import Lazy, Planned, Run, Work, stage
 from selfstudy.evals import guard
 from selfstudy.evals.gate import Gate, Verdict, by_writer, judge_reranker
-from selfstudy.evals.paired import compare
-from selfstudy.evals.ranking import summary
 from selfstudy.index.hybrid import Spread
 from selfstudy.index.reranked import Reranked, order
 from selfstudy.models.starter.judge import Answering, cross_encoder
@@ -210,30 +208,14 @@ class RerankerStudy:
             own=own(Reranked(searched, self._loaded, self.weight, self.rerank.depth)),
         )  # fmt: skip
         pairs = {"hybrid": hybrid, "guard": guarded}
-        metrics = {name: {"before": summary(pair[0]), "after": summary(pair[1])} for name, pair in pairs.items()}
-        differences = {name: compare(*pair) for name, pair in pairs.items()}
-        return verdict, self._outcome(verdict, metrics, differences, by_writer(*hybrid, writers))
+        return verdict, self._outcome(verdict, pairs, writers=by_writer(*hybrid, writers))
 
     def _unweighed(self) -> tuple[Verdict, Outcome]:
         rows = read_json(self._read("tune", self.rerank.tune).path / "rows.json")
         told = f"Refused: on {len(rows)} tuning questions no weight of the reranker is clearly better than hybrid search alone."
         verdict = Verdict(False, told, ())
-        return verdict, self._outcome(verdict, {}, {}, {})
+        return verdict, self._outcome(verdict, {})
 
-    def _outcome(self, verdict: Verdict, metrics: Any, differences: Any, writers: Any) -> Outcome:
-        return Outcome(
-            key=self.key,
-            promoted=verdict.promote,
-            reason=verdict.reason,
-            verdict=verdict,
-            metrics=metrics,
-            differences=differences,
-            writers=writers,
-            questions={},
-            round_trip={},
-            negatives={},
-            weight=self.weight,
-            seconds=0.0,
-            report="",
-            note=f"The reranker. It reads the first {self.rerank.depth} passages of hybrid search.",
-        )
+    def _outcome(self, verdict: Verdict, pairs: Any, **more: Any) -> Outcome:
+        note = f"The reranker. It reads the first {self.rerank.depth} passages of hybrid search."
+        return Outcome.of(self.key, verdict, pairs, weight=self.weight, note=note, **more)

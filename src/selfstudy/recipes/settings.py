@@ -81,6 +81,10 @@ class Settings(BaseModel):
     training: Embedder = Field(default_factory=Embedder)
     rounds: int = Field(1, ge=1, le=5, description="rounds of training, each with negatives that the model of the one before mistakes")
     average: Average = Field(default_factory=Average)
+    int8: Literal["off", "auto"] = Field(
+        "off",
+        description="auto: what serves is made twice as fast in int8, calibrated on the passages, if it is proven to lose next to nothing",
+    )
     reranker: Literal["off", "auto"] = Field(
         "off", description="auto: a model that reads question and passage together orders the first passages, if that is proven to pay"
     )

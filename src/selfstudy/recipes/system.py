@@ -17,6 +17,7 @@ from selfstudy.index.hybrid import Hybrid
 from selfstudy.index.lexical import Lexical
 from selfstudy.index.reranked import Reranked
 from selfstudy.index.snapshot import Snapshot
+from selfstudy.models.int8 import Int8Embedder, holds_int8
 from selfstudy.models.kept import KeptVectors
 from selfstudy.models.reranker import CrossReranker
 from selfstudy.models.starter.judge import Answering
@@ -41,7 +42,8 @@ class Reranking(Record):
 class System(Record):
     """`key` is None for the base. `embedder` is a plug-in's name, or `artifact:<key>` for a tuned one.
 
-    `generator` is `hf:artifact:<key>` where one was tuned here and proven better, and so is `reranking`.
+    `generator` is `hf:artifact:<key>` where one was tuned here and proven better, and so is `reranking`. `whole` is the name of the
+    embedder in full precision, where `embedder` is the same in int8.
     """
 
     embedder: str
@@ -51,6 +53,12 @@ class System(Record):
     abstention: dict[str, Any] | None = None
     generator: str | None = None
     reranking: Reranking | None = None
+    whole: str | None = None
+
+    @property
+    def learned(self) -> str:
+        """The name of the embedder in full precision."""
+        return self.whole or self.embedder
 
     @property
     def ranks(self) -> str:
@@ -72,11 +80,18 @@ def load_embedder(name: str, home: Path, api: Any = None, meter: Any = None) -> 
         found: Embedder = resolve(name, **options)
         return found
 
-    cache = home / "cache" / "openvino"
+    cache = converted(home)
     if name.startswith(ARTIFACT):
         folder = find(home / "artifacts", name.removeprefix(ARTIFACT)).path / "model"
+        if holds_int8(folder):
+            return Int8Embedder(folder, name)
         return load_adapted(folder, plugged) or SentenceEmbedder(folder, name, cache=cache)
     return plugged(name)
+
+
+def converted(home: Path) -> Path:
+    """Where models are kept as they run; they can be made again."""
+    return home / "cache" / "openvino"
 
 
 def reranked(ways: dict[str, Retriever], system: System, home: Path) -> dict[str, Retriever]:

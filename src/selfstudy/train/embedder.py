@@ -162,7 +162,7 @@ def _save(model: SentenceTransformer, folder: Path) -> None:
     model.save_pretrained(str(folder), create_model_card=False)
 
 
-def _prepare(config: Embedder, model: SentenceTransformer) -> Any:
+def prepared(config: Embedder, model: SentenceTransformer) -> Any:
     """Freeze the lower layers, cut passages short, and give the loss."""
     transformer: Any = model[0].auto_model
     if config.frozen_layers:
@@ -215,7 +215,7 @@ def _seconds_per_step(config: Embedder, model: SentenceTransformer, examples: li
     import torch
 
     trial = copy.deepcopy(model)
-    loss = _prepare(config, trial).train()
+    loss = prepared(config, trial).train()
     columns = _rows(config, examples, 1).columns
     passages = sum(len(texts) for name, texts in columns.items() if name != "anchor")
     labels = torch.zeros(len(columns["anchor"]), passages + 2 * (model.get_embedding_dimension() or 0))
@@ -241,7 +241,7 @@ def _train(
 ) -> list[float]:
     """Train `model` in place. Returns the logged losses, those before a kill included."""
     longest, steps = model.max_seq_length, plan["steps"]
-    loss = _prepare(config, model)
+    loss = prepared(config, model)
     rows = _rows(config, examples, steps)
     losses = fit(
         work, model, loss, _dataset(rows, teacher),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from selfstudy.core.run import Work
@@ -20,7 +21,7 @@ def fit(
     Rows come as they stand: who is whose negative was decided where they were put together. Parts of the loss that have a `progress` are
     told it, 0 to 1.
     """
-    from sentence_transformers import SentenceTransformerTrainer, SentenceTransformerTrainingArguments
+    from sentence_transformers import SentenceTransformerTrainer
     from transformers import TrainerCallback
 
     class Tell(TrainerCallback):
@@ -29,8 +30,24 @@ def fit(
                 if hasattr(part, "progress"):
                     part.progress = state.global_step / steps
 
-    arguments = SentenceTransformerTrainingArguments(
-        output_dir=str(work.folder / "checkpoints"),
+    model.model_card_data.widget = [{}]  # or the trainer looks for examples for a hub's page, with a progress bar of its own
+    model.model_card_data.local_files_only = True
+    how = arguments(
+        work.folder / "checkpoints", size=size, steps=steps, save_steps=save_steps, learning_rate=learning_rate, warmup_ratio=warmup_ratio,
+        report_to=report_to, seed=seed,
+    )  # fmt: skip
+    trainer = SentenceTransformerTrainer(model=model, args=how, train_dataset=rows, loss=loss, callbacks=[Tell()])
+    return trained(trainer, work)
+
+
+def arguments(
+    folder: Path, *, size: int, steps: int, save_steps: int, learning_rate: float, warmup_ratio: float, report_to: str, seed: int
+) -> Any:
+    """The trainer's arguments; checkpoints go to `folder`."""
+    from sentence_transformers import SentenceTransformerTrainingArguments
+
+    return SentenceTransformerTrainingArguments(
+        output_dir=str(folder),
         max_steps=steps,
         per_device_train_batch_size=size,
         learning_rate=learning_rate,
@@ -46,10 +63,6 @@ def fit(
         seed=seed,
         dataloader_pin_memory=False,
     )
-    model.model_card_data.widget = [{}]  # or the trainer looks for examples for a hub's page, with a progress bar of its own
-    model.model_card_data.local_files_only = True
-    trainer = SentenceTransformerTrainer(model=model, args=arguments, train_dataset=rows, loss=loss, callbacks=[Tell()])
-    return trained(trainer, work)
 
 
 def _in_order(dataset: Any, batch_size: int, drop_last: bool, **_: Any) -> Any:

@@ -1,0 +1,136 @@
+"""The embedder that serves, in int8: calibrated on the passages, and live only if it is proven to find them nearly as well."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from selfstudy.core.artifacts import read_records
+from selfstudy.core.plugs import extra
+from selfstudy.core.ports import Embedder
+from selfstudy.core.records import Artifact, Passage, digest
+from selfstudy.core.run import Lazy, Planned, Work, stage
+from selfstudy.evals import guard
+from selfstudy.evals.bootstrap import Values
+from selfstudy.evals.gate import Gate, Verdict, judge_int8
+from selfstudy.models.int8 import quantise
+from selfstudy.recipes import candidate as c
+from selfstudy.recipes.adapt import Study
+from selfstudy.recipes.outcome import Outcome
+from selfstudy.recipes.system import ARTIFACT, System, converted, retrievers
+
+_DISTRACTORS = 400
+"""Of the guard's other passages: a model that reads everyday text otherwise shows it among these."""
+
+_NOTE = "The same embedder in int8."
+
+
+@stage("study.int8", version=1)
+def quantised(work: Work, config: None, corpus: Artifact, whole: tuple[Path, Path]) -> None:
+    """`model/`: the model of a folder in int8; `whole` are that folder and where it is kept as it runs."""
+    folder, cache = whole
+    texts = [passage.indexed for passage in read_records(corpus.path / "passages.jsonl", Passage)]
+    quantise(folder, texts, work.folder / "model", cache)
+
+
+@stage("study.int8_guard", version=1)
+def guarded(work: Work, config: None, before: Embedder, after: Embedder) -> dict[str, float]:
+    """`before.npy` and `after.npy`: the reciprocal rank of every guard question, among fewer passages than usual."""
+    for done, (name, embedder) in enumerate((("before", before), ("after", after)), 1):
+        c.saved(work.folder / f"{name}.npy", guard.reciprocal_ranks(embedder, n=_DISTRACTORS))
+        work.progress(done, 2)
+
+
+def check() -> None:
+    """Raise MissingExtra where models cannot be made int8 here."""
+    extra("nncf", "int8")
+
+
+class Int8Study:
+    """The stages of the embedder that serves in `study`, in int8, over the same passages and examples."""
+
+    def __init__(self, study: Study) -> None:
+        self.study, self.run = study, study.run
+        self.whole = study.embedder(study.live.learned)
+        self.full = replace(study.live, embedder=study.live.learned, fingerprint=self.whole.fingerprint, whole=None)
+
+    @property
+    def possible(self) -> bool:
+        """Whether the weights are at hand."""
+        return self.whole.model_folder is not None
+
+    @cached_property
+    def model(self) -> Artifact:
+        """`model/`: the embedder in int8."""
+        folders = Lazy(self.whole.fingerprint, lambda: (self.whole.model_folder, converted(self.study.home)))
+        return self.run.stage(quantised, None, self.study.corpus, folders)
+
+    @property
+    def name(self) -> str:
+        return f"{ARTIFACT}{self.model.key}"
+
+    @cached_property
+    def _small(self) -> Lazy:
+        return Lazy(self.model.key, lambda: self.study.embedder(self.name))
+
+    @cached_property
+    def examined(self) -> Artifact:
+        """The exam's questions by the embedder as it is, and in int8."""
+        study, weight = self.study, self.full.weight
+        nothing = Lazy("", lambda: ("", np.zeros((0, 0), np.float32)))
+        vectors = self.run.stage(c.body_vectors, None, study.corpus, self._small, nothing)
+        before = study.lazy(f"full {weight:.3f}", self.full.fingerprint, lambda: retrievers(study.snapshot, self.whole, weight))
+
+        def small() -> dict[str, object]:
+            found = np.load(vectors.path / "vectors.npy")
+            return dict(zip(("lexical", "dense", "hybrid"), c.system_of(study.snapshot, self._small.load(), found, weight), strict=True))
+
+        return self.run.stage(c.exam, None, study.mined, before, Lazy(digest("small", vectors.key, f"{weight:.3f}"), small))
+
+    @cached_property
+    def guard(self) -> Artifact:
+        """Everyday questions by both."""
+        return self.run.stage(guarded, None, Lazy(self.full.fingerprint, lambda: self.whole), self._small)
+
+    @property
+    def key(self) -> str:
+        """The candidate: this embedder in int8 over this search."""
+        return digest("int8", self.model.key, self.study.mined.key, f"{self.full.weight:.3f}")
+
+    def plan(self) -> list[Planned]:
+        """What would run."""
+        before = len(self.run.planned)
+        _ = (self.examined, self.guard) if self.possible else ()
+        return self.run.planned[before:]
+
+    def system(self) -> System:
+        """What serves now, in int8."""
+        small = self.study.embedder(self.name)
+        return replace(self.full, embedder=self.name, fingerprint=small.fingerprint, key=self.key, whole=self.full.embedder)
+
+    def judge(self, gate: Gate) -> tuple[Verdict, Outcome]:
+        """The verdict on the embedder in int8 beside the same in full precision, and what the user should see."""
+        if not self.possible:
+            verdict = Verdict(
+                False, f"Refused: the weights of {self.full.embedder} are not here, so that there is nothing to make int8.", ()
+            )
+            return verdict, Outcome.of("", verdict, {}, weight=self.full.weight, note=_NOTE)
+        rows = c.read_rows(self.examined)
+        sides = ("before", "after")
+        pairs = {
+            name: tuple(gains(c.reciprocal([row[f"{name}_{side}"] for row in rows])) for side in sides) for name in ("dense", "hybrid")
+        }
+        pairs["guard"] = tuple(gains(np.load(self.guard.path / f"{side}.npy")) for side in sides)
+        verdict = judge_int8(gate, **pairs)
+        return verdict, Outcome.of(self.key, verdict, pairs, weight=self.full.weight, note=_NOTE, metric="nDCG@10")
+
+
+def gains(reciprocal: Values) -> Values:
+    """nDCG@10 of questions that one passage answers, from its reciprocal ranks: 1 / log2(1 + rank), 0 where it was not found."""
+    found: Values = np.zeros(len(reciprocal))
+    there = reciprocal > 0
+    found[there] = 1 / np.log2(1 + 1 / reciprocal[there])
+    return found
