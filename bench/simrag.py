@@ -189,7 +189,8 @@ def domain(name: str, args: argparse.Namespace) -> dict[str, dict[str, Any]]:
         described = asdict(variant)
         losses: list[float] = []
         if variant.tuned:
-            config = Fit(max_steps=args.steps * (2 if variant.general else 1), learning_rate=1e-4, group_by_length=False)
+            steps = args.steps * (2 if variant.general else 1)
+            config = Fit(max_steps=steps, per_device_train_batch_size=args.batch, learning_rate=1e-4, group_by_length=False)
             made = run.stage(tuned, config, kept[variant.filtered], described, general, starter)
             reader, losses = load.reader(made.path / load.READING, longest=LONGEST), read_json(made.path / "losses.json")
         elif variant.starts:
@@ -232,6 +233,7 @@ def main() -> None:
     parser.add_argument("--most", type=int, default=400, help="documents of a domain")
     parser.add_argument("--questions", type=int, default=200, help="people's questions of a domain")
     parser.add_argument("--steps", type=int, default=60, help="steps of stage II")
+    parser.add_argument("--batch", type=int, default=32, help="rows of a step")
     args = parser.parse_args()
     results = {name: domain(name, args) for name in args.names}
     for variant in results[args.names[0]]:

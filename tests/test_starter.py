@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -168,6 +170,36 @@ def test_the_build_trains_measures_and_fills_in_the_card(tmp_path: Path) -> None
     assert changed.key != read.key, "another text of the same length is another set"
     with pytest.raises(BadInput, match="lacks squad_dev"):
         starter.build(Run(tmp_path / "work"), tmp_path / "nowhere", config)
+
+
+def test_abstention_is_measured_over_every_passage_that_holds_no_answer() -> None:
+    from selfstudy.recipes.starter_measures import reading
+
+    groups = sorted((f"g{n}" for n in range(40)), key=sets_threshold)  # the last ones set the threshold
+    sure = {"right": 0.9, "meant": 0.6, "wrong": 0.2}  # of an answer that is there, of one that seems there, beside a wrong passage
+
+    class Known:
+        def read(self, pairs: Any) -> Any:
+            return [SimpleNamespace(start=0, end=3, answered=sure[question]) for question, _ in pairs]
+
+    rows = [
+        row for group in groups for row in (
+            Row("s", group, "right", "red and blue", span=(0, 3), relevant=1, answers=("red",)),
+            Row("s", group, "meant", "red and blue", span=(0, 0)),
+            Row("s", group, "wrong", "red and blue", span=(0, 0), relevant=0),
+            Row("s", group, "unknown", "red and blue", span=None, relevant=1),
+        )
+    ]  # fmt: skip
+    told = reading(Known(), rows)  # type: ignore[arg-type]
+    count = sum(not sets_threshold(group) for group in groups)
+    assert (told["questions"], told["answerable"], told["unanswerable"]) == (3 * count, count, count)
+    assert (told["f1, always"], told["no-answer f1"], told["found, asked so"], told["auc"]) == (1.0, 1.0, 1.0, 1.0)
+    sure["meant"] = 0.95
+    told = reading(Known(), rows)  # type: ignore[arg-type]
+    assert told["found, asked so"] == 0.0
+    assert told["no-answer found"] == 0.5
+    assert told["auc, asked so"] == 0.0
+    assert told["auc"] == 0.5
 
 
 def sets(data: Path) -> Path:

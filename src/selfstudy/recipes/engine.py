@@ -359,7 +359,7 @@ class Engine:
         """The ids of people's questions that what serves has learned from, or where these very votes made it, what served before had."""
         learned = self.live.learned  # what serves may have a reranker since then, or be in int8
         judged = (event for event in reversed(self.history_of.events()) if event.event == "judged" and event.details.get("votes"))
-        told = next((event.details["votes"] for event in judged if event.system and event.system.embedder == learned), {})
+        told: dict[str, Any] = next((one.details["votes"] for one in judged if one.system and one.system.embedder == learned), {})
         return list(told.get("known" if told.get("key") == key_of(self._votes or self._counted_votes()) else "learned", []))
 
     def evaluate(self, queries: Path, qrels: Path, scope: str | None = None, out: Path | None = None) -> dict[str, Any]:

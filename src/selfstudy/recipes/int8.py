@@ -37,10 +37,10 @@ def quantised(work: Work, config: None, corpus: Artifact, whole: tuple[Path, Pat
 
 
 @stage("study.int8_guard", version=1)
-def guarded(work: Work, config: None, before: Embedder, after: Embedder) -> dict[str, float]:
+def guarded(work: Work, config: None, before: Embedder, after: Embedder) -> None:
     """`before.npy` and `after.npy`: the reciprocal rank of every guard question, among fewer passages than usual."""
     for done, (name, embedder) in enumerate((("before", before), ("after", after)), 1):
-        c.saved(work.folder / f"{name}.npy", guard.reciprocal_ranks(embedder, n=_DISTRACTORS))
+        c.saved(work.folder / f"{name}.npy", guard.reciprocal_ranks(embedder, n=_DISTRACTORS).astype(np.float32))
         work.progress(done, 2)
 
 
@@ -119,12 +119,14 @@ class Int8Study:
             )
             return verdict, Outcome.of("", verdict, {}, weight=self.full.weight, note=_NOTE)
         rows = c.read_rows(self.examined)
-        sides = ("before", "after")
-        pairs = {
-            name: tuple(gains(c.reciprocal([row[f"{name}_{side}"] for row in rows])) for side in sides) for name in ("dense", "hybrid")
-        }
-        pairs["guard"] = tuple(gains(np.load(self.guard.path / f"{side}.npy")) for side in sides)
-        verdict = judge_int8(gate, **pairs)
+
+        def exam(name: str) -> tuple[Values, Values]:
+            return gains(c.reciprocal([row[f"{name}_before"] for row in rows])), gains(c.reciprocal([row[f"{name}_after"] for row in rows]))
+
+        everyday = gains(np.load(self.guard.path / "before.npy")), gains(np.load(self.guard.path / "after.npy"))
+        dense, hybrid = exam("dense"), exam("hybrid")
+        verdict = judge_int8(gate, dense=dense, hybrid=hybrid, guard=everyday)
+        pairs = {"dense": dense, "hybrid": hybrid, "guard": everyday}
         return verdict, Outcome.of(self.key, verdict, pairs, weight=self.full.weight, note=_NOTE, metric="nDCG@10")
 
 

@@ -50,7 +50,7 @@ def reading(work: Work, config: Fit, written: Artifact, base: str) -> dict[str, 
     return {"rows": len(learned), "first loss": losses[0], "last loss": losses[-1]}
 
 
-@stage("starter.measures", version=1)
+@stage("starter.measures", version=2)
 def measures(work: Work, config: None, written: Artifact, read: Artifact, base: str) -> dict[str, Any]:
     """What the reading model is worth, in the form in which it is shipped, on documents that are held out."""
     reader = load.reader(read.path / load.READING)

@@ -17,11 +17,13 @@ from selfstudy.models.starter.rows import Row, sets_threshold
 def reading(reader: Reader, rows: Sequence[Row]) -> dict[str, float]:
     """Exact match and token F1 on answerable questions, and how well those without an answer are found.
 
-    `always`: an answer to every answerable question. The others answer from a probability on that was set on other held-out documents, so
-    that the mean F1 over all questions is highest there, an abstention counting 1 where it is due (SQuAD 2, arXiv 1806.03822). `no-answer
-    f1` is that of abstaining as a decision; `no-answer found` the share of unanswerable questions that were not answered.
+    Those without one are questions that people wrote so that their passage does not answer them, and questions beside passages that are
+    near and wrong. `always`: an answer to every answerable question. The others answer from a probability on that was set on other
+    held-out documents, so that the mean F1 over all questions is highest there, an abstention counting 1 where it is due (SQuAD 2, arXiv
+    1806.03822). `no-answer f1` is that of abstaining as a decision, `no-answer found` the share of those without an answer that were not
+    answered, `found, asked so` that of people's.
     """
-    known = [row for row in rows if row.span is not None and row.relevant != 0]
+    known = [row for row in rows if row.span is not None]
     found = reader.read([(row.question, row.passage) for row in known])
     said = [row.passage[one.start : one.end] for row, one in zip(known, found, strict=True)]
     there = np.array([row.span != (0, 0) for row in known])
@@ -31,6 +33,7 @@ def reading(reader: Reader, rows: Sequence[Row]) -> dict[str, float]:
     setting = np.array([sets_threshold(row.group) for row in known])
     threshold = best_threshold(sure[setting], f1[setting], there[setting])
     told = ~setting
+    asked = np.array([row.relevant != 0 for row in known])[told]
     sure, f1, em, there = sure[told], f1[told], em[told], there[told]
     refused = sure < threshold
     told_not = abstention(refused, there)
@@ -44,7 +47,10 @@ def reading(reader: Reader, rows: Sequence[Row]) -> dict[str, float]:
         "em": float((em * ~refused)[there].mean()),
         "no-answer f1": told_not.f1,
         "no-answer found": told_not.recall,
+        "unanswerable": int((asked & ~there).sum()),
+        "found, asked so": float(refused[asked & ~there].mean()) if (asked & ~there).any() else 0.0,
         "auc": auc(sure, there),
+        "auc, asked so": auc(sure[asked], there[asked]),
     }
 
 
