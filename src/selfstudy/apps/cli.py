@@ -304,6 +304,23 @@ def inspect(
     output.show_json(result) if json else output.show(tables.inside(result), f"\nPage: {result['page']}")
 
 
+@app.command(epilog="Example: selfstudy distil small-model --layers 3")
+def distil(
+    context: typer.Context,
+    out: Annotated[Path, typer.Argument(metavar="DIR", help="The new folder of the smaller model.")],
+    layers: Annotated[int, typer.Option(min=1, help="How many layers it keeps.")] = 3,
+    static: Annotated[bool, typer.Option("--static", help="No layers at all: the mean of words' vectors.")] = False,
+    steps: Annotated[int, typer.Option(min=1, help="Steps of training.")] = 300,
+    json: Json = False,
+) -> None:
+    """A smaller embedder that imitates the one that serves, and what it loses."""
+    from selfstudy.train.student import Student
+
+    with context.obj.engine() as engine:
+        result = engine.distil(out, Student(kind="static" if static else "layers", layers=layers, steps=steps))
+    output.show_json(result) if json else output.show(tables.distilled(result), f"\nModel: {result['model']}")
+
+
 @app.command(epilog="Example: selfstudy status --json")
 def status(context: typer.Context, json: Json = False) -> None:
     """What the home holds, what was set aside, and which model is live."""

@@ -266,6 +266,13 @@ def outcome(result: Mapping[str, Any]) -> RenderableType:
     return Group(*_spaced(parts))
 
 
+def distilled(result: Mapping[str, Any]) -> RenderableType:
+    """What the smaller model keeps of the larger one."""
+    parts = _before_after(result["metrics"], result["differences"], "MRR@10")
+    parts.append(Text(f"{result['size']:.0%} of its teacher's size, {result['speed']:.1f} times as fast here."))
+    return Group(*_spaced(parts))
+
+
 def _questions(questions: Mapping[str, Mapping[str, int]], round_trip: Mapping[str, Mapping[str, int]]) -> list[RenderableType]:
     """How many each writer wrote for each split, and how many of them came back from the corpus."""
     splits = [split for split in ("train", "tune", "exam") if any(split in counts for counts in questions.values())]

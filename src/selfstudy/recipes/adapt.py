@@ -47,6 +47,7 @@ from selfstudy.synth.round_trip import round_trip
 from selfstudy.train.embedder import average, joined, nearer
 from selfstudy.train.embedder import embedder as train_embedder
 from selfstudy.train.head import Head, Weights, fit_head
+from selfstudy.train.pretraining import pretrained
 
 _SECONDS_A_CALL = 3.0
 _TEXTS = {"synth.round_trip": (0, 16), "study.guard_vectors": (5400, 30), "study.calibration": (6000, 30)}
@@ -307,7 +308,11 @@ class Study:
         training = self.settings.training
         if not (training.minutes or training.max_steps) or self.embedder(self.base.embedder).model_folder is None:
             return None
-        return self._trained(self.mined, self._base_folder())
+        start = self._base_folder()
+        if self.settings.pretraining.method != "off":
+            used = self.run.stage(pretrained, self.settings.pretraining, self.corpus, start)
+            start = Lazy(used.key, partial(_model_of, used))
+        return self._trained(self.mined, start)
 
     def _trained(self, mined: Artifact, start: Lazy) -> Artifact:
         teacher = self.lazy(

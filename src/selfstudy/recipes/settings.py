@@ -32,6 +32,7 @@ from selfstudy.synth.questions import Questions
 from selfstudy.synth.round_trip import RoundTrip
 from selfstudy.train.embedder import Average, Embedder
 from selfstudy.train.head import Head
+from selfstudy.train.pretraining import Pretraining
 from selfstudy.train.reranker import Reranker
 
 _HIGH_MINUTES = 9.0
@@ -78,6 +79,7 @@ class Settings(BaseModel):
     round_trip: RoundTrip = Field(default_factory=RoundTrip)
     negatives: Negatives = Field(default_factory=Negatives)
     head: Head = Field(default_factory=Head)
+    pretraining: Pretraining = Field(default_factory=Pretraining)
     training: Embedder = Field(default_factory=Embedder)
     rounds: int = Field(1, ge=1, le=5, description="rounds of training, each with negatives that the model of the one before mistakes")
     average: Average = Field(default_factory=Average)
