@@ -1,8 +1,8 @@
 """The whole engine over a real home with the real base model: what goes in, what is proven, what serves, and what stays after a kill.
 
-The guard is smaller here than in use, since its 5,000 distractors take a minute to embed. And the first candidate of the home is promoted
-whatever the gate says (400 short docstrings that the base already finds prove too little); that it judges truly is tested in test_gate.py,
-that real gains pass it in the bench, and that it refuses below.
+The guard is smaller here than in use, since its 5,000 distractors take a minute to embed, and so is what abstention is set on. And the
+first candidate of the home is promoted whatever the gate says (400 short docstrings that the base already finds prove too little); that it
+judges truly is tested in test_gate.py, that real gains pass it in the bench, and that it refuses below.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from selfstudy.core.artifacts import read_records, write_records
 from selfstudy.core.errors import BadInput, NotEnough
 from selfstudy.core.records import Artifact, Example
 from selfstudy.evals import guard
-from selfstudy.recipes import adapt, candidate
+from selfstudy.recipes import adapt, calibrate, candidate
 from selfstudy.recipes.engine import Engine
 
 SETS = ["training.minutes=0", "head.steps=80", "chunk.words=80"]
@@ -60,6 +60,7 @@ def small_guard() -> Any:
     patch = pytest.MonkeyPatch()
     whole = guard.embed
     patch.setattr(candidate.guard, "embed", lambda embedder, progress: whole(embedder, progress, 60))
+    patch.setattr(calibrate, "_EACH", 40)
     yield
     patch.undo()
 

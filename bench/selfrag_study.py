@@ -1,0 +1,173 @@
+"""Self-RAG's open questions with numbers: how large a critic must be, what wrong labels cost, and what a critic is worth when answering.
+
+    python bench/selfrag_study.py [--data ../shared/data] [--rows 900] [--layers 2 4 6] [--flips 0.1 0.2 0.4] [--questions 300] [--out DIR]
+
+Critics are the first layers of all-MiniLM-L6-v2 under a classifier (sentence-transformers' CrossEncoder), trained once through the same
+rows of people's judgements: relevance (critic_relevance) and support (critic_support: begin, healthver, wice). What is told is measured on
+passages that no critic saw. For `flips` the middle critic learns from labels of which that share is another one, drawn at random.
+
+When answering (clapnq, half of whose questions the corpus cannot answer): the five passages that hybrid search finds are judged for
+relevance, and a question whose best passage stays below a threshold is not answered. Beside it the score of the search itself. Thresholds
+come from one half of the questions, figures from the other; `right` is an answered question whose own passage was found. Training a
+generator on a critic's labels needs a generator of size: see recipes/reflection.py; it is not part of this study. A large critic's weights
+cannot be had here; the code for one is the same.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from selfstudy.core.quiet import quiet
+from selfstudy.core.records import Hit, digest
+from selfstudy.evals.answers import abstention, auc
+from selfstudy.evals.bootstrap import interval
+from selfstudy.models.minilm import folder as minilm
+from selfstudy.recipes.engine import Engine
+
+LEVELS = {"supported": 2, "partial": 1, "not_supported": 0, "contradicted": 0}
+PASSAGES = 5
+Rows = list[tuple[str, str, int]]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, default=Path("../shared/data"))
+    parser.add_argument("--rows", type=int, default=900, help="that a critic learns from")
+    parser.add_argument("--layers", type=int, nargs="+", default=[2, 4, 6])
+    parser.add_argument("--flips", type=float, nargs="*", default=[0.1, 0.2, 0.4])
+    parser.add_argument("--questions", type=int, default=300)
+    parser.add_argument("--out", type=Path, default=Path("selfrag-study"))
+    given = parser.parse_args()
+    asked, hits = found(given)
+    critics: dict[str, Any] = {}
+    for task, rows in (("relevance", relevance(given.data)), ("support", support(given.data))):
+        learned, held = parted(rows, given.rows)
+        right = np.array([label for _, _, label in held])
+        common = float(np.bincount(right).max() / len(right))
+        print(f"{task}: {len(learned)} rows learned from, {len(held)} held out, commonest label {common:.3f}", flush=True)
+        middle = given.layers[len(given.layers) // 2]
+        for layers, flipped in [*((one, 0.0) for one in given.layers), *((middle, share) for share in given.flips)]:
+            model, seconds = trained(given.out, task, learned, layers, flipped)
+            began = time.perf_counter()
+            said = probabilities(model, [(one, other) for one, other, _ in held])
+            each = 1000 * (time.perf_counter() - began) / len(held)
+            hit = (said.argmax(axis=1) == right).astype(float)
+            low, high = interval(hit, 2000, 0)
+            told = f"accuracy {hit.mean():.3f} [{low:.3f}, {high:.3f}], AUC {auc(said[:, -1], right == right.max()):.3f}"
+            print(f"  {layers} layers, {flipped:.0%} flipped: {told}, {each:.1f} ms a pair, {seconds:.0f} s to learn", flush=True)
+            if task == "relevance":
+                critics[f"critic, {layers} layers, {flipped:.0%} flipped"] = model
+    answering(asked, hits, critics)
+
+
+def relevance(data: Path) -> Rows:
+    """(question, passage, whether people say that it answers)."""
+    judged = lines(data / "critic_relevance" / "critic.jsonl")
+    return [(one["question"], one["passage"], int(2 * one["relevance"] >= one["max"])) for one in judged]
+
+
+def support(data: Path) -> Rows:
+    """(statement, passage, 0 no, 1 partly, 2 fully)."""
+    return [(one["response"], one["passage"], LEVELS[one["label"]]) for one in lines(data / "critic_support" / "critic.jsonl")]
+
+
+def lines(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.open(encoding="utf-8")]
+
+
+def parted(rows: Rows, most: int) -> tuple[Rows, Rows]:
+    """What is learned from and what is told of: no passage is on both sides."""
+    mixed = random.Random(0).sample(rows, len(rows))
+    held = [row for row in mixed if int(digest("side", row[1])[:8], 16) % 4 == 0]
+    return [row for row in mixed if int(digest("side", row[1])[:8], 16) % 4][:most], held[:600]
+
+
+def trained(out: Path, task: str, rows: Rows, layers: int, flipped: float) -> tuple[Any, float]:
+    """A critic of so many layers, and the seconds it took; kept in `out`."""
+    import torch
+    from datasets import Dataset
+    from sentence_transformers import CrossEncoder, CrossEncoderTrainer, CrossEncoderTrainingArguments
+    from sentence_transformers.cross_encoder.losses import CrossEntropyLoss
+
+    kept = out / f"{task}-{layers}-{flipped:g}-{len(rows)}"
+    if (kept / "seconds.json").exists():
+        return CrossEncoder(str(kept), device="cpu"), json.loads((kept / "seconds.json").read_text())
+    torch.manual_seed(0)
+    classes = 1 + max(label for _, _, label in rows)
+    chooser = random.Random(1)
+    labels = [chooser.choice([c for c in range(classes) if c != label]) if chooser.random() < flipped else label for _, _, label in rows]
+    with quiet():
+        model = CrossEncoder(str(minilm()), num_labels=classes, max_length=192, device="cpu", config_kwargs={"num_hidden_layers": layers})
+    data = Dataset.from_dict({"one": [row[0] for row in rows], "other": [row[1] for row in rows], "label": labels})
+    arguments = CrossEncoderTrainingArguments(
+        str(out / "training"), num_train_epochs=1, per_device_train_batch_size=16, learning_rate=1e-4, warmup_steps=6, report_to="none",
+        save_strategy="no", disable_tqdm=True, seed=0, dataloader_pin_memory=False,
+    )  # fmt: skip
+    began = time.perf_counter()
+    CrossEncoderTrainer(model=model, args=arguments, train_dataset=data, loss=CrossEntropyLoss(model)).train()
+    seconds = time.perf_counter() - began
+    model.save_pretrained(str(kept))
+    (kept / "seconds.json").write_text(json.dumps(seconds))
+    return model, seconds
+
+
+def probabilities(model: Any, pairs: Sequence[tuple[str, str]]) -> Any:
+    """(pairs, classes), rows that sum to 1."""
+    import torch
+
+    said = model.predict(list(pairs), activation_fn=torch.nn.Identity(), show_progress_bar=False, batch_size=32)
+    return torch.softmax(torch.from_numpy(said), dim=1).numpy()
+
+
+def found(given: argparse.Namespace) -> tuple[list[dict[str, Any]], list[list[Hit]]]:
+    """Questions of clapnq, each with its `relevant` documents, and what hybrid search finds for them."""
+    folder = given.data / "clapnq"
+    engine = Engine.open(given.out / "home", create=True)
+    engine.add([folder / "corpus.jsonl"])
+    relevant: dict[str, set[str]] = {}
+    for line in (folder / "qrels.tsv").read_text(encoding="utf-8").splitlines()[1:]:
+        question, document, _ = line.split("\t")
+        relevant.setdefault(question, set()).add(document)
+    asked = random.Random(0).sample(lines(folder / "queries.jsonl"), given.questions)
+    asked = [one | {"relevant": relevant.get(one["id"], set()) if one["type"] != "unanswerable" else set()} for one in asked]
+    return asked, [engine.search(one["text"], PASSAGES) for one in asked]
+
+
+def answering(asked: list[dict[str, Any]], hits: list[list[Hit]], critics: dict[str, Any]) -> None:
+    """What each way of abstaining brings, at its best threshold and at others."""
+    there = np.array([bool(one["relevant"]) for one in asked])
+    documents = [{place.document for hit in own for place in hit.passage.places} for own in hits]
+    right = np.array([bool(own & one["relevant"]) for one, own in zip(asked, documents, strict=True)])
+    setting = np.arange(len(asked)) % 2 == 0
+    told = ~setting
+    share = right[there].mean()
+    print(f"answering: {len(asked)} questions, {int(there.sum())} of which can be answered, own passage among five for {share:.3f}")
+    ways = {"score of the search": (np.array([own[0].score for own in hits]), 0.0)}
+    for name, model in critics.items():
+        began = time.perf_counter()
+        said = probabilities(model, [(one["text"], hit.passage.indexed) for one, own in zip(asked, hits, strict=True) for hit in own])
+        each = 1000 * (time.perf_counter() - began) / len(asked)
+        ways[name] = (said[:, 1].reshape(len(asked), PASSAGES).max(axis=1), each)
+    for name, (sure, each) in ways.items():
+        best = max(np.unique(sure[setting]), key=lambda cut: abstention(sure[setting] < cut, there[setting]).f1)
+        one = abstention(sure[told] < best, there[told])
+        line = f"  {name:<36} AUC {auc(sure[told], there[told]):.3f}  abstention F1 {one.f1:.3f}  {each:6.1f} ms a question"
+        curve = []
+        for share in (0.1, 0.3, 0.5, 0.7):
+            cut = np.quantile(sure[setting], share)
+            spoken = sure[told] >= cut
+            curve.append(f"{spoken.mean():.2f}: {right[told][spoken].mean():.3f}")
+        print(f"{line}  answered: right of these  {'  '.join(curve)}", flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
