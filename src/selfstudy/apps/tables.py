@@ -101,6 +101,9 @@ def added(result: Mapping[str, Any]) -> RenderableType:
     line = "Documents: " + (", ".join(counts) or "none") + "."
     facts = [f"{result[name]} {words}" for name, words in (("passages", "passages in all"), ("embedded", "embedded now")) if name in result]
     parts: list[RenderableType] = [Text(line), Text(f"{', '.join(facts)}; {duration(result.get('seconds'))}.")]
+    repeats = (("near_duplicates", "nearly repeat another"), ("contained", "stand inside others"))
+    if told := [f"{result[name]} {words}" for name, words in repeats if result.get(name)]:
+        parts.append(Text(f"Of the passages {', '.join(told)}; they are shown and asked about once."))
     if result.get("redacted"):
         parts.append(Text("Redacted: " + ", ".join(f"{count} {kind}" for kind, count in result["redacted"].items()) + "."))
     return Group(*parts, *_set_aside(result.get("set_aside", ())))

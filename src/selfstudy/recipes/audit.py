@@ -22,7 +22,7 @@ from selfstudy.evals.audit import Audit, Finding, Sample, audit_page
 from selfstudy.index.snapshot import DROPPED, Snapshot
 from selfstudy.recipes.rulings import Rulings
 from selfstudy.recipes.settings import Settings
-from selfstudy.recipes.settle import boilerplate_of, families_of, graded, readable_vectors
+from selfstudy.recipes.settle import boilerplate_of, families_of, graded, readable_vectors, standing
 
 MOST = 200
 """Examples of one kind that are listed."""
@@ -64,10 +64,10 @@ def audit(
 def disagreeing(
     snapshot: Snapshot, families: Sequence[Family], settings: Settings, embedder: Embedder, critic: Critic | None = None
 ) -> list[Contradiction]:
-    """Contradictions between passages of current documents; near duplicates are compared once, versions not with one another."""
+    """Contradictions between passages of current documents; what repeats another is compared once, versions not with one another."""
     vectors = readable_vectors(snapshot, embedder)
     visible = snapshot.mask(None)
-    rows = [row for row, passage in enumerate(snapshot.passages) if passage.near is None and (visible is None or visible[row])]
+    rows = [row for row, passage in enumerate(snapshot.passages) if not passage.repeats and (visible is None or visible[row])]
     apart = {frozenset(pair) for family in families for pair in combinations(family.members, 2)}
     passages = snapshot.passages.take(rows)
     return contradictions(passages, vectors[rows] if vectors is not None else None, settings.contradictions, apart, critic)
@@ -81,7 +81,9 @@ def _set_aside(found: Sequence[SetAside]) -> Finding:
 def _duplicates(snapshot: Snapshot) -> Finding:
     exact = [passage for passage in snapshot.passages if len(passage.places) > 1]
     near = [passage for passage in snapshot.passages if passage.near is not None]
-    samples = [_sample(passage, "nearly repeats", snapshot.passages[snapshot.row(str(passage.near))]) for passage in near[:MOST]]
+    inside = [passage for passage in snapshot.passages if passage.near is None and passage.within]
+    samples = [_sample(passage, "nearly repeats", _passage(snapshot, passage.near)) for passage in near[: MOST // 2]]
+    samples += [_sample(passage, "stands inside", _passage(snapshot, passage.within[0])) for passage in inside[: MOST - len(samples)]]
     samples += [
         Sample(
             first.document, f"word for word in {len(passage.places)} places", passage.text[:_SHOWN], first.start, first.end, other.document
@@ -89,9 +91,10 @@ def _duplicates(snapshot: Snapshot) -> Finding:
         for passage in exact[: MOST - len(samples)]
         for first, other in [passage.places[:2]]
     ]
-    about = f"{len(near):,} passages nearly repeat another with the same facts; {len(exact):,} stand word for word in several places."
-    return Finding(
-        "duplicates", len(near) + len(exact), about, "Nothing has to be done: they are shown once and asked about once.", tuple(samples)
+    whole = sum(all(passage.repeats for passage in parts) for parts in standing(snapshot).values())
+    about = (
+        f"{len(near):,} passages nearly repeat another with the same facts, {len(inside):,} stand inside another document; {len(exact):,} "
+        f"stand word for word in several places. {whole:,} documents say nothing else."
     )
 
 
@@ -100,6 +103,12 @@ def _versions(families: Sequence[Family]) -> Finding:
     for family in families:
         for id in family.members:
             if id != family.current:
+    advice = "Nothing has to be done: they are shown once and asked about once."
+    return Finding("duplicates", len(near) + len(inside) + len(exact), about, advice, tuple(samples))
+
+
+def _passage(snapshot: Snapshot, id: str | None) -> Passage:
+    return snapshot.passages[snapshot.row(str(id))]
                 why = f"ordered by {family.why}" if family.current else family.why
                 samples.append(Sample(id, why, other=family.current or ", ".join(one for one in family.members if one != id)))
     unclear = sum(family.current is None for family in families)

@@ -22,7 +22,7 @@ from selfstudy.corpus.redact import redact
 from selfstudy.corpus.set_aside import SetAside
 from selfstudy.corpus.topics import topics
 from selfstudy.corpus.workers import Workers
-from selfstudy.index.snapshot import Card, FileFacts
+from selfstudy.index.snapshot import Card, FileFacts, Snapshot
 from selfstudy.index.store import Store
 from selfstudy.index.writer import Writer
 from selfstudy.recipes.embedding import BATCH, embed_missing, put_embedded
@@ -34,9 +34,11 @@ READ = "read.json"
 
 @dataclass(frozen=True, slots=True)
 class Added(Record):
-    """What `add` or `remove` did. `passages` and `documents` count the whole index afterwards; `embedded` is the work of this call.
+    """What `add` or `remove` did. `embedded` is the work of this call.
 
-    `redacted` counts what was replaced by its kind in the documents that were read now.
+    `passages` and `documents` count the whole index afterwards, and so do `near_duplicates` and `contained`: the passages that nearly
+    repeat another one, and those that stand inside others. `redacted` counts what was replaced by its kind in the documents that were read
+    now.
     """
 
     documents_added: int = 0
@@ -46,6 +48,8 @@ class Added(Record):
     documents: int = 0
     passages: int = 0
     embedded: int = 0
+    near_duplicates: int = 0
+    contained: int = 0
     set_aside: tuple[SetAside, ...] = ()
     redacted: dict[str, int] = field(default_factory=dict)
     seconds: float = 0.0
@@ -106,6 +110,7 @@ def add(store: Store, settings: Settings, embedder: Embedder, paths: Sequence[Pa
         adding.finish()
     snapshot = store.snapshot()
     reporter.stage_finished("add", time.monotonic() - began, kept=False)
+    near, inside = repeated_in(snapshot)
     return Added(
         documents_added=adding.added,
         documents_changed=adding.changed,
@@ -114,6 +119,8 @@ def add(store: Store, settings: Settings, embedder: Embedder, paths: Sequence[Pa
         documents=len(snapshot.documents),
         passages=len(snapshot),
         embedded=adding.embedded,
+        near_duplicates=near,
+        contained=inside,
         set_aside=tuple(adding.set_aside),
         redacted=dict(sorted(adding.redacted.items())),
         seconds=round(time.monotonic() - began, 3),
@@ -139,15 +146,24 @@ def remove(store: Store, settings: Settings, embedder: Embedder, documents: Sequ
         writer.compact()
     snapshot = store.snapshot()
     return Added(
+    near, inside = repeated_in(snapshot)
         documents_removed=len(set(documents)),
         documents=len(snapshot.documents),
         passages=len(snapshot),
         embedded=embedded,
+        near_duplicates=near,
+        contained=inside,
         seconds=round(time.monotonic() - began, 3),
     )
 
 
 class _Adding:
+def repeated_in(snapshot: Snapshot) -> tuple[int, int]:
+    """How many passages nearly repeat another one, and how many stand inside others."""
+    near = sum(passage.near is not None for passage in snapshot.passages)
+    return near, sum(bool(passage.within) for passage in snapshot.passages)
+
+
     """One `add` under way."""
 
     def __init__(self, store: Store, settings: Settings, embedder: Embedder, writer: Writer, reporter: Reporter, stop: Stop) -> None:

@@ -47,15 +47,16 @@ class Asked:
 
 
 def held_out(home: Path, snapshot: Snapshot, most: int) -> list[Asked]:
-    """At most `most` exam questions of the last study, whose evidence is the passage or what nearly repeats it; none before any study."""
+    """At most `most` exam questions of the last study, whose evidence is the passage or what holds all of it; none before any study."""
     mined = [one for one in artifacts(home / "artifacts") if one.kind == "negatives"]
     families: dict[str, set[str]] = {}
     for passage in snapshot.passages:
-        families.setdefault(passage.near or passage.id, set()).add(passage.id)
+        families.setdefault(passage.family, set()).add(passage.id)
 
     def wanted(example: Example) -> frozenset[str]:
         source = example.evidence[0].passage
-        alike = families.get(source.near or source.id, set()) | {source.id}
+        whole = families.get(source.within[0], set()) if len(source.within) == 1 else set()
+        alike = families.get(source.family, set()) | whole | {source.id}
         return frozenset(id for id in alike if id in snapshot)
 
     chosen: list[Example] = pick(examples_of(mined[-1], "exam"), most, "inspect") if mined else []
