@@ -15,6 +15,7 @@ from selfstudy.core.ports import Critic, Embedder
 from selfstudy.core.records import Passage
 from selfstudy.corpus.boilerplate import left_out
 from selfstudy.corpus.contradictions import Contradiction, contradictions
+from selfstudy.corpus.language import LANGUAGE
 from selfstudy.corpus.quality import Grade
 from selfstudy.corpus.set_aside import SetAside
 from selfstudy.corpus.versions import Family
@@ -41,7 +42,8 @@ def audit(
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         documents=len(snapshot.documents),
         passages=len(snapshot),
-        kinds=dict(Counter(str(card.meta.get("format", "other")) for card in snapshot.documents.values()).most_common()),
+        kinds=_counted(snapshot, "format", "other"),
+        languages=_counted(snapshot, LANGUAGE, "unknown"),
         findings=(
             _set_aside(set_aside),
             _duplicates(snapshot),
@@ -59,6 +61,11 @@ def audit(
     make_folder(home / "reports")
     write_atomic(home / found.report, audit_page(found))
     return found
+
+
+def _counted(snapshot: Snapshot, field: str, otherwise: str) -> dict[str, int]:
+    """How many documents have each value of a field, the most frequent first."""
+    return dict(Counter(str(card.meta.get(field, otherwise)) for card in snapshot.documents.values()).most_common())
 
 
 def disagreeing(
@@ -96,6 +103,12 @@ def _duplicates(snapshot: Snapshot) -> Finding:
         f"{len(near):,} passages nearly repeat another with the same facts, {len(inside):,} stand inside another document; {len(exact):,} "
         f"stand word for word in several places. {whole:,} documents say nothing else."
     )
+    advice = "Nothing has to be done: they are shown once and asked about once."
+    return Finding("duplicates", len(near) + len(inside) + len(exact), about, advice, tuple(samples))
+
+
+def _passage(snapshot: Snapshot, id: str | None) -> Passage:
+    return snapshot.passages[snapshot.row(str(id))]
 
 
 def _versions(families: Sequence[Family]) -> Finding:
@@ -103,12 +116,6 @@ def _versions(families: Sequence[Family]) -> Finding:
     for family in families:
         for id in family.members:
             if id != family.current:
-    advice = "Nothing has to be done: they are shown once and asked about once."
-    return Finding("duplicates", len(near) + len(inside) + len(exact), about, advice, tuple(samples))
-
-
-def _passage(snapshot: Snapshot, id: str | None) -> Passage:
-    return snapshot.passages[snapshot.row(str(id))]
                 why = f"ordered by {family.why}" if family.current else family.why
                 samples.append(Sample(id, why, other=family.current or ", ".join(one for one in family.members if one != id)))
     unclear = sum(family.current is None for family in families)

@@ -18,6 +18,7 @@ from selfstudy.core.run import Reporter, Stop
 from selfstudy.corpus.boilerplate import repeated
 from selfstudy.corpus.chunk import chunk
 from selfstudy.corpus.folder import SourceFile, walk
+from selfstudy.corpus.language import with_language
 from selfstudy.corpus.redact import redact
 from selfstudy.corpus.set_aside import SetAside
 from selfstudy.corpus.topics import topics
@@ -47,9 +48,9 @@ class Added(Record):
     documents_removed: int = 0
     documents: int = 0
     passages: int = 0
-    embedded: int = 0
     near_duplicates: int = 0
     contained: int = 0
+    embedded: int = 0
     set_aside: tuple[SetAside, ...] = ()
     redacted: dict[str, int] = field(default_factory=dict)
     seconds: float = 0.0
@@ -109,8 +110,8 @@ def add(store: Store, settings: Settings, embedder: Embedder, paths: Sequence[Pa
             adding.drop_gone([Path(path).absolute() for path in paths], found)
         adding.finish()
     snapshot = store.snapshot()
-    reporter.stage_finished("add", time.monotonic() - began, kept=False)
     near, inside = repeated_in(snapshot)
+    reporter.stage_finished("add", time.monotonic() - began, kept=False)
     return Added(
         documents_added=adding.added,
         documents_changed=adding.changed,
@@ -118,9 +119,9 @@ def add(store: Store, settings: Settings, embedder: Embedder, paths: Sequence[Pa
         documents_removed=adding.removed,
         documents=len(snapshot.documents),
         passages=len(snapshot),
-        embedded=adding.embedded,
         near_duplicates=near,
         contained=inside,
+        embedded=adding.embedded,
         set_aside=tuple(adding.set_aside),
         redacted=dict(sorted(adding.redacted.items())),
         seconds=round(time.monotonic() - began, 3),
@@ -145,25 +146,25 @@ def remove(store: Store, settings: Settings, embedder: Embedder, documents: Sequ
         embedded = settle(store.home, writer, settings, embedder, reporter, Stop())
         writer.compact()
     snapshot = store.snapshot()
-    return Added(
     near, inside = repeated_in(snapshot)
+    return Added(
         documents_removed=len(set(documents)),
         documents=len(snapshot.documents),
         passages=len(snapshot),
-        embedded=embedded,
         near_duplicates=near,
         contained=inside,
+        embedded=embedded,
         seconds=round(time.monotonic() - began, 3),
     )
 
 
-class _Adding:
 def repeated_in(snapshot: Snapshot) -> tuple[int, int]:
     """How many passages nearly repeat another one, and how many stand inside others."""
     near = sum(passage.near is not None for passage in snapshot.passages)
     return near, sum(bool(passage.within) for passage in snapshot.passages)
 
 
+class _Adding:
     """One `add` under way."""
 
     def __init__(self, store: Store, settings: Settings, embedder: Embedder, writer: Writer, reporter: Reporter, stop: Stop) -> None:
@@ -243,7 +244,7 @@ def repeated_in(snapshot: Snapshot) -> tuple[int, int]:
             if self._settings.redact:
                 item, counts = redact(item, self._settings.redact)
                 self.redacted += counts
-            item = topics(item, self._settings.topics)
+            item = with_language(topics(item, self._settings.topics))
             known = self._known.get(item.id)
             if (other := _elsewhere(known, file)) is not None:
                 aside.append(SetAside(str(file.path), f"the id {item.id!r} is already that of {other}: add the folder that holds both"))
