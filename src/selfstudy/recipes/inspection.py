@@ -141,8 +141,8 @@ def lost(
             rank = next((rank for rank, hit in enumerate(hits, 1) if hit.passage.id in one.wanted), 0)
             cited = not silent and any(citation.passage in one.wanted for citation in extract(given, cfg)[1])
             place, why = gaps.place_of(bool(one.wanted), rank, bool(silent), cited)
-            wanted = next((hit.passage.title for hit in hits if hit.passage.id in one.wanted), "")
-            told.append(gaps.Lost(one.question, one.writer, place, why, rank, wanted, hits[0].passage.title if hits else ""))
+            wanted = next((hit.passage.called for hit in hits if hit.passage.id in one.wanted), "")
+            told.append(gaps.Lost(one.question, one.writer, place, why, rank, wanted, hits[0].passage.called if hits else ""))
         progress(min(start + _BLOCK, len(asked)), len(asked))
     return told
 
@@ -184,4 +184,4 @@ def neighbours(snapshot: Snapshot, rows: Rows, sides: Sequence[Vectors]) -> tupl
 def name_of(passage: Passage) -> str:
     """A passage in a few words."""
     start = " ".join(passage.text.split())[:90]
-    return f"{passage.title}: {start}" if passage.title else start
+    return f"{passage.called}: {start}" if passage.called else start
