@@ -10,7 +10,7 @@ import pytest
 from selfstudy.core.records import Passage, passage_id
 from selfstudy.corpus.contained import contained
 from selfstudy.evals.audit import Audit
-from selfstudy.recipes.adapt import Study
+from selfstudy.recipes.adapt import Study, _alike
 from selfstudy.recipes.engine import Engine
 from selfstudy.recipes.settle import graded, weights
 from selfstudy.recipes.system import Remembering
@@ -121,6 +121,20 @@ def test_texts_that_everybody_repeats_stay_cheap_and_right() -> None:
     rows = [[passage(" ".join([*frame[:30], f"{n} euros", *frame[30:]]))] for n in range(400)]
     assert contained(rows, {}) == {}
     assert len(contained([[passage(" ".join(frame * 2))], *([passage(" ".join(frame[n:]))] for n in range(30))], {})) == 30
+
+
+def test_what_a_part_and_its_whole_are_to_each_other() -> None:
+    whole, other = Passage("whole", "", "a b c"), Passage("other", "", "x")
+    part, across = Passage("part", "", "a", within=("whole",)), Passage("across", "", "c d", within=("whole", "next"))
+    copy, rest = Passage("copy", "", "a b  c", near="whole"), Passage("rest", "", "b", within=("whole",))
+    everything = [whole, part, across, copy, other, rest]
+    assert [one.id for one in everything if whole.holds(one)] == ["whole", "part", "copy", "rest"]
+    assert [one.id for one in everything if copy.holds(one)] == ["whole", "part", "copy", "rest"]
+    assert [one.id for one in everything if part.holds(one)] == ["part"]
+    assert [one.id for one in everything if whole.shares(one)] == ["whole", "part", "across", "copy", "rest"]
+    assert [one.id for one in everything if part.shares(one)] == ["whole", "part", "copy"]
+    rows = {one.id: row for row, one in enumerate(everything)}
+    assert _alike([whole, other], rows, everything) == {0: [1, 2, 3, 5]}, "none of these is a negative of a question about the whole"
 
 
 def opened(folder: Path, *sets: str, **texts: str) -> Engine:
