@@ -1,11 +1,14 @@
 """Bad documents made on purpose: what is found of them, and what they cost.
 
-    python bench/dirty.py --data ../shared/data policyqa medquad [--most 400] [--strangers emanual_tv] [--adapt]
+    python bench/dirty.py --data ../shared/data policyqa medquad [--most 400] [--strangers emanual_tv] [--trust] [--adapt]
 
 Each set is dirtied by a fixed seed: 30% of its documents are copied with small edits, 10% get an outdated version with changed facts (named
 "_v1", by a year, or by nothing but an earlier date), 5% are contradicted in a note elsewhere, 15% are misread as by a bad scan, foreign
-documents come to 20% of the whole, and every document gets a head and a foot. Prints precision and recall of what `add` and the audit find.
-What is found in the clean set too (its own copies, say) counts neither for nor against.
+documents come to 20% of the whole, of 10% a part is a document of its own (and once more with another fact, which is no duplicate), 5%
+stand in the middle of a longer document, and every document gets a head and a foot. Prints precision and recall of what `add` and the
+audit find. What is found in the clean set too (its own copies, say) counts neither for nor against.
+
+--trust asks the set's own questions and those that a study writes, with a share of each document's trust added to its score.
 
 --adapt studies the clean set, the dirty one with all cleaning off, and the dirty one, asks the set's own questions, and prints which share
 of the clean gain is kept and how often `ask` cites the current version.
@@ -24,12 +27,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from selfstudy.core.records import Document
 from selfstudy.core.text import sentences
 from selfstudy.corpus.chunk import chunk
+from selfstudy.corpus.contained import contained
 from selfstudy.corpus.contradictions import contradictions
 from selfstudy.corpus.dedup import near_duplicates
+from selfstudy.index.hybrid import Spread
+from selfstudy.index.ranking import best
 from selfstudy.recipes.audit import disagreeing
+from selfstudy.recipes.candidate import clearly_best, examples_of
 from selfstudy.recipes.engine import Engine
 from selfstudy.recipes.settle import families_of, graded
 
@@ -47,6 +56,7 @@ class Dirty:
 
     rows: list[Row]
     copies: set[frozenset[str]] = field(default_factory=set)
+    contained: set[frozenset[str]] = field(default_factory=set)
     outdated: dict[str, str] = field(default_factory=dict)
     contradicted: set[frozenset[str]] = field(default_factory=set)
     misread: set[str] = field(default_factory=set)
@@ -98,6 +108,21 @@ def dirtied(clean: Sequence[Row], strangers: Sequence[Row], seed: int = 0) -> Di
     for row in chooser.sample(list(strangers), min(len(strangers), len(rows) // 4)):
         rows.append({"id": f"stranger {row['id']}", "title": row.get("title", ""), "text": row["text"]})
         found.foreign.add(rows[-1]["id"])
+    for number, row in enumerate(share(0.10)):
+        spans = sentences(row["text"])
+        begin = chooser.randrange(len(spans) // 2 + 1)
+        part = row["text"][spans[begin][0] : spans[min(begin + max(1, len(spans) // 2), len(spans) - 1)][1]]
+        if len(part.split()) < 25 or len(part) > 0.8 * len(row["text"]):
+            continue
+        rows.append({"id": f"excerpt {number}", "title": "Excerpt", "text": part})
+        found.contained.add(frozenset((row["id"], rows[-1]["id"])))
+        if (wrong := _changed(part, chooser)) is not None:
+            rows.append({"id": f"wrong excerpt {number}", "title": "Excerpt", "text": wrong})
+            found.contradicted.add(frozenset((row["id"], rows[-1]["id"])))
+    for number, row in enumerate(share(0.05)):
+        around = [" ".join(chooser.sample(chooser.choice(strangers)["text"].split(), 20)) for _ in range(2)]
+        rows.append({"id": f"digest {number}", "title": "Digest", "text": f"{around[0]}.\n{row['text']}\n{around[1]}."})
+        found.contained.add(frozenset((row["id"], rows[-1]["id"])))
     for number, row in enumerate(rows):
         row["text"] = f"{HEAD}\n{row['text']}\n{FOOT.format(n=number)}"
     return found
@@ -121,16 +146,21 @@ def detected(name: str, clean: Sequence[Row], dirty: Dirty, folder: Path) -> Eng
     place = {passage.id: passage.places[0].document for passage in passages}
     before = [passage for row in clean for passage in chunk(Document(row["id"], row["text"], row.get("title", "")))]
     whose = {passage.id: passage.places[0].document for passage in before}
-    natural = {frozenset((whose[one], whose[other])) for one, other in near_duplicates(before).items()}
+    same = near_duplicates(before)
+    parts = sorted((chunk(Document(row["id"], row["text"], row.get("title", ""))) for row in clean), key=lambda part: -len(str(part)))
+    natural = {frozenset((whose[one], whose[other])) for one, other in same.items()}
+    natural |= {frozenset((whose[one], whose[other])) for one, others in contained(parts, same).items() for other in others}
     natural |= {frozenset((whose[one.id], one.places[0].document)) for one in before}
     versions = {frozenset(pair) for pair in dirty.outdated.items()}  # these share passages, as they should
     families = families_of(engine.home, snapshot, engine.settings)
     grades = graded(engine.home, snapshot, engine.settings, embedder)
-    near = {frozenset((place[one.id], place[one.near])) for one in passages if one.near in place}
-    near |= {frozenset((one.places[0].document, other.document)) for one in passages for other in one.places[1:]}
-    report(name, "duplicates", {pair for pair in near if len(pair) == 2} - natural - versions, dirty.copies)
-    told = {(id, family.current) for family in families for id in family.members if family.current not in (None, id)}
-    report(name, "versions", told, set(dirty.outdated.items()))
+    told = {frozenset((place[one.id], place[other])) for one in passages for other in (one.near, *one.within) if other in place}
+    told |= {frozenset((one.places[0].document, other.document)) for one in passages for other in one.places[1:]}
+    told = {pair for pair in told if len(pair) == 2} - natural - versions
+    report(name, "duplicates", told - dirty.contained, dirty.copies)
+    report(name, "contained", told - dirty.copies, dirty.contained)
+    outdated = {(id, family.current) for family in families for id in family.members if family.current not in (None, id)}
+    report(name, "versions", outdated, set(dirty.outdated.items()))
     known = {frozenset((one.quote, one.other_quote)) for one in contradictions(before, None)}
     listed = disagreeing(snapshot, families, engine.settings, embedder)
     pairs = {
@@ -142,6 +172,40 @@ def detected(name: str, clean: Sequence[Row], dirty: Dirty, folder: Path) -> Eng
     left = sum("Intranet |" in passage.text or "Example Ltd" in passage.text for passage in passages)
     print(f"{name:<12}boilerplate      left in {left} of {len(passages)} passages; added in {added:.0f} s", flush=True)
     return engine
+
+
+def believed(name: str, data: Path, clean: Sequence[Row], engine: Engine, folder: Path) -> None:
+    """Print what hybrid search of the dirty set gains or loses by a share of its documents' trust (in deviations, as its other scores):
+    on the set's own questions, and on those that a study writes and would choose the share by."""
+    snapshot = engine.store.snapshot()
+    hybrid, mask = engine._retrievers(snapshot, engine.base)["hybrid"], snapshot.mask(None)
+    cards, passages = snapshot.documents, list(snapshot.passages)
+    trust = np.array([max(float(cards[place.document].facts["trust"]) for place in passage.places) for passage in passages])
+    texts = questions(data / name, {row["id"] for row in clean}, folder)
+    lines = [line.split("\t") for line in (folder / "qrels.tsv").read_text("utf-8").splitlines()[1:]]
+    ids = [json.loads(line)["id"] for line in (folder / "queries.jsonl").open(encoding="utf-8")]
+    relevant: dict[str, set[int]] = {id: set() for id in ids}
+    for question, document, _ in lines:
+        relevant[question] |= set(snapshot.rows_of(document).tolist())
+    written = [one for split in ("tune", "exam") for one in examples_of(engine._study(planning=False).mined, split)]
+    sets = {
+        "its own": (texts, [[passages[row] for row in relevant[id]] for id in ids]),
+        "written": ([one.question for one in written], [[one.evidence[0].passage] for one in written]),
+    }
+    for kind, (asked, sources) in sets.items():
+        wanted = [{row for row, held in enumerate(passages) if any(held.holds(one) for one in each)} for each in sources]
+        found = hybrid.candidates(asked, 200)
+        ranks: dict[float, list[float]] = {share: [] for share in (0.0, 0.1, 0.2, 0.4, 0.8)}
+        for one, rows in zip(found, wanted, strict=True):
+            for share, values in ranks.items():
+                mixed = one.mix(engine.base.weight) + share * Spread.of(trust).standard(trust)[one.rows]
+                first = one.rows[best(mixed, 10, None if mask is None else mask[one.rows])].tolist()
+                values.append(next((1 / rank for rank, row in enumerate(first, 1) if row in rows), 0.0))
+        told = ", ".join(f"{share:g}: {np.mean(values):.3f}" for share, values in ranks.items())
+        chosen = clearly_best({share: np.array(values) for share, values in ranks.items()}, 0.0)
+        believable = np.mean([max(trust[list(rows)]) for rows in wanted if rows])
+        print(f"{name:<12}trust, {kind:<10}mrr@10 of {len(asked)} at {told}; chosen {chosen:g}")
+        print(f"{'':<12}mean trust of what answers {believable:.3f}, of all {trust.mean():.3f}", flush=True)
 
 
 def report(name: str, kind: str, found: set[Any], truth: set[Any]) -> None:
@@ -209,6 +273,7 @@ def main() -> None:
     parser.add_argument("--most", type=int, default=400, help="documents of a set")
     parser.add_argument("--strangers", default="squad_dev", help="the set that foreign documents are taken from")
     parser.add_argument("--adapt", action="store_true", help="study as well; takes an hour")
+    parser.add_argument("--trust", action="store_true", help="ask what the documents' trust would do as a part of the ranking")
     parser.add_argument("--out", type=Path)
     arguments = parser.parse_args()
     out = arguments.out or Path(tempfile.mkdtemp(prefix="selfstudy-bench-"))
@@ -216,7 +281,9 @@ def main() -> None:
     for name in arguments.names:
         clean = rows_of(arguments.data / name, arguments.most)
         dirty = dirtied(clean, strangers)
-        detected(name, clean, dirty, out / name)
+        engine = detected(name, clean, dirty, out / name)
+        if arguments.trust:
+            believed(name, arguments.data, clean, engine, out / name)
         if arguments.adapt:
             studied(name, arguments.data, clean, dirty, out / name)
 

@@ -62,7 +62,8 @@ def run(plug: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pyt
     """
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(plug))
-    monkeypatch.delenv("SELFSTUDY_DEBUG", raising=False)
+    for name in ("COLUMNS", "SELFSTUDY_DEBUG"):
+        monkeypatch.delenv(name, raising=False)
 
     def command(*arguments: str) -> tuple[int, str, str]:
         capsys.readouterr()

@@ -9,10 +9,12 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from test_corpus_pdf import lines, write_pdf
 
 from selfstudy.apps import cli, output, progress, snippet, tables
 from selfstudy.core.errors import BadInput, Stopped
@@ -81,7 +83,8 @@ def test_an_error_with_json_is_one_document(capsys: pytest.CaptureFixture[str], 
     assert not (tmp_path / "none").exists(), "a search makes no home"
 
 
-def test_add_counts_and_says_what_was_set_aside(run: Run, home: Path) -> None:
+def test_add_counts_and_says_what_was_set_aside(run: Run, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "1000")  # no path is so long that it is folded
     assert run("add", "docs")[0] == 0
     Path("docs/milk.md").write_text("# Milk\n\nMilk is steamed to sixty degrees.\n")
     Path("docs/tea.md").unlink()
@@ -106,6 +109,20 @@ def test_search_shows_rank_title_source_and_the_words(run: Run, home: Path) -> N
     assert "tea.md" in out
     assert "Black tea needs boiling water." in out
     assert "Coffee" not in out
+
+
+def test_what_has_no_title_is_shown_by_its_files_name(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "docs" / "deep").mkdir(parents=True)
+    write_pdf(tmp_path / "docs" / "deep" / "report 3.pdf", lines("The kettle is descaled with vinegar every month."))
+    assert run("--set", "embedder=fake:64", "add", "docs")[0] == 0
+    told = ("--set", "embedder=fake:64")
+    first, source, *_ = run(*told, "search", "How is the kettle descaled?")[1].splitlines()
+    assert first.endswith("  report 3.pdf")
+    assert "deep/report 3.pdf" in source
+    asked = json.loads(run(*told, "ask", "How is the kettle descaled?", "--json")[1])
+    assert [one["title"] for one in asked["citations"]] == ["report 3.pdf"]
+    archived = Passage("1", "", "text", (Place("docs.zip#plans/2024.docx", 0, 4),))
+    assert (archived.called, replace(archived, title="Plan").called, replace(archived, places=()).called) == ("2024.docx", "Plan", "")
 
 
 def test_search_json_is_the_records_own(run: Run, home: Path) -> None:

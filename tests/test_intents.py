@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
+from selfstudy.core.ports import Progress, Role, Vectors, silent
 from selfstudy.evals.intents import FEWEST, clusters, frames, intents, telling
 from selfstudy.testing import FakeEmbedder
 
@@ -25,6 +28,27 @@ def test_questions_are_grouped_by_what_they_want() -> None:
         assert len({example.split()[0] for example in intent.examples}) == 1
         assert set(intent.examples) <= set(ASKED)
     assert intents(ASKED, FakeEmbedder(256)) == found, "the same every time"
+
+
+class Placed(FakeEmbedder):
+    """Vectors by a word of the question; "gently" leads a little away."""
+
+    def embed(self, texts: Sequence[str], role: Role = "passage", progress: Progress = silent) -> Vectors:
+        found = [[float(word in text.lower()) for word in ("symptoms", "treat", "inherited")] for text in texts]
+        led = np.array([[*at, 0.3 * ("gently" in text)] for at, text in zip(found, texts, strict=True)], np.float32)
+        return led / np.linalg.norm(led, axis=1, keepdims=True)
+
+
+def test_the_largest_group_comes_first_and_in_it_the_most_typical() -> None:
+    odd = [f"How do I gently treat {thing}?" for thing in THINGS[:5]]
+    found = intents([*odd, *ASKED], Placed(), most=3)
+    assert [intent.questions for intent in found] == [15, 10, 10]
+    assert set(found[0].examples) <= {WAYS["treat"].format(thing) for thing in THINGS}
+
+
+def test_chance_decides_alike_every_time() -> None:
+    points = np.random.default_rng(1).normal(0, 1, (120, 8))
+    assert clusters(points, count=7).tolist() == clusters(points, count=7).tolist()
 
 
 def test_few_or_equal_questions() -> None:

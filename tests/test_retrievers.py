@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 from selfstudy.core.errors import BadInput, ForeignVector, HomeError
+from selfstudy.core.fold import fold
 from selfstudy.core.ports import Retriever
 from selfstudy.core.records import Document, Hit, Passage, Place, passage_id
 from selfstudy.index.analyze import body
 from selfstudy.index.dense import Dense, Flat
-from selfstudy.index.fold import fold
 from selfstudy.index.hybrid import Hybrid
 from selfstudy.index.lexical import Lexical
 from selfstudy.index.question import check_question
@@ -307,6 +307,22 @@ def test_near_duplicates_fold_at_display_only() -> None:
     hits = [hit("b", "a", 9), hit("x", None, 8), hit("a", None, 7), hit("c", "a", 6), hit("y", None, 5)]
     assert [found.passage.id for found in fold(hits)] == ["b", "x", "y"]
     assert [found.passage.id for found in fold(hits, 2)] == ["b", "x"]
+
+
+def test_parts_give_way_to_what_holds_them_whole() -> None:
+    def hit(id: str, score: float, *within: str, near: str | None = None) -> Hit:
+        return Hit(Passage(id, "", id, (), near, within), score, "lexical")
+
+    def folded(*hits: Hit) -> list[tuple[str, float]]:
+        return [(found.passage.id, found.score) for found in fold(hits)]
+
+    assert folded(hit("part", 9, "whole"), hit("x", 8), hit("whole", 7)) == [("whole", 9), ("x", 8)]
+    assert folded(hit("whole", 9), hit("part", 8, "whole")) == [("whole", 9)]
+    assert folded(hit("part", 9, "whole"), hit("other part", 8, "whole")) == [("part", 9), ("other part", 8)], "neither says the other"
+    assert folded(hit("part", 9, "whole"), hit("copy", 8, near="whole")) == [("copy", 9)]
+    half = [hit("across", 9, "first", "second"), hit("first", 8)]
+    assert folded(*half) == [("across", 9), ("first", 8)]
+    assert folded(*half, hit("second", 7)) == [("first", 9), ("second", 9)]
 
 
 def test_all_fit_the_port(snapshot: Snapshot) -> None:

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -21,6 +22,7 @@ from selfstudy.core.errors import Busy, HomeError
 from selfstudy.core.records import Document, Passage, Place, Section, passage_id
 from selfstudy.index.lexical import Lexical
 from selfstudy.index.snapshot import FileFacts, Snapshot
+from selfstudy.index.state import write_state
 from selfstudy.index.store import Store
 from selfstudy.testing import FakeEmbedder
 
@@ -236,19 +238,34 @@ def test_vectors_missing_doubled_and_of_a_wrong_shape(store: Store) -> None:
     assert snapshot.missing("model-7-- x").tolist() == [0, 1]
 
 
-def test_near_marks(store: Store) -> None:
+def test_marks_of_repeats(store: Store) -> None:
     put(store, item("a", "one", "one."), item("b", "two"))
     first, second = passage_id("", "one"), passage_id("", "one.")
     with store.writing() as writer:
-        writer.mark_near({second: first, "gone": first})
+        writer.mark_repeats({second: (first, (first, "three")), "gone": (first, ())})
         writer.commit()
-    assert {p.id: p.near for p in store.snapshot().passages}[second] == first
+    assert {p.id: (p.near, p.within) for p in store.snapshot().passages}[second] == (first, (first, "three"))
     put(store, item("a", "one", "one."))
-    assert {p.id: p.near for p in store.snapshot().passages}[second] == first
+    assert {p.id: (p.near, p.within) for p in store.snapshot().passages}[second] == (first, (first, "three"))
     with store.writing() as writer:
-        writer.mark_near({second: None})
+        writer.mark_repeats({second: (None, ())})
         writer.commit()
-    assert {p.near for p in store.snapshot().passages} == {None}
+    assert {(p.near, p.within) for p in store.snapshot().passages} == {(None, ())}
+
+
+def test_a_home_of_an_earlier_version_gets_the_columns_that_it_lacks(store: Store) -> None:
+    put(store, item("a", "one", "one."))
+    table = store._database.open_table("passages")
+    table.drop_columns(["within"])
+    write_state(store.home, replace(store.state, tables=store.state.tables | {"passages": table.version}))
+    before = store.snapshot()
+    assert sorted(passage.text for passage in before.passages) == ["one", "one."]
+    assert sorted(before.lexical("one")[0].tolist()) == [0, 1]
+    with store.writing() as writer:
+        writer.mark_repeats({passage_id("", "one."): (None, (passage_id("", "one"),))})
+        writer.commit()
+    assert {p.text: p.within for p in store.snapshot().passages} == {"one": (), "one.": (passage_id("", "one"),)}
+    assert sorted(store.snapshot().lexical("one")[0].tolist()) == [0, 1]
 
 
 def test_the_live_model_stands_in_the_pointer(store: Store) -> None:
@@ -268,7 +285,7 @@ def test_a_commit_without_a_change_is_none(store: Store) -> None:
     before = store.state
     with store.writing() as writer:
         writer.remove(["never there"])
-        writer.mark_near({passage_id("", "one"): None})
+        writer.mark_repeats({passage_id("", "one"): (None, ())})
         writer.set_live(None)
         assert writer.commit() == before
     assert embed(store) == 0

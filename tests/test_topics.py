@@ -52,10 +52,21 @@ def test_what_has_headings_or_is_short_stays_as_it_is() -> None:
     text = talk(["battery", "budget"])
     headed = Document("m", text, "Kick-off", sections=(Section(("Kick-off", "Money"), 0, len(text)),))
     assert topics(headed, CFG) is headed
-    short = Document("m", talk(["battery", "budget"], 8), "Kick-off")
-    assert topics(short, CFG) is short
-    off = Document("m", text, "Kick-off")
-    assert topics(off, Topics()) is off
+    short, fine = Document("m", talk(["battery", "budget"], 15), "Kick-off"), CFG.model_copy(update={"words": 50})
+    assert topics(short, fine) is not short
+    assert topics(short, fine.model_copy(update={"least": 500})) is short
+    plain = Document("m", text, "Kick-off")
+    assert topics(plain, CFG.model_copy(update={"on": False})) is plain
+    assert not Topics().on
+
+
+def test_who_speaks_is_no_subject_and_the_last_words_belong_to_the_last_part() -> None:
+    names = {"battery": "Carlotta", "budget": "Benjamin"}
+    text = "".join(talk([subject]).replace("Anna:", f"{name}:").replace("Bob:", f"{name}:") for subject, name in names.items())
+    found = topics(Document("m", text + "So it is.\n", meta={"speakers": "Carlotta, Benjamin"}), CFG)
+    assert found.sections[-1].end == len(found.text)
+    for section, subject in zip(found.sections, names, strict=True):
+        assert set(section.path[0].split(", ")) <= set(SUBJECTS[subject].split())
 
 
 def test_parts_are_long_enough_and_may_go_untitled() -> None:
@@ -73,6 +84,9 @@ def test_chinese_notes() -> None:
     text = "".join(f"{''.join(chooser.sample(words, 12))}。\n" for words in (money, rain) for _ in range(40))
     found = topics(Document("n", text), CFG)
     assert len(found.sections) == 2
+    for section, said in zip(found.sections, (money, rain), strict=True):
+        assert set("".join(section.path).replace(", ", "")) <= set(said)
+        assert section.path
     assert abs(text[: found.sections[1].start].count("\n") - 40) <= 2
 
 

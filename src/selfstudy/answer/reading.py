@@ -10,6 +10,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from selfstudy.answer.terms import covered, is_cjk_text, rarity, terms
+from selfstudy.core.fold import fold
 from selfstudy.core.ports import Embedder, Reader
 from selfstudy.core.records import Hit, Reading
 from selfstudy.core.text import is_cjk, sentences
@@ -80,9 +81,9 @@ def read(
     `reader` reads the first passages of what is not Chinese, and its probability that a passage answers counts for the sentence where the
     answer stands. Its spans are those of `Passage.text`.
 
-    Hits that nearly repeat a better one are passed over: a copy is no rival of the passage that it repeats.
+    Hits are folded: a copy is no rival of the passage that it repeats.
     """
-    hits = [_distinct(found) for found in hits]
+    hits = [fold(found) for found in hits]
     cut = [_cut(found, cfg) for found in hits]
     by_meaning = [embedder is not None and (cfg.cjk_meaning or not is_cjk_text(question)) for question in questions]
     cosines = _cosines(questions, hits, cut, by_meaning, embedder, cfg)
@@ -103,13 +104,6 @@ def _in_text(one: Reading, hit: Hit) -> Reading:
     title = len(hit.passage.indexed) - len(hit.passage.text)
     start, end = max(0, one.start - title), max(0, one.end - title)
     return replace(one, start=min(start, end), end=end)
-
-
-def _distinct(hits: Sequence[Hit]) -> list[Hit]:
-    families: dict[str, Hit] = {}
-    for hit in hits:
-        families.setdefault(hit.passage.near or hit.passage.id, hit)
-    return list(families.values())
 
 
 def _cut(hits: Sequence[Hit], cfg: Extract) -> list[tuple[int, int, int]]:

@@ -12,6 +12,7 @@ from selfstudy.answer.ask import not_found
 from selfstudy.answer.assembled import assembled, matched
 from selfstudy.answer.scoring import Weights, closed, needs_search, score
 from selfstudy.answer.speaking import Decision, Next, Proposal, Speaker, Told
+from selfstudy.core.fold import fold
 from selfstudy.core.ports import Retriever
 from selfstudy.core.prompts import aimed_at_models
 from selfstudy.core.records import Answer, Candidate, Hit, Passage, Step, Tree, Verdict
@@ -136,11 +137,7 @@ class _Growing:
         found = dict(zip(asked, self.retriever.search(asked, 2 * self.cfg.passages, self.where) if asked else [], strict=True))
         shown: dict[str, list[Passage]] = {}
         for query, hits in found.items():
-            distinct: dict[str, Hit] = {}
-            for hit in hits:
-                if not aimed_at_models(hit.passage.indexed):
-                    distinct.setdefault(hit.passage.near or hit.passage.id, hit)
-            best = list(distinct.values())[: self.cfg.passages]
+            best = fold([hit for hit in hits if not aimed_at_models(hit.passage.indexed)], self.cfg.passages)
             for hit in best:
                 self.hits.setdefault(hit.passage.id, hit)
             shown[query] = [hit.passage for hit in best]

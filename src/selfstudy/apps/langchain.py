@@ -42,7 +42,7 @@ class SelfstudyRetriever(BaseRetriever):
         for hit in self.engine.search(query, self.k, self.by, self.where):
             place = hit.passage.places[0]
             about = {"document": place.document, "start": place.start, "end": place.end}
-            told = {"title": hit.passage.title, "score": hit.score, "by": hit.by} | about
+            told = {"title": hit.passage.called, "score": hit.score, "by": hit.by} | about
             found.append(Document(id=hit.passage.id, page_content=hit.passage.text, metadata=told))
         return found
 

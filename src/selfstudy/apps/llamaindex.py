@@ -25,7 +25,7 @@ from llama_index.core.schema import NodeWithScore, QueryBundle, TextNode  # noqa
 def node_of(hit: Hit) -> NodeWithScore:
     """A passage as a node with its title, document and span as metadata."""
     place = hit.passage.places[0]
-    about = {"title": hit.passage.title, "document": place.document, "start": place.start, "end": place.end, "by": hit.by}
+    about = {"title": hit.passage.called, "document": place.document, "start": place.start, "end": place.end, "by": hit.by}
     return NodeWithScore(node=TextNode(id_=hit.passage.id, text=hit.passage.text, metadata=about), score=hit.score)
 
 

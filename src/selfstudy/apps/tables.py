@@ -24,7 +24,7 @@ def hits(found: Sequence[Hit], question: str) -> RenderableType:
         return Text("Nothing found.")
     parts: list[RenderableType] = []
     for rank, hit in enumerate(found, 1):
-        head = Text.assemble((f"{rank:>3}  ", "bold"), (f"{hit.score:.3f}  ", "dim"), (plain(hit.passage.title) or "(no title)", "bold"))
+        head = Text.assemble((f"{rank:>3}  ", "bold"), (f"{hit.score:.3f}  ", "dim"), (plain(hit.passage.called), "bold"))
         parts += [
             head,
             Padding(Text.assemble((_sources(hit), "cyan"), _outdated(hit.superseded_by)), (0, 0, 0, 5), expand=False),
@@ -101,6 +101,9 @@ def added(result: Mapping[str, Any]) -> RenderableType:
     line = "Documents: " + (", ".join(counts) or "none") + "."
     facts = [f"{result[name]} {words}" for name, words in (("passages", "passages in all"), ("embedded", "embedded now")) if name in result]
     parts: list[RenderableType] = [Text(line), Text(f"{', '.join(facts)}; {duration(result.get('seconds'))}.")]
+    repeats = (("near_duplicates", "nearly repeat another"), ("contained", "stand inside others"))
+    if told := [f"{result[name]} {words}" for name, words in repeats if result.get(name)]:
+        parts.append(Text(f"Of the passages {', '.join(told)}; they are shown and asked about once."))
     if result.get("redacted"):
         parts.append(Text("Redacted: " + ", ".join(f"{count} {kind}" for kind, count in result["redacted"].items()) + "."))
     return Group(*parts, *_set_aside(result.get("set_aside", ())))
@@ -109,8 +112,10 @@ def added(result: Mapping[str, Any]) -> RenderableType:
 def audit(result: Mapping[str, Any]) -> RenderableType:
     """What an audit found: a row for each kind of fault, and the worst examples of each."""
     kinds = ", ".join(f"{count} {plain(kind)}" for kind, count in result["kinds"].items())
+    languages = ", ".join(f"{plain(name)} {count / result['documents']:.0%}" for name, count in result["languages"].items())
     table = _table("", ">found", "what to do")
-    parts: list[RenderableType] = [Text(f"{result['documents']} documents ({kinds}), {result['passages']} passages."), Text(), table]
+    held = f"{result['documents']} documents ({kinds}), {result['passages']} passages."
+    parts: list[RenderableType] = [Text(held), Text(f"Languages: {languages}." if languages else ""), Text(), table]
     for one in result["findings"]:
         table.add_row(Text(one["name"], style="bold" if one["count"] else "dim"), str(one["count"]), one["advice"] if one["count"] else "")
         if one["samples"]:

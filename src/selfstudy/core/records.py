@@ -99,7 +99,8 @@ class Place(Record):
 class Passage(Record):
     """What is indexed: a text under its title path. Equal text under an equal title is one passage with several places.
 
-    `near` is the id of the passage that this one nearly repeats, if there is one.
+    `near` is the id of the passage that this one nearly repeats, if there is one; `within` are those of the passages, one or several that
+    follow one another, that all of its text stands in. Neither names a passage that itself repeats another.
     """
 
     id: str
@@ -107,11 +108,40 @@ class Passage(Record):
     text: str
     places: tuple[Place, ...] = ()
     near: str | None = None
+    within: tuple[str, ...] = ()
+
+    @property
+    def called(self) -> str:
+        """What people are shown as its title: the name of its file where it has none."""
+        return self.title or (file_name(self.places[0].document) if self.places else "")
+
+    @property
+    def repeats(self) -> bool:
+        """Whether other passages say all that this one says."""
+        return self.near is not None or bool(self.within)
+
+    @property
+    def family(self) -> str:
+        """The id that near duplicates have in common."""
+        return self.near or self.id
+
+    def holds(self, other: Passage) -> bool:
+        """Whether all of `other` is said here: it is this passage, nearly repeats it, or stands inside it."""
+        return self.family == other.family or other.within == (self.family,)
+
+    def shares(self, other: Passage) -> bool:
+        """Whether one holds the other, or a part of it."""
+        return self.family == other.family or self.family in other.within or other.family in self.within
 
     @property
     def indexed(self) -> str:
         """The text that every retriever sees, lexical and dense, base and tuned alike."""
         return f"{self.title}\n{self.text}" if self.title else self.text
+
+
+def file_name(document: str) -> str:
+    """The name of the file that a document of this id was read from, without its folders: "docs.zip#plans/a.docx" is "a.docx"."""
+    return document.rstrip("/").rpartition("/")[2]
 
 
 def passage_id(title: str, text: str) -> str:

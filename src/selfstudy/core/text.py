@@ -42,6 +42,11 @@ def tokens(text: str) -> list[str]:
     return _TOKEN.findall(text)
 
 
+def token_spans(text: str) -> list[tuple[int, int]]:
+    """Where the `tokens` of `text` stand."""
+    return [match.span() for match in _TOKEN.finditer(text)]
+
+
 def content_words(text: str) -> list[str]:
     """Lower-cased tokens that carry meaning: no stop words, no lone letters, no CJK function characters."""
     found = (token.lower() for token in tokens(text))

@@ -16,6 +16,7 @@ from selfstudy.core.records import Passage
 from selfstudy.core.text import STOP_WORDS, tokens
 
 Signature = NDArray[np.uint32]
+Hashes = NDArray[np.uint64]
 Facts = tuple[str, ...]
 
 HASHES = 128
@@ -27,7 +28,7 @@ MOST = 64  # representatives compared in one bucket, so that a corpus of look-al
 _RAW = np.random.PCG64(20240229).random_raw(2 * HASHES)  # random_raw is the same on every machine and in every release
 _FACTOR = (_RAW[:HASHES] | np.uint64(1))[:, None]
 _SHIFT = _RAW[HASHES:][:, None]
-_MIX = np.array([0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB], dtype=np.uint64)
+MIX = np.array([0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB], dtype=np.uint64)
 
 _NUMBERS = """one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen
 nineteen twenty thirty forty fifty sixty seventy eighty ninety hundred thousand million billion half double twice"""
@@ -48,10 +49,11 @@ def signature(text: str) -> Signature:
     The share of equal places in two signatures estimates the Jaccard similarity of the two texts' shingles, to about .03. Case, width and
     traditional characters are folded. The same on every machine.
     """
-    hashes = np.array([_hash(token) for token in tokens(_folded(text))] or [_hash(text.strip())], dtype=np.uint64)
+    hashes = hashed(text)
+    hashes = hashes if len(hashes) else np.array([_hash(text.strip())], dtype=np.uint64)
     while len(hashes) < 3:
         hashes = np.append(hashes, np.uint64(0))
-    shingles = hashes[:-2] * _MIX[0] + hashes[1:-1] * _MIX[1] + hashes[2:] * _MIX[2]
+    shingles = hashes[:-2] * MIX[0] + hashes[1:-1] * MIX[1] + hashes[2:] * MIX[2]
     shingles ^= shingles >> np.uint64(29)
     signed: Signature = ((shingles * _FACTOR + _SHIFT) >> np.uint64(32)).min(axis=1).astype(np.uint32)
     return signed
@@ -100,7 +102,7 @@ def _bands(signatures: Signature) -> tuple[NDArray[np.uint64], NDArray[np.bool_]
     rows = HASHES // BANDS
     keys = np.zeros((len(signatures), BANDS), dtype=np.uint64)
     for row in range(rows):
-        keys = (keys ^ signatures[:, row::rows]) * _MIX[0]
+        keys = (keys ^ signatures[:, row::rows]) * MIX[0]
         keys ^= keys >> np.uint64(31)
     shared = np.zeros(keys.shape, dtype=np.bool_)
     for band in range(BANDS):
@@ -112,7 +114,7 @@ def _bands(signatures: Signature) -> tuple[NDArray[np.uint64], NDArray[np.bool_]
 def facts_of(text: str) -> Facts:
     """Numbers, each followed by its unit or "", dates, and "not" for every denial, in the order of `text`; case and width are folded."""
     facts: list[str] = []
-    for match in _FACT.finditer(_folded(text)):
+    for match in _FACT.finditer(folded(text)):
         if match["number"]:
             unit = match["unit"] or ""
             bare = unit in STOP_WORDS and len(unit) > 1
@@ -129,7 +131,13 @@ def facts_of(text: str) -> Facts:
     return tuple(facts)
 
 
-def _folded(text: str) -> str:
+def hashed(text: str) -> Hashes:
+    """(tokens,) uint64: a hash of each token of `text` in its folded form."""
+    return np.array([_hash(token) for token in tokens(folded(text))], dtype=np.uint64)
+
+
+def folded(text: str) -> str:
+    """`text` without differences of case, width and kind of Chinese characters."""
     return text.lower() if text.isascii() else simplified(unicodedata.normalize("NFKC", text)).lower()
 
 

@@ -48,7 +48,7 @@ class Epub:
         if updated := first_date(facts.get("modified", ""), facts.get("date", "")):
             meta["updated"] = updated
         if facts.get("language"):
-            meta["language"] = facts["language"]
+            meta["language"] = facts["language"].partition("-")[0].lower()  # "en-GB" is English to whoever filters by it
         yield Document(path.name, text, facts.get("title", ""), str(path), meta, sections(text, headings))
 
 

@@ -40,13 +40,16 @@ class Finding(Record):
 
 @dataclass(frozen=True, slots=True)
 class Audit(Record):
-    """What an audit found. `kinds` counts the documents of each format; `rulings` is what a person has decided so far."""
+    """What an audit found. `kinds` counts the documents of each format, `languages` those of each language;
+    `rulings` is what a person has decided so far.
+    """
 
     title: str
     created: str
     documents: int
     passages: int
     kinds: dict[str, int]
+    languages: dict[str, int]
     findings: tuple[Finding, ...]
     rulings: dict[str, str] = field(default_factory=dict)
     report: str = ""
@@ -61,7 +64,11 @@ def audit_page(audit: Audit) -> str:
     parts = [f'<div class="tiles">{shown}</div>', *(_finding(one) for one in audit.findings if one.count)]
     if clean := [one.name for one in audit.findings if not one.count]:
         parts.append(line("note", f"None found: {', '.join(clean)}."))
-    parts.append(section("What is in it", _pairs(["format", "documents"], [(kind, f"{n:,}") for kind, n in audit.kinds.items()])))
+    formats, languages = (
+        _pairs([name, "documents", "share"], [(one, f"{n:,}", f"{n / audit.documents:.0%}") for one, n in counts.items()])
+        for name, counts in (("format", audit.kinds), ("language", audit.languages))
+    )
+    parts.append(section("What is in it", formats + languages))
     if audit.rulings:
         parts.append(section("What was decided", _pairs(["document", "ruling"], list(audit.rulings.items())), "Later runs respect this."))
     return whole(f"Audit of {audit.title}", audit.created, "\n".join(parts))
@@ -84,6 +91,8 @@ def _quoted(document: str, text: str, start: int, end: int) -> str:
     return (f"{escape(text[:400])}<small>{escape(where)}</small>") if text else escape(where)
 
 
-def _pairs(heads: Sequence[str], pairs: Sequence[tuple[str, str]]) -> str:
-    rows = [f'<tr><th scope="row">{escape(name)}</th><td>{escape(value)}</td></tr>' for name, value in pairs]
+def _pairs(heads: Sequence[str], pairs: Sequence[tuple[str, ...]]) -> str:
+    rows = [
+        f'<tr><th scope="row">{escape(name)}</th>{"".join(f"<td>{escape(value)}</td>" for value in values)}</tr>' for name, *values in pairs
+    ]
     return table(heads, rows, "numbers")

@@ -38,7 +38,8 @@ DROPPED = "dropped"
 """The field, true, of a document that a person dropped."""
 ANY = f"({SUPERSEDED_BY} is null or {SUPERSEDED_BY} is not null)"
 """A filter that lets every document through, superseded or not."""
-_HIDDEN = frozenset({SUPERSEDED_BY, DROPPED})
+HIDDEN = frozenset({SUPERSEDED_BY, DROPPED})
+"""Fields of documents that a search without a filter passes over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +77,7 @@ class Card(Record):
     @property
     def hidden(self) -> bool:
         """Whether search passes it over unless asked for it: another document took its place, or a person dropped it."""
-        return not _HIDDEN.isdisjoint(self.facts)
+        return not HIDDEN.isdisjoint(self.facts)
 
 
 class Snapshot:
@@ -212,7 +213,7 @@ class Snapshot:
         if found is None:
             if len(self._masks) >= _MASKS:
                 self._masks.clear()
-            node = filters.parse(where, self.fields | _HIDDEN) if where is not None else None
+            node = filters.parse(where, self.fields | HIDDEN) if where is not None else None
             found = self._masks[where] = self._matching(node)
         return found
 
@@ -240,7 +241,7 @@ class Snapshot:
         return digest(self.content, "" if mask is None else sha256(mask.tobytes()).hexdigest())
 
     def _matching(self, node: filters.Node | None) -> Mask:
-        hiding = _HIDDEN if node is None else _HIDDEN - filters.names(node)
+        hiding = HIDDEN if node is None else HIDDEN - filters.names(node)
         cards = self.documents.values()
         holds = np.fromiter(
             ((node is None or node.holds(card.fields)) and hiding.isdisjoint(card.facts) for card in cards), bool, len(self.documents)
@@ -264,7 +265,8 @@ class Snapshot:
 
             return passage_schema().append(pa.field("_rowid", pa.uint64())).empty_table()
         with store_errors(self._home):
-            columns = ["id", "title", "text", "places", "near"]
+            known = self._passages.schema.names  # a home of an earlier version lacks some until it is written to
+            columns = [field.name for field in passage_schema() if field.name != "body" and field.name in known]
             return self._passages.search().select(columns).with_row_id(True).to_arrow().sort_by("id").combine_chunks()
 
     @cached_property
@@ -353,8 +355,13 @@ class Passages(Sequence[Passage]):
     def take(self, rows: Sequence[int] | Rows) -> list[Passage]:
         """The passages at `rows`, in that order."""
         taken = self._rows.take(np.asarray(rows, np.int64))
-        columns = (taken[name].to_pylist() for name in ("id", "title", "text", "places", "near"))
-        return [Passage(id, title, text, self._places(places), near) for id, title, text, places, near in zip(*columns, strict=True)]
+        nothing = [None] * len(taken)
+        names = ("id", "title", "text", "places", "near", "within")
+        columns = (taken[name].to_pylist() if name in taken.column_names else nothing for name in names)
+        return [
+            Passage(id, title, text, self._places(places), near, tuple(within or ()))
+            for id, title, text, places, near, within in zip(*columns, strict=True)
+        ]
 
     def _places(self, places: list[dict[str, Any]]) -> tuple[Place, ...]:
         read = (Place(place["document"], place["start"], place["end"]) for place in places)

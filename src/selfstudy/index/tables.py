@@ -54,7 +54,7 @@ def passage_schema() -> pa.Schema:
     import pyarrow as pa
 
     texts = [(name, pa.string()) for name in ("id", "title", "text", "body")]
-    return pa.schema([*texts, ("places", place_type()), ("near", pa.string())])
+    return pa.schema([*texts, ("places", place_type()), ("near", pa.string()), ("within", pa.list_(pa.string()))])
 
 
 def vector_schema(dim: int) -> pa.Schema:

@@ -42,6 +42,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 Places = tuple[Place, ...]
+Repeats = tuple[str | None, tuple[str, ...]]
+"""What a passage nearly repeats, and what it stands inside."""
 
 BUFFER = 20_000
 """Passages held in memory before they are written."""
@@ -79,6 +81,7 @@ class Writer:
         self._parts: dict[str, int] = {}
         self._live = state.live
         self._changed = False
+        self._complete()
         self._load()
 
     # What a killed writer left
@@ -95,24 +98,32 @@ class Writer:
         elif self._database.open_table(name).version != self.state.tables[name]:
             open_at(self._database, name, self.state.tables[name], self._home).restore()
 
+    def _complete(self) -> None:
+        """Give the passages of a home that an earlier version made the columns that it did not know."""
+        if PASSAGES in self._present:
+            with store_errors(self._home):
+                table = self._table(PASSAGES)
+                if lacking := [field for field in passage_schema() if field.name not in table.schema.names]:
+                    table.add_columns(lacking)
+
     # What is there
 
     def _load(self) -> None:
         """Where every passage stands, so that a document can be replaced without reading its passages again."""
         self._places: dict[str, Places] = {}
-        self._near: dict[str, str] = {}
+        self._repeats: dict[str, Repeats] = {}
         self._in: dict[str, set[str]] = {}
-        self._was: dict[str, tuple[Places, str | None] | None] = {}
+        self._was: dict[str, tuple[Places, Repeats] | None] = {}
         self._new: dict[str, Passage] = {}
         self._documents: dict[str, dict[str, Any] | None] = {}
         if PASSAGES not in self._present:
             return
         with store_errors(self._home):
-            stored = self._table(PASSAGES).search().select(["id", "places", "near"]).to_arrow()
-        for id, places, near in zip(*(stored[name].to_pylist() for name in ("id", "places", "near")), strict=True):
+            columns = ["id", "places", "near", "within"]
+            stored = self._table(PASSAGES).search().select(columns).to_arrow()
+        for id, places, near, within in zip(*(stored[name].to_pylist() for name in columns), strict=True):
             self._places[id] = tuple(Place(place["document"], place["start"], place["end"]) for place in places)
-            if near is not None:
-                self._near[id] = near
+            self._repeats[id] = (near, tuple(within or ()))
             for place in self._places[id]:
                 self._in.setdefault(place.document, set()).add(id)
 
@@ -156,15 +167,12 @@ class Writer:
             self._forget(id)
             self._documents[id] = None
 
-    def mark_near(self, near: Mapping[str, str | None]) -> None:
-        """Mark passages as nearly repeating another one (or, with None, as not doing so). Ids that are not there are passed over."""
-        for id, other in near.items():
-            if id in self._places and self._near.get(id) != other:
+    def mark_repeats(self, repeats: Mapping[str, Repeats]) -> None:
+        """Mark what passages nearly repeat and stand inside: `Passage.near` and `within`. Ids that are not there are passed over."""
+        for id, marks in repeats.items():
+            if id in self._places and self._repeats[id] != marks:
                 self._touch(id)
-                if other is None:
-                    self._near.pop(id, None)
-                else:
-                    self._near[id] = other
+                self._repeats[id] = marks
 
     def mark_documents(self, facts: Mapping[str, Mapping[str, Scalar]]) -> None:
         """Replace what was found out about documents by `facts`: for each document's id fields that filters see beside its metadata."""
@@ -320,12 +328,12 @@ class Writer:
         self._places[passage.id] = tuple(sorted(places, key=lambda place: (place.document, place.start, place.end)))
         self._new[passage.id] = passage
         self._in.setdefault(document, set()).add(passage.id)
-        if passage.near is not None:
-            self._near[passage.id] = passage.near
+        if passage.repeats or passage.id not in self._repeats:
+            self._repeats[passage.id] = (passage.near, passage.within)
 
     def _touch(self, id: str) -> None:
         if id not in self._was:
-            self._was[id] = (self._places[id], self._near.get(id)) if id in self._places else None
+            self._was[id] = (self._places[id], self._repeats[id]) if id in self._places else None
 
     def _flush(self) -> None:
         """Write what is held in memory: one merge for each table, which replaces, adds and deletes in one version."""
@@ -338,18 +346,17 @@ class Writer:
 
         added, moved, gone = [], [], []
         for id, was in self._was.items():
-            now = (self._places[id], self._near.get(id))
-            if not now[0]:
-                del self._places[id]
-                self._near.pop(id, None)
+            places, (near, within) = now = (self._places[id], self._repeats[id])
+            row = {"id": id, "places": _place_rows(places), "near": near, "within": list(within)}
+            if not places:
+                del self._places[id], self._repeats[id]
                 if was is not None:
                     gone.append(id)
             elif was is None:
                 passage = self._new[id]
-                text = {"title": passage.title, "text": passage.text, "body": body(passage.indexed)}
-                added.append({"id": id, **text, "places": _place_rows(now[0]), "near": now[1]})
+                added.append({**row, "title": passage.title, "text": passage.text, "body": body(passage.indexed)})
             elif was != now:
-                moved.append({"id": id, "places": _place_rows(now[0]), "near": now[1]})
+                moved.append(row)
         self._was.clear()
         self._new.clear()
         if not (added or moved or gone):
@@ -357,7 +364,7 @@ class Writer:
         schema = passage_schema()
         table = self._make(PASSAGES, schema)
         if moved:
-            partly = pa.schema([schema.field(name) for name in ("id", "places", "near")])
+            partly = pa.schema([schema.field(name) for name in ("id", "places", "near", "within")])
             table.merge_insert("id").when_matched_update_all().execute(pa.Table.from_pylist(moved, partly))
         if added or gone:
             merge = table.merge_insert("id").when_matched_update_all().when_not_matched_insert_all()

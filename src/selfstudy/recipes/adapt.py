@@ -118,15 +118,12 @@ def _tuned_shares(
 
 
 def _alike(evidence: Sequence[Passage], rows: dict[str, int], passages: Sequence[Passage]) -> dict[int, list[int]]:
-    """For each place in `evidence` the rows of the passages that nearly repeat it: no negatives of its question."""
-    family: dict[str, list[int]] = {}
+    """For each place in `evidence` the rows of the passages that repeat it, hold it or stand inside it: no negatives of its question."""
+    family: dict[str, set[int]] = {}
     for passage in passages:
-        if passage.near is not None:
-            family.setdefault(passage.near, []).append(rows[passage.id])
-    for first, others in family.items():
-        if first in rows:
-            others.append(rows[first])
-    found = {place: [r for r in family.get(p.near or p.id, ()) if r != rows[p.id]] for place, p in enumerate(evidence)}
+        for id in (passage.family, *passage.within):
+            family.setdefault(id, set()).add(rows[passage.id])
+    found = {at: sorted(set().union(*(family.get(id, ()) for id in (p.family, *p.within))) - {rows[p.id]}) for at, p in enumerate(evidence)}
     return {place: others for place, others in found.items() if others}
 
 
@@ -191,7 +188,7 @@ class Study:
             raise BadInput(
                 f"No document has the field {field!r}{nearest(field, self.snapshot.fields) or '.'}", "Name a field that documents have."
             )
-        alone = len(cards) == 1
+        alone = len({passage.places[0].document for passage in self.snapshot.passages if not passage.repeats}) == 1
         found: dict[str, str] = {}
         for passage in self.snapshot.passages:
             document = passage.places[0].document
@@ -199,9 +196,9 @@ class Study:
                 found[passage.id] = str(cards[document].fields.get(field, document))
             else:
                 found[passage.id] = passage.title if alone and " > " in passage.title else passage.id if alone else document
-        for passage in self.snapshot.passages:  # what nearly repeats a passage belongs to its group: no sibling may sit in the exam
-            if passage.near in found:
-                found[passage.id] = found[passage.near or ""]
+        for passage in self.snapshot.passages:  # what repeats a passage belongs to its group: no sibling may sit in the exam
+            if passage.repeats and (first := (*passage.within, passage.near)[0]) in found:
+                found[passage.id] = found[str(first)]
         return found
 
     @cached_property

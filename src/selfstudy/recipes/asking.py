@@ -6,11 +6,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from selfstudy.core.errors import BadInput
+from selfstudy.core.fold import fold
 from selfstudy.core.ports import LLM, Judge, Reader
-from selfstudy.core.records import Answer, Citation, Hit, Message
+from selfstudy.core.records import Answer, Citation, Hit, Message, file_name
 from selfstudy.corpus.surroundings import surroundings
 from selfstudy.index.filters import parse
-from selfstudy.index.fold import fold
 from selfstudy.index.snapshot import ANY, Snapshot
 from selfstudy.recipes.reflected import Mode, reflected, reflects
 from selfstudy.recipes.serving import Serving
@@ -95,7 +95,8 @@ def _placed(snapshot: Snapshot, citations: Sequence[Citation], around: bool) -> 
             yield citation
             continue
         shown = slice(*surroundings(document, citation.start, citation.end)) if around else slice(0)
+        title = document.title or citation.title or file_name(document.id)
         yield replace(
-            citation, title=document.title or citation.title, source=document.source, where=document.where(citation.start),
+            citation, title=title, source=document.source, where=document.where(citation.start),
             superseded_by=snapshot.documents[document.id].superseded_by, around=document.text[shown],
         )  # fmt: skip

@@ -15,6 +15,7 @@ from selfstudy.core.ports import Critic, Embedder
 from selfstudy.core.records import Passage
 from selfstudy.corpus.boilerplate import left_out
 from selfstudy.corpus.contradictions import Contradiction, contradictions
+from selfstudy.corpus.language import LANGUAGE
 from selfstudy.corpus.quality import Grade
 from selfstudy.corpus.set_aside import SetAside
 from selfstudy.corpus.versions import Family
@@ -22,7 +23,7 @@ from selfstudy.evals.audit import Audit, Finding, Sample, audit_page
 from selfstudy.index.snapshot import DROPPED, Snapshot
 from selfstudy.recipes.rulings import Rulings
 from selfstudy.recipes.settings import Settings
-from selfstudy.recipes.settle import boilerplate_of, families_of, graded, readable_vectors
+from selfstudy.recipes.settle import boilerplate_of, families_of, graded, readable_vectors, standing
 
 MOST = 200
 """Examples of one kind that are listed."""
@@ -41,7 +42,8 @@ def audit(
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         documents=len(snapshot.documents),
         passages=len(snapshot),
-        kinds=dict(Counter(str(card.meta.get("format", "other")) for card in snapshot.documents.values()).most_common()),
+        kinds=_counted(snapshot, "format", "other"),
+        languages=_counted(snapshot, LANGUAGE, "unknown"),
         findings=(
             _set_aside(set_aside),
             _duplicates(snapshot),
@@ -61,13 +63,18 @@ def audit(
     return found
 
 
+def _counted(snapshot: Snapshot, field: str, otherwise: str) -> dict[str, int]:
+    """How many documents have each value of a field, the most frequent first."""
+    return dict(Counter(str(card.meta.get(field, otherwise)) for card in snapshot.documents.values()).most_common())
+
+
 def disagreeing(
     snapshot: Snapshot, families: Sequence[Family], settings: Settings, embedder: Embedder, critic: Critic | None = None
 ) -> list[Contradiction]:
-    """Contradictions between passages of current documents; near duplicates are compared once, versions not with one another."""
+    """Contradictions between passages of current documents; what repeats another is compared once, versions not with one another."""
     vectors = readable_vectors(snapshot, embedder)
     visible = snapshot.mask(None)
-    rows = [row for row, passage in enumerate(snapshot.passages) if passage.near is None and (visible is None or visible[row])]
+    rows = [row for row, passage in enumerate(snapshot.passages) if not passage.repeats and (visible is None or visible[row])]
     apart = {frozenset(pair) for family in families for pair in combinations(family.members, 2)}
     passages = snapshot.passages.take(rows)
     return contradictions(passages, vectors[rows] if vectors is not None else None, settings.contradictions, apart, critic)
@@ -81,7 +88,9 @@ def _set_aside(found: Sequence[SetAside]) -> Finding:
 def _duplicates(snapshot: Snapshot) -> Finding:
     exact = [passage for passage in snapshot.passages if len(passage.places) > 1]
     near = [passage for passage in snapshot.passages if passage.near is not None]
-    samples = [_sample(passage, "nearly repeats", snapshot.passages[snapshot.row(str(passage.near))]) for passage in near[:MOST]]
+    inside = [passage for passage in snapshot.passages if passage.near is None and passage.within]
+    samples = [_sample(passage, "nearly repeats", _passage(snapshot, passage.near)) for passage in near[: MOST // 2]]
+    samples += [_sample(passage, "stands inside", _passage(snapshot, passage.within[0])) for passage in inside[: MOST - len(samples)]]
     samples += [
         Sample(
             first.document, f"word for word in {len(passage.places)} places", passage.text[:_SHOWN], first.start, first.end, other.document
@@ -89,10 +98,17 @@ def _duplicates(snapshot: Snapshot) -> Finding:
         for passage in exact[: MOST - len(samples)]
         for first, other in [passage.places[:2]]
     ]
-    about = f"{len(near):,} passages nearly repeat another with the same facts; {len(exact):,} stand word for word in several places."
-    return Finding(
-        "duplicates", len(near) + len(exact), about, "Nothing has to be done: they are shown once and asked about once.", tuple(samples)
+    whole = sum(all(passage.repeats for passage in parts) for parts in standing(snapshot).values())
+    about = (
+        f"{len(near):,} passages nearly repeat another with the same facts, {len(inside):,} stand inside another document; {len(exact):,} "
+        f"stand word for word in several places. {whole:,} documents say nothing else."
     )
+    advice = "Nothing has to be done: they are shown once and asked about once."
+    return Finding("duplicates", len(near) + len(inside) + len(exact), about, advice, tuple(samples))
+
+
+def _passage(snapshot: Snapshot, id: str | None) -> Passage:
+    return snapshot.passages[snapshot.row(str(id))]
 
 
 def _versions(families: Sequence[Family]) -> Finding:

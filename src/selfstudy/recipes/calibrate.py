@@ -67,10 +67,9 @@ def _holds(hits: list[Hit], example: Example) -> bool:
 
 
 def _without(hits: list[Hit], example: Example) -> list[Hit]:
-    """The hits without the evidence and what nearly repeats it."""
+    """The hits without the evidence, what nearly repeats it, holds it, or stands inside it."""
     source = example.evidence[0].passage
-    family = {source.id, source.near} - {None}
-    return [hit for hit in hits if hit.passage.id not in family and hit.passage.near not in family]
+    return [hit for hit in hits if not hit.passage.shares(source)]
 
 
 def calibration_of(system: System) -> Calibration | None:

@@ -179,20 +179,14 @@ def exam(work: Work, config: None, mined: Artifact, before: dict[str, Retriever]
 
 
 def ranks_of(retriever: Retriever, examples: Sequence[Example], k: int = 10) -> list[int]:
-    """The rank of the evidence, or of a near duplicate of it, for each example; 0 beyond `k`."""
+    """The rank of the evidence, or of what holds all of it, for each example; 0 beyond `k`."""
     found = retriever.search([example.question for example in examples], k) if examples else []
     return [next((rank for rank, hit in enumerate(hits, 1) if answers(hit.passage, e)), 0) for e, hits in zip(examples, found, strict=True)]
 
 
 def answers(passage: Passage, example: Example) -> bool:
-    """Whether the passage is the example's evidence, or nearly repeats it."""
-    source = example.evidence[0].passage
-    return (
-        passage.id == source.id
-        or passage.near == source.id
-        or source.near == passage.id
-        or bool(passage.near and passage.near == source.near)
-    )
+    """Whether the passage is the example's evidence, nearly repeats it, or holds it."""
+    return passage.holds(example.evidence[0].passage)
 
 
 def reciprocal(ranks: Sequence[int]) -> NDArray[np.float64]:

@@ -42,7 +42,7 @@ class Decisions:
         rows = [
             {
                 "id": example.id, "question": example.question, "answers": list(example.answers), "choices": list(example.choices),
-                "kind": example.kind, "writer": example.writer, "split": example.split, "passage": example.evidence[0].passage.title,
+                "kind": example.kind, "writer": example.writer, "split": example.split, "passage": example.evidence[0].passage.called,
                 "text": example.evidence[0].passage.text, "dropped": reason, "said": said.get(example.id, ""),
             }
             for example, reason in self._questions()

@@ -167,9 +167,10 @@ class Engine:
         around: bool = False,
         serving: Serving | None = None,
     ) -> list[Hit]:
-        """The best `k` passages; near duplicates fold into the best of them. `superseded`: of outdated versions too. Raises BadInput.
+        """The best `k` passages; near duplicates fold into the best of them, parts into what holds them. Raises BadInput.
 
-        With `exact` every hit cites its sentence or clause that says most about the question; with `around` the section of that too.
+        `superseded`: of outdated versions too. With `exact` every hit cites its sentence or clause that says most about the question; with
+        `around` the section of that too.
         """
         return asking.search(serving or self.serving(), self.settings, question, k, by, where, superseded, exact, around)
 
@@ -515,11 +516,13 @@ class Engine:
         """What the home holds and what serves; `people`: how content they are and why to study again, where anybody was asked."""
         snapshot = self.store.snapshot()
         live = self.live
+        near, inside = ingest.repeated_in(snapshot)
         people = {"people": self.drift().json()} if (self.home / LEDGER).exists() else {}
         return people | {
             "documents": len(snapshot.documents),
             "passages": len(snapshot),
-            "near_duplicates": sum(passage.near is not None for passage in snapshot.passages),
+            "near_duplicates": near,
+            "contained": inside,
             "set_aside": [one.json() for one in self.set_aside()],
             "live": live.json(),
             "index_version": snapshot.version,

@@ -18,11 +18,12 @@ from selfstudy.core.run import Reporter, Stop
 from selfstudy.corpus.boilerplate import repeated
 from selfstudy.corpus.chunk import chunk
 from selfstudy.corpus.folder import SourceFile, walk
+from selfstudy.corpus.language import with_language
 from selfstudy.corpus.redact import redact
 from selfstudy.corpus.set_aside import SetAside
 from selfstudy.corpus.topics import topics
 from selfstudy.corpus.workers import Workers
-from selfstudy.index.snapshot import Card, FileFacts
+from selfstudy.index.snapshot import Card, FileFacts, Snapshot
 from selfstudy.index.store import Store
 from selfstudy.index.writer import Writer
 from selfstudy.recipes.embedding import BATCH, embed_missing, put_embedded
@@ -34,9 +35,11 @@ READ = "read.json"
 
 @dataclass(frozen=True, slots=True)
 class Added(Record):
-    """What `add` or `remove` did. `passages` and `documents` count the whole index afterwards; `embedded` is the work of this call.
+    """What `add` or `remove` did. `embedded` is the work of this call.
 
-    `redacted` counts what was replaced by its kind in the documents that were read now.
+    `passages` and `documents` count the whole index afterwards, and so do `near_duplicates` and `contained`: the passages that nearly
+    repeat another one, and those that stand inside others. `redacted` counts what was replaced by its kind in the documents that were read
+    now.
     """
 
     documents_added: int = 0
@@ -45,6 +48,8 @@ class Added(Record):
     documents_removed: int = 0
     documents: int = 0
     passages: int = 0
+    near_duplicates: int = 0
+    contained: int = 0
     embedded: int = 0
     set_aside: tuple[SetAside, ...] = ()
     redacted: dict[str, int] = field(default_factory=dict)
@@ -105,6 +110,7 @@ def add(store: Store, settings: Settings, embedder: Embedder, paths: Sequence[Pa
             adding.drop_gone([Path(path).absolute() for path in paths], found)
         adding.finish()
     snapshot = store.snapshot()
+    near, inside = repeated_in(snapshot)
     reporter.stage_finished("add", time.monotonic() - began, kept=False)
     return Added(
         documents_added=adding.added,
@@ -113,6 +119,8 @@ def add(store: Store, settings: Settings, embedder: Embedder, paths: Sequence[Pa
         documents_removed=adding.removed,
         documents=len(snapshot.documents),
         passages=len(snapshot),
+        near_duplicates=near,
+        contained=inside,
         embedded=adding.embedded,
         set_aside=tuple(adding.set_aside),
         redacted=dict(sorted(adding.redacted.items())),
@@ -138,13 +146,22 @@ def remove(store: Store, settings: Settings, embedder: Embedder, documents: Sequ
         embedded = settle(store.home, writer, settings, embedder, reporter, Stop())
         writer.compact()
     snapshot = store.snapshot()
+    near, inside = repeated_in(snapshot)
     return Added(
         documents_removed=len(set(documents)),
         documents=len(snapshot.documents),
         passages=len(snapshot),
+        near_duplicates=near,
+        contained=inside,
         embedded=embedded,
         seconds=round(time.monotonic() - began, 3),
     )
+
+
+def repeated_in(snapshot: Snapshot) -> tuple[int, int]:
+    """How many passages nearly repeat another one, and how many stand inside others."""
+    near = sum(passage.near is not None for passage in snapshot.passages)
+    return near, sum(bool(passage.within) for passage in snapshot.passages)
 
 
 class _Adding:
@@ -227,7 +244,7 @@ class _Adding:
             if self._settings.redact:
                 item, counts = redact(item, self._settings.redact)
                 self.redacted += counts
-            item = topics(item, self._settings.topics)
+            item = with_language(topics(item, self._settings.topics))
             known = self._known.get(item.id)
             if (other := _elsewhere(known, file)) is not None:
                 aside.append(SetAside(str(file.path), f"the id {item.id!r} is already that of {other}: add the folder that holds both"))

@@ -47,15 +47,16 @@ class Asked:
 
 
 def held_out(home: Path, snapshot: Snapshot, most: int) -> list[Asked]:
-    """At most `most` exam questions of the last study, whose evidence is the passage or what nearly repeats it; none before any study."""
+    """At most `most` exam questions of the last study, whose evidence is the passage or what holds all of it; none before any study."""
     mined = [one for one in artifacts(home / "artifacts") if one.kind == "negatives"]
     families: dict[str, set[str]] = {}
     for passage in snapshot.passages:
-        families.setdefault(passage.near or passage.id, set()).add(passage.id)
+        families.setdefault(passage.family, set()).add(passage.id)
 
     def wanted(example: Example) -> frozenset[str]:
         source = example.evidence[0].passage
-        alike = families.get(source.near or source.id, set()) | {source.id}
+        whole = families.get(source.within[0], set()) if len(source.within) == 1 else set()
+        alike = families.get(source.family, set()) | whole | {source.id}
         return frozenset(id for id in alike if id in snapshot)
 
     chosen: list[Example] = pick(examples_of(mined[-1], "exam"), most, "inspect") if mined else []
@@ -140,8 +141,8 @@ def lost(
             rank = next((rank for rank, hit in enumerate(hits, 1) if hit.passage.id in one.wanted), 0)
             cited = not silent and any(citation.passage in one.wanted for citation in extract(given, cfg)[1])
             place, why = gaps.place_of(bool(one.wanted), rank, bool(silent), cited)
-            wanted = next((hit.passage.title for hit in hits if hit.passage.id in one.wanted), "")
-            told.append(gaps.Lost(one.question, one.writer, place, why, rank, wanted, hits[0].passage.title if hits else ""))
+            wanted = next((hit.passage.called for hit in hits if hit.passage.id in one.wanted), "")
+            told.append(gaps.Lost(one.question, one.writer, place, why, rank, wanted, hits[0].passage.called if hits else ""))
         progress(min(start + _BLOCK, len(asked)), len(asked))
     return told
 
@@ -183,4 +184,4 @@ def neighbours(snapshot: Snapshot, rows: Rows, sides: Sequence[Vectors]) -> tupl
 def name_of(passage: Passage) -> str:
     """A passage in a few words."""
     start = " ".join(passage.text.split())[:90]
-    return f"{passage.title}: {start}" if passage.title else start
+    return f"{passage.called}: {start}" if passage.called else start

@@ -139,7 +139,7 @@ def _space(
         points=tuple(flat.points),
         asked_at=tuple(flat.asked),
         places=tuple(
-            Place(passage.title, passage.text, _source(passage.places[0].document if passage.places else ""), int(number))
+            Place(passage.called, passage.text, _source(passage.places[0].document if passage.places else ""), int(number))
             for passage, number in zip(passages, numbers, strict=True)
         ),
         clusters=tuple(names),

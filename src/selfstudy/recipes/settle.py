@@ -18,12 +18,13 @@ from selfstudy.core.records import Document, Passage, Scalar, Term, digest
 from selfstudy.core.run import Reporter, Stop
 from selfstudy.corpus.boilerplate import left_out, repeated
 from selfstudy.corpus.chunk import chunk
+from selfstudy.corpus.contained import contained
 from selfstudy.corpus.dedup import near_duplicates
 from selfstudy.corpus.glossary import mined
 from selfstudy.corpus.quality import Grade, grade_document, grade_passages, stated_date
 from selfstudy.corpus.versions import Family, Source, families
 from selfstudy.evals.guard import pairs
-from selfstudy.index.snapshot import DROPPED, SUPERSEDED_BY, Snapshot
+from selfstudy.index.snapshot import DROPPED, HIDDEN, SUPERSEDED_BY, Snapshot
 from selfstudy.index.tables import DOCUMENTS, PASSAGES
 from selfstudy.index.writer import Writer
 from selfstudy.recipes.embedding import BATCH, put_embedded
@@ -35,6 +36,8 @@ from selfstudy.recipes.system import known_share
 READS = 0.8
 """An embedder that knows fewer of a corpus's tokens cannot search it: what it finds is noise."""
 _SETTLED = "settled.json"
+_METHOD = "2"
+"""Another one than before has every home settled anew."""
 _GENERAL = 3
 """Every so manieth of the guard's passages is the general text that documents are compared with."""
 
@@ -57,6 +60,7 @@ def settle(home: Path, writer: Writer, settings: Settings, embedder: Embedder, r
     Nothing is done where nothing changed since the last time. After a kill the next call does what is left.
     """
     rules = digest(
+        _METHOD,
         settings.boilerplate.model_dump_json(), settings.versions.model_dump_json(), settings.quality.model_dump_json(),
         settings.glossary.model_dump_json(include={"on"}), repr(Rulings(home).all()), embedder.fingerprint,
     )  # fmt: skip
@@ -66,17 +70,27 @@ def settle(home: Path, writer: Writer, settings: Settings, embedder: Embedder, r
     reporter.stage_started("settle", resumed=False)
     marks, embedded = _recut(writer, settings, embedder, stop)
     snapshot = writer.snapshot()
-    passages = list(snapshot.passages)
-    near = near_duplicates(passages)
-    writer.mark_near({passage.id: near.get(passage.id) for passage in passages})
     grades = graded(home, snapshot, settings, embedder)
-    writer.mark_documents(_facts(snapshot, grades, families_of(home, snapshot, settings), settings, Rulings(home).all()))
+    facts = _facts(snapshot, grades, families_of(home, snapshot, settings), settings, Rulings(home).all())
+    writer.mark_repeats(repeats(snapshot, facts))
+    writer.mark_documents(facts)
     writer.commit()
     if settings.glossary.on:
         Terms(home).found(terms_of(writer.snapshot()))
     write_json(path, {"rules": rules, "tables": _tables(writer), "boilerplate": sorted(marks)})
     reporter.stage_finished("settle", 0.0, kept=False)
     return embedded
+
+
+def repeats(snapshot: Snapshot, facts: Mapping[str, Mapping[str, Scalar]]) -> dict[str, tuple[str | None, tuple[str, ...]]]:
+    """What every passage nearly repeats and stands inside. Documents that search passes over come last, short ones after long ones: what is
+    shown repeats nothing that is hidden."""
+    parts = standing(snapshot)
+    lengths = {id: sum(len(passage.text) for passage in held) for id, held in parts.items()}
+    order = sorted(parts, key=lambda id: (not HIDDEN.isdisjoint(facts.get(id, {})), -lengths[id], id))
+    near = near_duplicates(list({passage.id: passage for id in order for passage in parts[id]}.values()))
+    within = contained([parts[id] for id in order], near)
+    return {id: (near.get(id), within.get(id, ())) for id in snapshot.ids}
 
 
 def terms_of(snapshot: Snapshot) -> list[Term]:
@@ -122,7 +136,7 @@ def weights(snapshot: Snapshot, grades: Mapping[str, Grade], rulings: Mapping[st
         documents = [snapshot.documents[place.document] for place in passage.places]
         trust = max((float(card.facts.get("trust", 1.0)) for card in documents if not card.hidden), default=0.0)
         kept = any(rulings.get(card.id) == "keep" for card in documents)
-        bad = passage.near is not None or bool(grades[passage.id].reasons)
+        bad = passage.repeats or bool(grades[passage.id].reasons)
         found[passage.id] = 1.0 if kept else 0.0 if bad else trust
     return found
 

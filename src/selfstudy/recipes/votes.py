@@ -167,7 +167,7 @@ def _example(
     corrected = [vote.corrected for vote in votes if vote.corrected]
     praised = [_MARKS.sub("", vote.asked.answer).strip() for vote in votes if vote.verdict == "up" and vote.asked.answer]
     source = passages[right]
-    down = [id for id, sum in sums.items() if sum < 0 and source.near != id and passages[id].near not in (right, source.near or "-")]
+    down = [id for id, sum in sums.items() if sum < 0 and not passages[id].shares(source)]
     group = groups[right]
     return Example(
         id=digest("people", question),

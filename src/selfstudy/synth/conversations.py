@@ -63,8 +63,7 @@ def conversation(config: Mix, example: Example, found: Sequence[Passage]) -> Con
         asked = f"Write a question about this passage whose answer is: {example.answers[0]}\n\n{source.indexed}"
         return Conversation((Message("user", asked), Message("assistant", example.question)), "question", example.writer)
     answer = normal(example.answers[0])
-    family = {source.id, source.near} - {None}
-    strangers = [one for one in found if one.id not in family and one.near not in family]
+    strangers = [one for one in found if not one.shares(source)]
     others = [one for one in strangers if example.kind == "claim" or not contains(normal(one.indexed), answer)]
     here = rng.random() >= config.absent or not others
     shown = [*others[: config.passages - 1], source] if here else others[: config.passages]

@@ -145,7 +145,7 @@ def about(passages: Sequence[Passage], config: Modelled) -> tuple[list[Passage],
     """The passages to ask about, those that speak to models with the words that do, and how many say too little."""
     suspicious = {passage.id: f"{words!r}" for passage in passages if (words := aimed_at_models(passage.indexed))}
     telling = [passage for passage in passages if len(content_words(passage.text)) >= _FEWEST_WORDS]
-    fit = [passage for passage in telling if passage.id not in suspicious and passage.near is None]
+    fit = [passage for passage in telling if passage.id not in suspicious and not passage.repeats]
     return pick(fit, config.passages, f"modelled{config.seed}"), suspicious, len(passages) - len(telling)
 
 

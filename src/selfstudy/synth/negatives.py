@@ -78,8 +78,8 @@ def _mine(
         if passage.id in apart:
             report["dropped: of another split"] += 1
             return False
-        if passage.near == source.id or source.near == passage.id or (passage.near is not None and passage.near == source.near):
-            report["dropped: nearly repeats the evidence"] += 1
+        if passage.shares(source):
+            report["dropped: repeats the evidence or a part of it"] += 1
             return False
         if any(contains(normal(passage.indexed), answer) for answer in answers):
             report["dropped: holds the answer"] += 1

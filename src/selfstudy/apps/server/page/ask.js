@@ -74,7 +74,7 @@ function whole(found) {
   fill(by("hits"), ...found.hits.map(hit => {
     const place = hit.passage.places[0];
     const open = place && (() => show({ ...place, title: hit.passage.title }));
-    return part("li", {}, part("strong", {}, hit.passage.title || place?.document || ""), part("p", {}, hit.passage.text),
+    return part("li", {}, part("strong", {}, hit.passage.title || place?.document.split("/").pop() || ""), part("p", {}, hit.passage.text),
       place ? part("button", { type: "button", class: "link", onclick: open }, say("whole")) : null);
   }));
   fill(by("better"), part("option", { value: "" }, say("none")), ...found.hits.map(hit => part("option", { value: hit.passage.id }, hit.passage.text.slice(0, 90))));

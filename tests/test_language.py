@@ -1,0 +1,79 @@
+"""The language of documents: told by their text, a field for filters, and counted by the audit"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from conftest import Run
+
+from selfstudy.core.records import Document
+from selfstudy.corpus.language import language_of, with_language
+
+SAID = {
+    "en": "The pump is oiled once a week, and nobody but the engineer on duty may open its cover.",
+    "de": "Die Pumpe wird einmal in der Woche geölt, und nur der diensthabende Ingenieur darf ihre Abdeckung öffnen.",
+    "fr": "La pompe est graissée une fois par semaine, et seul l'ingénieur de service peut ouvrir son capot.",
+    "es": "La bomba se engrasa una vez por semana y solo el ingeniero de guardia puede abrir su tapa.",
+    "zh": "水泵每周加一次油，只有值班工程师才可以打开它的外壳。",
+    "ja": "ポンプには週に一度油をさし、当直の技術者だけがそのカバーを開けることができます。",
+    "ko": "펌프에는 일주일에 한 번 기름을 치며 당직 기술자만 덮개를 열 수 있습니다.",
+    "ru": "Насос смазывают раз в неделю, и только дежурный инженер может открыть его крышку.",
+}
+
+
+@pytest.mark.parametrize("code", SAID)
+def test_a_sentence_or_two_tell(code: str) -> None:
+    assert language_of(SAID[code]) == code
+
+
+def test_chinese_is_one_language_in_both_scripts_and_with_foreign_words() -> None:
+    assert language_of("水泵每週加一次油，只有值班工程師才可以打開它的外殼。") == "zh"
+    assert language_of("请在 Settings 里打开 Wi-Fi，然后把 pump-2 的固件升级到 v3.1，重启以后检查日志。") == "zh"
+    assert language_of("佢哋話個水泵每個禮拜都要加一次油，淨係當值嘅工程師先可以打開個蓋。") == "zh"
+
+
+def test_too_little_tells_nothing() -> None:
+    for text in ("", "Pump", "42 17 3.5 | 99", "水泵加油"):
+        assert language_of(text) is None
+
+
+def test_a_long_text_is_judged_by_its_parts_from_everywhere() -> None:
+    menu = "Home Search Imprint Contact Products Service Help. " * 14
+    assert language_of(menu + SAID["de"] * 40) == "de"
+
+
+def test_what_a_document_states_stays() -> None:
+    stated = Document("a", SAID["en"], meta={"language": "English", "n": 1})
+    assert with_language(stated) is stated
+    assert with_language(Document("a", SAID["fr"], meta={"n": 1})).meta == {"n": 1, "language": "fr"}
+    bare = Document("a", "42")
+    assert with_language(bare) is bare
+
+
+def test_filters_and_the_audit_know_it(run: Run, tmp_path: Path) -> None:
+    docs = tmp_path / "docs"
+    docs.mkdir()
+    for code, text in SAID.items():
+        (docs / f"{code}.txt").write_text(text + "\n")
+    (docs / "numbers.txt").write_text("17 42\n")
+    Path("home").mkdir()
+    Path("home/config.toml").write_text('embedder = "fake:64"\n')
+    assert run("add", "docs")[0] == 0
+
+    def found(*where: str) -> set[str]:
+        hits = json.loads(run("search", "pump 水泵", "--json", *where)[1])
+        return {hit["passage"]["places"][0]["document"] for hit in hits}
+
+    assert len(found()) == 9
+    assert found("--where", "language = 'zh'") == {"zh.txt"}
+    assert found("--where", "language in ('en', 'de')") == {"en.txt", "de.txt"}
+    assert found("--where", "language is null") == {"numbers.txt"}
+    asked = json.loads(run("ask", "Who may open the cover of the pump?", "--json", "--where", "language = 'en'")[1])
+    assert {hit["passage"]["places"][0]["document"] for hit in asked["hits"]} == {"en.txt"}
+    told = json.loads(run("audit", "--json")[1])
+    assert told["languages"] == dict.fromkeys([*sorted(SAID), "unknown"], 1)
+    assert "zh 11%" in run("audit")[1]
+    page = Path("home", told["report"]).read_text("utf-8")
+    assert '<th scope="row">zh</th><td>1</td><td>11%</td>' in page
