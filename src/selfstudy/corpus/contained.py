@@ -51,7 +51,7 @@ def contained(documents: Sequence[Sequence[Passage]], near: Mapping[str, str]) -
 
     Candidates are documents that share half of a passage's fingerprints (winnowing, Schleimer, Wilkerson and Aiken 2003: the least of every
     8 successive hashes of five tokens). One holds the passage if a stretch about as long has 92% of its three-token sequences in the
-    same order, and the sentences of that stretch state the same numbers, units, dates and denials. About 0.2 ms a passage.
+    same order, and the sentences of that stretch state the same numbers, units, dates and denials..
     """
     streams = [_stream(parts) for parts in documents if parts]
     prints = _shared(streams)

@@ -30,7 +30,7 @@ def with_language(document: Document) -> Document:
 def language_of(text: str) -> str | None:
     """The language of `text`, judged by its beginning, middle and end; None where it has too few letters or may be several.
 
-    By py3langid: naive Bayes over sequences of bytes (Lui and Baldwin 2011). About 1 ms.
+    By py3langid: naive Bayes over sequences of bytes (Lui and Baldwin 2011).
     """
     middle = len(text) // 2
     sample = text if len(text) <= 3 * _PART else "\n".join((text[:_PART], text[middle : middle + _PART], text[-_PART:]))
