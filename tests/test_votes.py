@@ -11,13 +11,15 @@ import numpy as np
 import pytest
 
 from selfstudy.core.artifacts import read_records, write_records
+from selfstudy.core.errors import BadInput
 from selfstudy.core.files import write_json
 from selfstudy.core.records import Answer, Artifact, Citation, Example, Hit, Passage, Place
 from selfstudy.core.run import Lazy, Run
 from selfstudy.evals.gate import Gate, Verdict, judge, judge_votes
+from selfstudy.recipes import ledger as ledger_module
 from selfstudy.recipes.adapt import Study
 from selfstudy.recipes.engine import Engine
-from selfstudy.recipes.ledger import Asked, Judgement, Ledger, Vote
+from selfstudy.recipes.ledger import Asked, Ledger, Sign, Vote
 from selfstudy.recipes.votes import Votes, judged, near_copies, voted
 from selfstudy.recipes.votes_proof import votes_proof
 from selfstudy.testing import FakeEmbedder
@@ -33,10 +35,10 @@ PASSAGES = {
 GROUPS = {id: id.partition("-")[0] for id in PASSAGES}
 
 
-def vote(question: str, verdict: Judgement = "up", user: str = "anna", **more: Any) -> Vote:
+def vote(question: str, verdict: Sign = "up", user: str = "anna", **more: Any) -> Vote:
     found = more.pop("found", ("d0-tea", "d0-oil", "d0-tax"))
     asked = Asked(
-        "a", 1.0, user, "ask", question, more.pop("answer", "Tea. [1]"), False, 0.9, found, "base@1", more.pop("cited", found[:1])
+        question, 1.0, user, "ask", question, more.pop("answer", "Tea. [1]"), False, 0.9, found, "base@1", more.pop("cited", found[:1])
     )
     return Vote(asked, user, 2.0, verdict, **more)
 
@@ -100,6 +102,39 @@ def test_who_contradicts_most_others_is_left_out() -> None:
     assert "only eve asked?" in found, "four questions say too little about anybody"
 
 
+def click(question: str, passage: str, user: str = "anna") -> Vote:
+    return vote(question, "click", user, passage=passage)
+
+
+def test_a_click_says_less_than_a_vote() -> None:
+    found, report = by_question([click("Both?", "d0-oil"), vote("Both?", "down", "bert", passage="d0-tea"), click("Clicks?", "d0-tax")])
+    assert {question: (one.evidence[0].passage.id, one.weight) for question, one in found.items()} == {
+        "Both?": ("d0-tea", 2),
+        "Clicks?": ("d0-tax", 1),
+    }
+    assert (report["learned from"] + report.get("about a document of the exam", 0), report["from clicks alone"]) == (2, 1)
+    assert all(one.answers == () for one in found.values()), "nobody said that the answer was right"
+
+
+def test_clicks_are_bounded_like_votes_and_crowd_none_out() -> None:
+    clicks = [click(f"clicked {number}?", f"d{number}-tea") for number in range(6)]
+    votes = [vote(f"voted {number}?", found=(f"d{number}-oil",)) for number in range(4)]
+    found, report = by_question([*clicks, *votes], per_user=4)
+    assert set(found) == {*(f"clicked {number}?" for number in range(2, 6)), *(f"voted {number}?" for number in range(4))}
+    assert report["left out: too many by one user"] == 2
+    pushed = [*(click(f"clicked {number}?", "d0-oil") for number in range(4)), vote("voted?", "down", passage="d0-oil")]
+    found, report = by_question(pushed, per_passage=3)
+    assert len(found) == 3
+    assert "voted?" in found
+    found, report = by_question([click("Which?", "d0-oil"), vote("Which?", "down", passage="d0-tax"), click("Which?", "d0-tea", "bert")])
+    assert found["Which?"].evidence[0].passage.id == "d0-tax"
+    assert report["left out: a click on an answer that the same user judged"] == 1
+    honest = [vote(f"question {number}?", "up", user) for number in range(6) for user in ("anna", "bert")]
+    liar = [vote(f"question {number}?", "down", "eve", passage="d0-oil") for number in range(6)]
+    assert "only eve?" not in by_question([click("only eve?", "d0-oil", "eve"), *honest, *liar])[0]
+    assert "only anna?" in by_question([click("only anna?", "d0-oil", "anna"), *honest, *liar])[0], "a click contradicts nobody"
+
+
 def test_a_passage_that_is_gone_teaches_nothing() -> None:
     found, report = by_question([vote("gone?", found=("old-1", "d0-tea"), cited=("old-1",))])
     assert found == {}
@@ -131,6 +166,7 @@ def test_the_exam_holds_nothing_that_was_voted_on(tmp_path: Path) -> None:
     written = [
         of(1, examined, "How is the tea brewed?", "exam"),
         of(2, examined, "Where is oil kept?", "exam"),
+        of(4, examined, "Who keeps the oil in the cellars?", "exam"),
         of(3, trained, "Why?", "train"),
     ]
     write_records(kept.path / "kept.jsonl", written)
@@ -140,12 +176,19 @@ def test_the_exam_holds_nothing_that_was_voted_on(tmp_path: Path) -> None:
         vote("How was the tea brewed?", "down", found=(f"{trained}-tea",), cited=()),  # no example comes of it, and yet it was voted on
         vote("What about the exam's document?", found=(f"{examined}-tea",)),
         vote("What about the other?", found=(f"{trained}-oil",)),
+        click("Who keeps oil in the cellar?", f"{trained}-oil"),
+        click("What of a click in the exam?", f"{examined}-oil"),
     ]
     made = Run(tmp_path / "artifacts").stage(voted, Votes(), kept, studied, 0, Lazy("votes", lambda: votes))
     together = list(read_records(made.path / "kept.jsonl", Example))
-    assert [one.question for one in together] == ["Where is oil kept?", "Why?", "What about the other?"]
-    assert [one.question for one in read_records(made.path / "exam.jsonl", Example)] == ["What about the exam's document?"]
-    assert Run(tmp_path / "artifacts").result(made)["taken out of the exam"] == 1
+    learned = {"What about the other?", "Who keeps oil in the cellar?"}
+    assert [one.question for one in together if one.question not in learned] == ["Where is oil kept?", "Why?"]
+    assert learned <= {one.question for one in together}
+    assert {one.question for one in read_records(made.path / "exam.jsonl", Example)} == {
+        "What about the exam's document?",
+        "What of a click in the exam?",
+    }
+    assert Run(tmp_path / "artifacts").result(made)["taken out of the exam"] == 2
 
 
 def test_an_example_trains_as_often_as_it_weighs() -> None:
@@ -265,6 +308,41 @@ def test_without_enough_votes_a_study_is_what_it_was(fake_home: Path) -> None:
     assert keys(fake_home, few, "votes.on=false") == before
     cast(fake_home, 1)
     assert keys(fake_home, few)["synth.negatives"] != with_votes["synth.negatives"], "other votes, another study"
+
+
+def test_clicks_are_learned_from_only_where_the_settings_want_it(fake_home: Path) -> None:
+    before = keys(fake_home)
+    ledger, snapshot = Ledger(fake_home), Engine.open(fake_home, sets=["embedder=fake:64"]).store.snapshot()
+    hits = [Hit(one, 1.0, "x") for one in snapshot.passages]
+    for number in range(3):
+        ledger.click(ledger.asked("anna", "search", f"question {number}?", hits, "base@1"), "anna", hits[0].passage.id)
+    few = "votes.minimum=3"
+    assert keys(fake_home, few) == before
+    assert set(keys(fake_home, few, "votes.clicks=true")) - set(before) == {"study.voted", "study.votes_proof"}
+    people = Engine.open(fake_home, sets=["embedder=fake:64"]).status()["people"]
+    assert (people["asked"], people["voted"], people["clicked"], people["new_votes"]) == (3, 0, 3, 0)
+
+
+def test_a_click_is_kept_once_and_only_for_what_was_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ledger = Ledger(tmp_path)
+    hits = [Hit(PASSAGES["d0-tea"], 1.0, "x"), Hit(PASSAGES["d0-oil"], 0.5, "x")]
+    asked = ledger.asked("anna", "search", "Tea?", hits, "base@1")
+    for _ in range(2):
+        assert ledger.click(asked, "anna", "d0-oil").verdict == "click"
+    ledger.click(asked, "anna", "d0-tea")
+    assert [(one.verdict, one.passage, one.asked.question) for one in ledger.clicks()] == [
+        ("click", "d0-oil", "Tea?"),
+        ("click", "d0-tea", "Tea?"),
+    ]
+    assert ledger.votes() == []
+    for wrong in ((asked, "bert", "d0-tea"), (asked, "anna", "d1-tea"), ("x" * 32, "anna", "d0-tea")):
+        with pytest.raises(BadInput):
+            ledger.click(*wrong)
+    monkeypatch.setattr(ledger_module, "CLICKS_A_DAY", 3)
+    other = ledger.asked("anna", "search", "Oil?", hits, "base@1")
+    ledger.click(other, "anna", "d0-tea")
+    with pytest.raises(BadInput, match="enough"):
+        ledger.click(other, "anna", "d0-oil")
 
 
 def test_votes_that_are_refused_change_nothing(fake_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:

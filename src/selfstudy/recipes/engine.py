@@ -344,7 +344,7 @@ class Engine:
     def _counted_votes(self) -> list[Vote]:
         """The votes that a study looks at: all, or none where they are too few to prove anything."""
         wanted = self.settings.votes
-        votes = votes_of(self.home) if wanted.on else []
+        votes = votes_of(self.home, wanted.clicks) if wanted.on else []
         return votes if len({vote.asked.question for vote in votes}) >= wanted.minimum else []
 
     def _known_votes(self) -> list[str]:
