@@ -40,9 +40,6 @@ class Votes(BaseModel):
     per_user: int = Field(100, ge=1, description="most votes of one user that count, the newest")
     per_passage: int = Field(5, ge=1, description="most votes of one user for one passage that count")
     most_weight: int = Field(3, ge=1, description="how often a question of people comes at most where a written one comes once")
-    agreement: float = Field(
-        0.667, ge=0, le=1, description="share of the other passages shown that must rank below the chosen one, by what other votes taught"
-    )
     folds: int = Field(4, ge=2, description="parts of the votes; what is learned from the others must help with each")
 
 
@@ -50,11 +47,13 @@ class Votes(BaseModel):
 class Judged:
     """What votes came to: `examples` of all splits, those of the exam's documents too; `asked`: every question that was voted on.
 
-    `shown` are, by the id of the example, the passages that voters saw beside the one that they chose.
+    By the id of the example, `shown` are the passages that the first who saw the one chosen was shown, in that order, and `voters` who that
+    was; nothing where it was not shown.
     """
 
     examples: tuple[Example, ...]
     shown: dict[str, tuple[str, ...]]
+    voters: dict[str, str]
     asked: tuple[str, ...]
     report: dict[str, int]
 
@@ -88,6 +87,7 @@ def judged(votes: Sequence[Vote], passages: Mapping[str, Passage], groups: Mappi
             sums[question][passage] += weight
     examples = []
     shown: dict[str, tuple[str, ...]] = {}
+    voters: dict[str, str] = {}
     for question, said in sums.items():
         known = Counter({id: weight for id, weight in said.items() if id in passages})
         ranked = known.most_common(2)
@@ -97,12 +97,14 @@ def judged(votes: Sequence[Vote], passages: Mapping[str, Passage], groups: Mappi
             report["left out: people disagree"] += 1
         else:
             examples.append(_example(question, about[question], known, passages, groups, splits, config))
-            seen = dict.fromkeys(id for vote in about[question] for id in vote.asked.passages if id in passages and id != ranked[0][0])
-            shown[examples[-1].id] = tuple(seen)
+            id, right = examples[-1].id, ranked[0][0]
+            first = next((vote for vote in reversed(about[question]) if right in vote.asked.passages), about[question][-1])
+            seen = tuple(dict.fromkeys(one for one in first.asked.passages if one in passages))
+            shown[id], voters[id] = seen if right in seen else (), first.user
             report["learned from" if examples[-1].split != "exam" else "about a document of the exam"] += 1
             if all(vote.verdict == "click" for vote in about[question]):
                 report["from clicks alone"] += 1
-    return Judged(tuple(examples), shown, tuple(sorted({vote.asked.question for vote in votes})), dict(report))
+    return Judged(tuple(examples), shown, voters, tuple(sorted({vote.asked.question for vote in votes})), dict(report))
 
 
 def _said(vote: Vote, passages: Mapping[str, Passage]) -> Iterator[tuple[str, int]]:
