@@ -133,7 +133,8 @@ def test_clicks_are_bounded_like_votes_and_crowd_none_out() -> None:
     honest = [vote(f"question {number}?", "up", user) for number in range(6) for user in ("anna", "bert")]
     liar = [vote(f"question {number}?", "down", "eve", passage="d0-oil") for number in range(6)]
     assert "only eve?" not in by_question([click("only eve?", "d0-oil", "eve"), *honest, *liar])[0]
-    assert "only anna?" in by_question([click("only anna?", "d0-oil", "anna"), *honest, *liar])[0], "a click contradicts nobody"
+    clicks = [click(f"question {number}?", "d0-oil", "carl") for number in range(6)]
+    assert "only carl?" in by_question([click("only carl?", "d0-tax", "carl"), *clicks, *honest])[0], "a click contradicts nobody"
 
 
 def test_a_passage_that_is_gone_teaches_nothing() -> None:

@@ -158,6 +158,19 @@ def test_a_worker_that_is_killed_takes_nothing_with_it(plug: Path, tmp_path: Pat
 
 @pytest.mark.slow
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks for the workers in /proc")
+def test_a_worker_that_is_only_busy_is_not_killed(plug: Path, tmp_path: Path) -> None:
+    with workers(tmp_path / "home", plug) as (server, supervisor):
+        before = children(supervisor)
+        os.kill(before[0], signal.SIGSTOP)
+        time.sleep(8)
+        os.kill(before[0], signal.SIGCONT)
+        time.sleep(2)
+        assert children(supervisor) == before
+        assert answers(server, "/readyz")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks for the workers in /proc")
 def test_a_promotion_reaches_every_worker_and_drops_no_question(plug: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(plug))
     with workers(tmp_path / "home", plug) as (server, _):
