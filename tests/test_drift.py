@@ -12,7 +12,7 @@ from service import serving
 from selfstudy.core.records import Answer
 from selfstudy.recipes import ledger
 from selfstudy.recipes.drift import Drift, distance, drifted, more_abstained, satisfaction
-from selfstudy.recipes.ledger import Asked, Judgement, Ledger, Vote
+from selfstudy.recipes.ledger import Asked, Ledger, Sign, Vote
 
 OLD = [
     "How is the pump reset?",
@@ -34,12 +34,12 @@ def asked(question: str, at: float = 1.0, abstained: bool = False) -> Asked:
     return Asked("a", at, "anna", "ask", question, "So.", abstained, 0.9, (), "base@1")
 
 
-def votes(*cast: tuple[str, Judgement, int]) -> list[Vote]:
+def votes(*cast: tuple[str, Sign, int]) -> list[Vote]:
     return [Vote(asked("?"), user, 2.0, verdict) for user, verdict, count in cast for _ in range(count)]
 
 
 def test_satisfaction_counts_people_and_not_votes() -> None:
-    assert satisfaction(votes(("anna", "up", 19))) is None, "too few to say"
+    assert satisfaction(votes(("anna", "up", 19), ("bert", "click", 9))) is None, "too few to say, and clicks are none"
     even = satisfaction(votes(("anna", "up", 15), ("bert", "down", 5)))
     assert even is not None
     assert even.value == pytest.approx(50.0)

@@ -73,11 +73,14 @@ def test_ask_open_the_source_and_vote_by_keyboard(server: Server, page: Any) -> 
     assert "Only the site engineer may reset the pump." in page.locator("#said").inner_text()
     mark = page.get_by_role("button", name="Source 1", exact=True)
     mark.focus()
-    page.keyboard.press("Enter")
+    with page.expect_response("**/feedback"):
+        page.keyboard.press("Enter")
     dialog = page.get_by_role("dialog")
     assert "Only the site engineer may reset the pump." in dialog.locator("mark").inner_text()
     assert "Pump manual › Reset" in dialog.inner_text()
     page.keyboard.press("Escape")
+    (clicked,) = server.get("/feedback?kind=clicks").json
+    assert (clicked["asked"]["question"], clicked["passage"]) == ("Who may reset the pump?", clicked["asked"]["cited"][0])
     page.get_by_role("button", name="No", exact=True).click()
     page.get_by_label("What should it have said?").fill("The site engineer alone.")
     page.get_by_role("button", name="Send").click()

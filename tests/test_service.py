@@ -178,6 +178,19 @@ def test_votes_are_kept_with_what_they_are_about(server: Server) -> None:
     assert server.post("/feedback", vote | {"answer": searched["id"], "passage": ""}).status == 400, "a search gives no answer"
 
 
+def test_a_click_is_kept_apart_from_votes(server: Server) -> None:
+    found = server.post("/search", {"question": "green tea"}).json
+    click = {"answer": found["id"], "verdict": "click", "passage": found["hits"][0]["passage"]["id"]}
+    for _ in range(2):
+        assert server.post("/feedback", click).json["verdict"] == "click"
+    for wrong in ({"passage": ""}, {"corrected": "At eighty degrees."}):
+        assert server.post("/feedback", click | wrong).status == 422
+    assert server.post("/feedback", click | {"passage": "0" * 32}).status == 400
+    (kept,) = [one for one in server.get("/feedback?kind=clicks").json if one["asked"]["id"] == found["id"]]
+    assert (kept["passage"], kept["asked"]["question"]) == (click["passage"], "green tea")
+    assert found["id"] not in {one["asked"]["id"] for one in server.get("/feedback").json}
+
+
 def test_one_user_cannot_vote_without_end(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ledger, "VOTES_A_DAY", len(server.get("/feedback").json) + 1)
     first, second = (server.post("/ask", {"question": RESET}).json["id"] for _ in range(2))

@@ -13,6 +13,8 @@ from selfstudy.apps import output, tables
 from selfstudy.core.errors import BadInput
 from selfstudy.core.plugs import extra
 
+_PATIENCE = 30
+"""Seconds that a worker may be too busy to say that it lives, above all while it loads its models; uvicorn's five would kill it then."""
 keys_app = typer.Typer(help="Who may use the service.", rich_markup_mode=None)
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
 
@@ -57,6 +59,7 @@ def serve(
         uvicorn.run(
             "selfstudy.apps.server.app:worker", factory=True, host=host, port=port, workers=workers, access_log=False,
             log_config=_LOG, server_header=False, timeout_graceful_shutdown=settings.grace, limit_concurrency=1000, proxy_headers=False,
+            timeout_worker_healthcheck=_PATIENCE,
         )  # fmt: skip
 
 

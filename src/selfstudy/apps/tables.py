@@ -222,7 +222,7 @@ def _people(found: Mapping[str, Any]) -> str:
     """How content people are, and why to study again."""
     points = found["satisfaction"]
     content = f"satisfaction {points['value']:+.0f} [{points['low']:+.0f}, {points['high']:+.0f}]; " if points else ""
-    told = f"{found['asked']} questions, {found['voted']} votes; {content}"
+    told = f"{found['asked']} questions, {found['voted']} votes, {found['clicked']} clicks; {content}"
     return told + (f"study again: {' '.join(found['reasons'])}" if found["reasons"] else "no need to study again")
 
 

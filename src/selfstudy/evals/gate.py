@@ -83,25 +83,23 @@ def judge(
     return Verdict(not failed, _refusal(failed) if failed else _promotion(checks, own is not None), checks)
 
 
-def judge_votes(gate: Gate, votes: BeforeAfter, agreed: ArrayLike, minimum: int, agreement: float, seed: int = 0) -> Verdict:
-    """Whether votes are learned from: reciprocal ranks of people's questions, without and with what other votes taught.
+def judge_votes(gate: Gate, votes: BeforeAfter, minimum: int, seed: int = 0) -> Verdict:
+    """Whether votes are learned from: for each question how far above chance the passage that people chose stands among those that they
+    were shown, without and with what other people's votes taught.
 
-    Each question is about documents that those other votes do not speak of. `agreed` are, for each, the share of the other passages shown
-    that the chosen one outranks then; `agreement` is what their mean must reach. Fewer than `minimum` prove nothing.
+    It must stand above chance with them (people who are wrong in the same way teach one another, too), and higher than without. Fewer
+    than `minimum` prove nothing.
     """
     n = len(np.asarray(votes[0]))
     size = Check("votes", n >= minimum, None, f"at least {minimum} questions that people agree on are needed, and there are {n}")
     checks: tuple[Check, ...] = (size,)
     if size.passed:
-        won = np.asarray(agreed, np.float64)
-        share = float(won.mean()) if len(won) else 0.0
-        needed = f"{agreement:.0%} of comparisons must be won by the passage chosen, and {share:.0%} are"
-        checks = (_gain("votes", compare(*votes, seed), gate, 1), Check("agreement", share >= agreement, None, needed))
+        chosen = compare(np.zeros(n), votes[1], seed)
+        checks = (_gain("votes", compare(*votes, seed), gate, 1), Check("choices", chosen.low > 0, chosen, "an interval wholly above 0"))
     failed = [check for check in checks if not check.passed]
     if failed:
-        return Verdict(False, _refusal(failed).replace("Refused:", "Votes are kept and not learned from:"), checks)
-    gain = wording.difference(compare(*votes, seed))
-    return Verdict(True, f"Votes teach: they change MRR@10 on others' questions by {gain}.", checks)
+        return Verdict(False, _refusal(failed, _OUTRANKED).replace("Refused:", "Votes are kept and not learned from:"), checks)
+    return Verdict(True, f"Votes teach: {_OUTRANKED.lower()} changes by {wording.difference(compare(*votes, seed))}.", checks)
 
 
 def judge_answers(gate: Gate, *, answers: BeforeAfter, general: BeforeAfter, candidates: int = 1, seed: int = 0) -> Verdict:
@@ -253,11 +251,14 @@ _PLACES = {
     "guard": "everyday questions (the guard)",
     "own questions": "your own questions",
     "votes": "questions that people voted on",
-    "agreement": "what people chose",
+    "choices": "these, beside a choice by place alone,",
     "reranked": "reranked search over the exam",
     "answers": "questions of the exam",
     "general": "general conversations",
 }
+
+
+_OUTRANKED = "The share of passages shown that the chosen one outranks"
 
 
 def _refusal(failed: Sequence[Check], metric: str = "MRR@10") -> str:
@@ -272,7 +273,7 @@ def _promotion(checks: Sequence[Check], own: bool) -> str:
     assert gain is not None
     by_people = next((check.difference for check in checks if check.name == "votes"), None)
     if by_people is not None:
-        people = f"on {by_people.n} questions of people what votes teach changes MRR@10 by {wording.difference(by_people)}"
+        people = f"on {by_people.n} questions of people what votes teach changes {_OUTRANKED.lower()} by {wording.difference(by_people)}"
         return f"Promoted: {people}, and the exam and the guard hold."
     kept = "hybrid search, unseen writers, the guard and your own questions" if own else "hybrid search, unseen writers and the guard"
     return f"Promoted: on {gain.n} exam questions dense MRR@10 changes by {wording.difference(gain)}, and {kept} hold."

@@ -252,31 +252,30 @@ class Study:
         return Lazy(key_of(votes), lambda: votes)
 
     @cached_property
-    def _votes_ranks(self) -> dict[str, Any] | None:
+    def _votes_found(self) -> dict[str, Any] | None:
         """What the votes teach one another; None in a plan that has not come so far."""
         stored = self.lazy("vectors", self.base.fingerprint, lambda: self.snapshot.vectors(self.base.fingerprint))
         proof = self.run.stage(
             votes_proof, self.settings.votes, self.settings.head, self.back, self.corpus, self.settings.questions.seed, self._cast,
             self.known_votes, self._of(None), stored,
         )  # fmt: skip
-        path = proof.path / "ranks.json"
+        path = proof.path / "choices.json"
         return read_json(path) if path.exists() else None
 
     @cached_property
     def votes_verdict(self) -> Verdict | None:
         """Whether votes are learned from; None where there are none, or in a plan that has not come so far."""
-        ranks = self._votes_ranks if self.votes else None
-        wanted = self.settings.votes
-        if ranks is None:
+        found = self._votes_found if self.votes else None
+        if found is None:
             return None
-        return judge_votes(self.settings.gate, (ranks["before"], ranks["after"]), ranks["agreed"], wanted.minimum, wanted.agreement)
+        return judge_votes(self.settings.gate, (found["before"], found["after"]), self.settings.votes.minimum)
 
     def votes_told(self) -> dict[str, Any] | None:
         """What came of the votes: the verdict, what was learned from and left out, and the ids that were learned from."""
-        ranks, verdict = (self._votes_ranks, self.votes_verdict) if self.votes else (None, None)
-        if ranks is None or verdict is None:
+        found, verdict = (self._votes_found, self.votes_verdict) if self.votes else (None, None)
+        if found is None or verdict is None:
             return None
-        learned = {"report": manifest(self.kept).result, "learned": ranks["ids"]} if verdict.promote else {"report": {}, "learned": []}
+        learned = {"report": manifest(self.kept).result, "learned": found["ids"]} if verdict.promote else {"report": {}, "learned": []}
         told = {"key": key_of(self.votes), "cast": len(self.votes), "known": list(self.known_votes)}
         return told | {"promote": verdict.promote, "reason": verdict.reason} | learned
 
@@ -507,7 +506,7 @@ class Study:
             unseen=set(self.settings.questions.unseen),
             guard=guard,
             own=own,
-            votes=(self._votes_ranks["before"], self._votes_ranks["after"]) if self.kept is not self.back and self._votes_ranks else None,
+            votes=(self._votes_found["before"], self._votes_found["after"]) if self.kept is not self.back and self._votes_found else None,
             candidates=candidates,
         )
         outcome = Outcome.of(

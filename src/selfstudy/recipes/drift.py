@@ -45,6 +45,7 @@ class Drifted(Record):
 
     asked: int
     voted: int
+    clicked: int
     satisfaction: Interval | None
     abstained: Difference | None
     words: float | None
@@ -54,7 +55,7 @@ class Drifted(Record):
 
 def drifted(home: Path, config: Drift, studied: float = 0.0, now: float | None = None) -> Drifted:
     """Look at the ledger of a home; `studied` is when it was studied last, in seconds since 1970."""
-    asked, votes = ([], []) if not (home / NAME).exists() else (Ledger(home).questions(_READ), Ledger(home).votes())
+    asked, votes, clicks = ([], [], 0) if not (home / NAME).exists() else _told(Ledger(home))
     late = (time.time() if now is None else now) - config.days * _DAY
     fresh, old = ([one for one in asked if (one.at > late) == new] for new in (True, False))
     enough = min(len(fresh), len(old)) >= config.minimum
@@ -68,14 +69,19 @@ def drifted(home: Path, config: Drift, studied: float = 0.0, now: float | None =
         reasons.append(f"No answer is found more often than before ({abstained.value:+.0%}).")
     if new_votes >= config.votes:
         reasons.append(f"{new_votes} votes have come since the last study.")
-    return Drifted(len(asked), len(votes), satisfaction(votes), abstained, words, new_votes, tuple(reasons))
+    return Drifted(len(asked), len(votes), clicks, satisfaction(votes), abstained, words, new_votes, tuple(reasons))
+
+
+def _told(ledger: Ledger) -> tuple[list[Asked], list[Vote], int]:
+    return ledger.questions(_READ), ledger.votes(), len(ledger.clicks())
 
 
 def satisfaction(votes: Sequence[Vote], least: int = 20) -> Interval | None:
     """Up less down in points, with its 95% bootstrap interval over users, so that who votes a lot does not count for many.
 
-    Where fewer than ten users voted, over votes. None for fewer than `least` votes.
+    Where fewer than ten users voted, over votes. None for fewer than `least` votes; clicks are none.
     """
+    votes = [vote for vote in votes if vote.verdict != "click"]
     if len(votes) < least:
         return None
     points: dict[str, list[float]] = {}

@@ -26,7 +26,7 @@ from selfstudy.index.snapshot import Snapshot
 from selfstudy.index.store import Store
 from selfstudy.models.api import Meter
 from selfstudy.models.hf import HF
-from selfstudy.models.starter import load as starter
+from selfstudy.models.starter.shared import SHIPPED
 from selfstudy.recipes import asking, evaluate, ingest, int8
 from selfstudy.recipes.adapt import Study
 from selfstudy.recipes.caches import rankings_of, vectors_of
@@ -154,6 +154,12 @@ class Engine:
     def serving(self) -> Serving:
         """What answers now: the index and the live system, together and unchanging; `search` and `ask` take it."""
         return self._opening.now()
+
+    def warm(self) -> None:
+        """Load what the first question would wait for. Raises BadModel, HomeError."""
+        now = self.serving()
+        if self.reader is not None and self.settings.llm is None and now.live.generator is None:
+            self.reader.read([("warm", "warm")])
 
     def search(
         self,
@@ -354,7 +360,7 @@ class Engine:
     def _counted_votes(self) -> list[Vote]:
         """The votes that a study looks at: all, or none where they are too few to prove anything."""
         wanted = self.settings.votes
-        votes = votes_of(self.home) if wanted.on else []
+        votes = votes_of(self.home, wanted.clicks) if wanted.on else []
         return votes if len({vote.asked.question for vote in votes}) >= wanted.minimum else []
 
     def _known_votes(self) -> list[str]:
@@ -478,10 +484,10 @@ class Engine:
             )
         return critic_of(self._generator(self.settings.critic))
 
-    @cached_property
+    @property
     def reader(self) -> Reader | None:
-        """The starter's reader, None where the settings want none. Raises BadModel."""
-        return starter.reader() if self.settings.reader else None
+        """The starter's reader, loaded when it is first used; None where the settings want none."""
+        return SHIPPED if self.settings.reader else None
 
     @property
     def base(self) -> System:

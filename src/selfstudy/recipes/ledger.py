@@ -20,6 +20,8 @@ from selfstudy.core.records import Answer, Hit, Record
 NAME = "ledger.db"
 VOTES_A_DAY = 200
 """Votes that one user may cast within 24 hours: nobody alone decides what is learned."""
+CLICKS_A_DAY = 1000
+"""Clicks of one user that are kept within 24 hours."""
 LONGEST = 4000
 """Characters of a corrected answer."""
 _WAIT = 10.0
@@ -36,9 +38,15 @@ create table if not exists votes (
   corrected text not null, passage text not null, primary key (answer, user)
 ) strict;
 create index if not exists votes_of on votes (user, at);
+create table if not exists clicks (
+  answer text not null references asked (id), user text not null, at real not null, passage text not null,
+  primary key (answer, user, passage)
+) strict;
+create index if not exists clicks_of on clicks (user, at);
 """
 
 Judgement = Literal["up", "down"]
+Sign = Literal["up", "down", "click"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +72,15 @@ class Asked(Record):
 
 @dataclass(frozen=True, slots=True)
 class Vote(Record):
-    """How a person judged an answer. `corrected` is what it should have said, `passage` the one that holds it; "" where nobody said."""
+    """How a person judged an answer. `corrected` is what it should have said, `passage` the one that holds it; "" where nobody said.
+
+    A click says nothing in words: its `passage` is the one whose source was opened.
+    """
 
     asked: Asked
     user: str
     at: float
-    verdict: Judgement
+    verdict: Sign
     corrected: str = ""
     passage: str = ""
 
@@ -102,12 +113,9 @@ class Ledger:
             raise BadInput(f"The corrected answer has {len(corrected):,} characters; at most {LONGEST:,} are kept.", "Shorten it.")
         now = time.time()
         with self._writing(durable=True) as database:
-            row = database.execute("select * from asked where id = ? and user = ? and answer != ''", (answer, user)).fetchone()
-            if row is None:
+            asked = _given(database, answer, user, passage)
+            if not asked.answer:
                 raise BadInput(f"You were given no answer {answer!r}.", "Vote with the id that came with the answer.")
-            asked = _asked(row)
-            if passage and passage not in asked.passages:
-                raise BadInput(f"The passage {passage!r} was not found for this question.", "Name one of the answer's hits.")
             cast = database.execute(
                 "select count(*) from votes where user = ? and at > ? and answer != ?", (user, now - _DAY, answer)
             ).fetchone()[0]
@@ -116,11 +124,34 @@ class Ledger:
             database.execute("insert or replace into votes values (?, ?, ?, ?, ?, ?)", (answer, user, now, verdict, corrected, passage))
         return Vote(asked, user, now, verdict, corrected, passage)
 
+    def click(self, question: str, user: str, passage: str) -> Vote:
+        """Keep that `user` opened the source of `passage`, which was found for his question of that id; once is as good as often.
+
+        Raises BadInput for a question that this user never asked, a passage that was not found for it, and a click too many.
+        """
+        now = time.time()
+        with self._writing() as database:
+            asked = _given(database, question, user, passage)
+            kept = database.execute("select count(*) from clicks where user = ? and at > ?", (user, now - _DAY)).fetchone()[0]
+            if kept >= CLICKS_A_DAY:
+                raise BadInput(f"{CLICKS_A_DAY} clicks within a day are enough.", "Further ones are not kept.")
+            database.execute("insert or ignore into clicks values (?, ?, ?, ?)", (question, user, now, passage))
+        return Vote(asked, user, now, "click", passage=passage)
+
     def votes(self) -> list[Vote]:
         """Every vote, oldest first."""
-        wanted = "select asked.*, votes.user, votes.at, verdict, corrected, passage from votes join asked on asked.id = votes.answer"
+        return self._read("votes.user, votes.at, verdict, corrected, passage", "votes")
+
+    def clicks(self) -> list[Vote]:
+        """Every click, oldest first."""
+        return self._read("clicks.user, clicks.at, 'click', '', passage", "clicks")
+
+    def _read(self, columns: str, table: str) -> list[Vote]:
+        wanted = (
+            f"select asked.*, {columns} from {table} join asked on asked.id = {table}.answer order by {table}.at, {table}.answer, passage"
+        )
         with self._writing() as database:
-            rows = database.execute(f"{wanted} order by votes.at, votes.answer").fetchall()
+            rows = database.execute(wanted).fetchall()
         return [Vote(_asked(row), *row[_COLUMNS:]) for row in rows]
 
     def questions(self, last: int = 100, since: float = 0.0) -> list[Asked]:
@@ -158,6 +189,17 @@ class Ledger:
         if "locked" in str(error):
             return Busy(f"{self._path} is in use.", "Ask again in a moment.")
         return HomeError(f"Cannot use {self._path}: {first_line(error)}.", "Free some space, or put back a copy of the file.")
+
+
+def _given(database: sqlite3.Connection, id: str, user: str, passage: str) -> Asked:
+    """What `user` asked under that id, with `passage` among what was found. Raises BadInput."""
+    row = database.execute("select * from asked where id = ? and user = ?", (id, user)).fetchone()
+    if row is None:
+        raise BadInput(f"You were given no answer {id!r}.", "Vote with the id that came with the answer.")
+    asked = _asked(row)
+    if passage and passage not in asked.passages:
+        raise BadInput(f"The passage {passage!r} was not found for this question.", "Name one of the answer's hits.")
+    return asked
 
 
 def _asked(row: Sequence[Any]) -> Asked:

@@ -95,6 +95,8 @@ class Opening:
                 ways = self._tiered(snapshot, ways)
         ways = reranked(ways, live, self._store.home)
         if self._eager:
+            with suppress(HomeError):  # and whatever reads the first passages
+                ways["hybrid"].search(["warm"], 1)
             ways = {name: Batched(way) for name, way in ways.items()}
         if (rankings := self._rankings_of()) is not None:
             by = f"{live.ranks} {expand.key if expand is not None else ''}"

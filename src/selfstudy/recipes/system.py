@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -101,8 +102,9 @@ def reranked(ways: dict[str, Retriever], system: System, home: Path) -> dict[str
     return ways | {"hybrid": Reranked(ways["hybrid"], reranker_of(chosen.model, home), chosen.weight, chosen.depth)}
 
 
+@lru_cache(maxsize=4)
 def reranker_of(model: str, home: Path) -> Reranker:
-    """The reranker of that name; nothing is loaded yet. Raises BadInput for one that is gone."""
+    """The reranker of that name, the same object for all who ask for it; nothing is loaded yet. Raises BadInput for one that is gone."""
     if model == STARTER:
         return Answering()
     return CrossReranker(find(home / "artifacts", model.removeprefix(ARTIFACT)).path / "model")

@@ -21,8 +21,8 @@ from selfstudy.synth.splits import split_groups
 _MARKS = re.compile(r"\s*(?:\[\d+\])+")
 PEOPLE = "people"
 """The writer of questions that people asked."""
-_NAMED, _CITED = 2, 1
-"""What a vote says for a passage that it names or whose words it gives, and for the one that an answer voted up rests on."""
+_NAMED, _CITED, _OPENED = 2, 1, 1
+"""What a vote says for a passage that it names or whose words it gives, for the one that an answer voted up rests on; what a click says."""
 _COMPARED = 5
 """Questions that others voted on too, below which nothing is said about a user's agreement with them."""
 _NEAR = 0.7
@@ -35,13 +35,11 @@ class Votes(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     on: bool = Field(True, description="whether `adapt` learns from votes")
+    clicks: bool = Field(False, description="whether the sources that people opened count as weak votes")
     minimum: int = Field(40, ge=2, description="fewer questions that people judged are kept and not learned from: they can prove nothing")
     per_user: int = Field(100, ge=1, description="most votes of one user that count, the newest")
     per_passage: int = Field(5, ge=1, description="most votes of one user for one passage that count")
     most_weight: int = Field(3, ge=1, description="how often a question of people comes at most where a written one comes once")
-    agreement: float = Field(
-        0.667, ge=0, le=1, description="share of the other passages shown that must rank below the chosen one, by what other votes taught"
-    )
     folds: int = Field(4, ge=2, description="parts of the votes; what is learned from the others must help with each")
 
 
@@ -49,18 +47,22 @@ class Votes(BaseModel):
 class Judged:
     """What votes came to: `examples` of all splits, those of the exam's documents too; `asked`: every question that was voted on.
 
-    `shown` are, by the id of the example, the passages that voters saw beside the one that they chose.
+    By the id of the example, `shown` are the passages that the first who saw the one chosen was shown, in that order, and `voters` who that
+    was; nothing where it was not shown.
     """
 
     examples: tuple[Example, ...]
     shown: dict[str, tuple[str, ...]]
+    voters: dict[str, str]
     asked: tuple[str, ...]
     report: dict[str, int]
 
 
-def votes_of(home: Path) -> list[Vote]:
-    """Every vote of a home, oldest first; none where nobody was ever asked."""
-    return Ledger(home).votes() if (home / NAME).exists() else []
+def votes_of(home: Path, clicks: bool = False) -> list[Vote]:
+    """Every vote of a home, oldest first, after its clicks where these are wanted; none where nobody was ever asked."""
+    if not (home / NAME).exists():
+        return []
+    return [*(Ledger(home).clicks() if clicks else ()), *Ledger(home).votes()]
 
 
 def key_of(votes: Sequence[Vote]) -> str:
@@ -85,6 +87,7 @@ def judged(votes: Sequence[Vote], passages: Mapping[str, Passage], groups: Mappi
             sums[question][passage] += weight
     examples = []
     shown: dict[str, tuple[str, ...]] = {}
+    voters: dict[str, str] = {}
     for question, said in sums.items():
         known = Counter({id: weight for id, weight in said.items() if id in passages})
         ranked = known.most_common(2)
@@ -94,14 +97,21 @@ def judged(votes: Sequence[Vote], passages: Mapping[str, Passage], groups: Mappi
             report["left out: people disagree"] += 1
         else:
             examples.append(_example(question, about[question], known, passages, groups, splits, config))
-            seen = dict.fromkeys(id for vote in about[question] for id in vote.asked.passages if id in passages and id != ranked[0][0])
-            shown[examples[-1].id] = tuple(seen)
+            id, right = examples[-1].id, ranked[0][0]
+            first = next((vote for vote in reversed(about[question]) if right in vote.asked.passages), about[question][-1])
+            seen = tuple(dict.fromkeys(one for one in first.asked.passages if one in passages))
+            shown[id], voters[id] = seen if right in seen else (), first.user
             report["learned from" if examples[-1].split != "exam" else "about a document of the exam"] += 1
-    return Judged(tuple(examples), shown, tuple(sorted({vote.asked.question for vote in votes})), dict(report))
+            if all(vote.verdict == "click" for vote in about[question]):
+                report["from clicks alone"] += 1
+    return Judged(tuple(examples), shown, voters, tuple(sorted({vote.asked.question for vote in votes})), dict(report))
 
 
 def _said(vote: Vote, passages: Mapping[str, Passage]) -> Iterator[tuple[str, int]]:
     """What a vote says for and against passages."""
+    if vote.verdict == "click":
+        yield vote.passage, _OPENED
+        return
     right = vote.passage or _holds(vote, passages)
     if right:
         yield right, _NAMED
@@ -121,14 +131,18 @@ def _holds(vote: Vote, passages: Mapping[str, Passage]) -> str:
 def _bounded(votes: Sequence[Vote], config: Votes, report: Counter[str]) -> Iterator[Vote]:
     """The votes that count: no user has too many, none brings up one passage again and again, none contradicts most others."""
     outliers = _outliers(votes)
-    by_user: Counter[str] = Counter()
+    judged = {(vote.asked.id, vote.user) for vote in votes if vote.verdict != "click"}
+    by_user: Counter[tuple[str, bool]] = Counter()
     by_passage: Counter[tuple[str, str]] = Counter()
     for vote in reversed(votes):  # the newest first
-        by_user[vote.user] += 1
+        clicked = vote.verdict == "click"
+        by_user[vote.user, clicked] += 1
         by_passage[vote.user, vote.passage] += 1
-        if vote.user in outliers:
+        if clicked and (vote.asked.id, vote.user) in judged:
+            report["left out: a click on an answer that the same user judged"] += 1
+        elif vote.user in outliers:
             report["left out: by a user who contradicts most others"] += 1
-        elif by_user[vote.user] > config.per_user:
+        elif by_user[vote.user, clicked] > config.per_user:
             report["left out: too many by one user"] += 1
         elif vote.passage and by_passage[vote.user, vote.passage] > config.per_passage:
             report["left out: one passage too often by one user"] += 1
@@ -140,7 +154,8 @@ def _outliers(votes: Sequence[Vote]) -> set[str]:
     """Users whose verdicts on answers with equal words differ from what most others say on more than half of the questions."""
     said: dict[tuple[str, str], dict[str, str]] = defaultdict(dict)
     for vote in votes:
-        said[normal(vote.asked.question), vote.asked.answer][vote.user] = vote.verdict
+        if vote.verdict != "click":
+            said[normal(vote.asked.question), vote.asked.answer][vote.user] = vote.verdict
     compared: Counter[str] = Counter()
     against: Counter[str] = Counter()
     for verdicts in said.values():

@@ -1,11 +1,11 @@
-"""Whether votes teach: what is learned from some must help with others, about documents that it never saw, or none is learned from."""
+"""Whether votes teach: what is learned from some people's must help with what others chose, or none is learned from."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from selfstudy.core.artifacts import read_records
 from selfstudy.core.files import read_json, write_json
@@ -13,7 +13,7 @@ from selfstudy.core.ports import Embedder, Vectors
 from selfstudy.core.records import Artifact, Example, Passage, digest
 from selfstudy.core.run import Work, stage
 from selfstudy.recipes.ledger import Vote
-from selfstudy.recipes.votes import Votes, judged
+from selfstudy.recipes.votes import Judged, Votes, judged
 from selfstudy.synth.draft import pick
 from selfstudy.train.head import Head, fit_head
 
@@ -22,7 +22,7 @@ _ROWS = 2000
 _SHARE = 0.5
 
 
-@stage("study.votes_proof", version=1)
+@stage("study.votes_proof", version=2)
 def votes_proof(
     work: Work,
     config: Votes,
@@ -35,12 +35,13 @@ def votes_proof(
     embedder: Embedder,
     searched: Vectors,
 ) -> dict[str, int]:
-    """`ranks.json`: for each question that people agree on the reciprocal rank (cut at 10) of its passage, without and with votes.
+    """`choices.json`: for each question that people agree on how far above chance its passage stands, without and with votes.
 
-    A head is fitted on written questions and on the votes of all folds but one, and asked that one's; folds are drawn by document group,
-    and the exam's documents are in none that is learned from. "Without": on the written questions and those votes alone whose ids are
-    `known`, since what serves has learned from them. Both heads stand on the base's vectors, `searched` those of the passages. "agreed":
-    the share of the other passages shown that rank below the chosen one, with votes; where people chose at random that is one half.
+    Only what voters were shown is compared (`beyond_chance`): they could choose nothing else, so ranks among all passages would favour
+    whatever showed them. A head is fitted on written questions and on the votes of all folds but one, and asked that one's. Folds are
+    of people; where there are fewer people than folds, of questions. The exam's documents are in none that is learned from. "Without": on
+    the written questions and those votes alone whose ids are `known`, since what serves has learned from them. Both heads stand on the
+    base's vectors, `searched` those of the passages.
     """
     everything = list(read_records(studied.path / "passages.jsonl", Passage))
     groups: dict[str, str] = read_json(studied.path / "groups.json")
@@ -50,22 +51,48 @@ def votes_proof(
     asked = embedder.embed([one.question for one in [*written, *people]], "query")
     fit = _Fit(fitting, [*written, *people], asked, everything, groups, searched)
     own, theirs = np.arange(len(written)), np.arange(len(people)) + len(written)
-    folds = np.array([int(digest("fold", one.group), 16) % config.folds for one in people])
+    folds = folds_of(found, config.folds)
     learned = np.array([one.split != "exam" for one in people])
-    before, old = np.zeros(len(people)), np.array([one.id in known for one in people])
-    after, agreed = np.zeros(len(people)), np.full(len(people), np.nan)
+    compared = [place for place, one in enumerate(people) if len(found.shown[one.id]) > 1]
+    usual = places_of(found)
+    before, old = np.full(len(people), np.nan), np.array([one.id in known for one in people])
+    after = before.copy()
     for fold in range(config.folds):
-        others, mine = learned & (folds != fold), folds == fold
+        others, mine = learned & (folds != fold), [place for place in compared if folds[place] == fold]
         if fold == 0 or old.any():
             without = fit.on(np.concatenate([own, theirs[others & old]]))
-        before[mine] = fit.ranks(without, theirs[mine])
         taught = fit.on(np.concatenate([own, theirs[others]]))
-        after[mine] = fit.ranks(taught, theirs[mine])
-        agreed[mine] = [fit.above(taught, theirs[place], found.shown[people[place].id]) for place in np.flatnonzero(mine)]
+        for side, seen in ((before, without), (after, taught)):
+            side[mine] = [fit.choice(seen, theirs[place], found.shown[people[place].id], usual) for place in mine]
         work.progress(fold + 1, config.folds)
-    told = {"ids": [one.id for one in people], "before": before.tolist(), "after": after.tolist()}
-    write_json(work.folder / "ranks.json", told | {"agreed": agreed[~np.isnan(agreed)].tolist()})
+    told = {"ids": [one.id for one in people], "before": before[compared].tolist(), "after": after[compared].tolist()}
+    write_json(work.folder / "choices.json", told)
     return {"questions": len(people), "learned from": int(learned.sum())}
+
+
+def folds_of(found: Judged, folds: int) -> NDArray[np.int64]:
+    """The fold of each question: all of one person in one, so that nobody's votes are proven by his own; of too few people, by question."""
+    people = sorted(set(found.voters.values()))
+    if len(people) < folds:
+        return np.array([int(digest("fold", one.id), 16) % folds for one in found.examples], np.int64)
+    return np.array([people.index(found.voters[one.id]) % folds for one in found.examples], np.int64)
+
+
+def places_of(found: Judged) -> NDArray[np.int64]:
+    """How often people chose the first, the second, ... of the passages that they were shown."""
+    chosen = [found.shown[one.id].index(one.evidence[0].passage.id) for one in found.examples if found.shown[one.id]]
+    return np.bincount(np.array(chosen, np.int64))
+
+
+def beyond_chance(scores: ArrayLike, chosen: int, usual: ArrayLike) -> float:
+    """The share of the other `scores` that the `chosen` one exceeds, less what that share is for a choice by place alone.
+
+    `usual` says how often people chose the first, the second, ... place. Whoever chooses by place, at random or the first most often, comes
+    to 0 on average, however the passages are ranked; who goes by what they say stands above it.
+    """
+    given, often = np.asarray(scores, np.float64), np.asarray(usual, np.float64)[: len(np.asarray(scores))]
+    above = (given[:, None] > given[None, :]).sum(axis=1) / (len(given) - 1)
+    return float(above[chosen] - above[: len(often)] @ often / often.sum())
 
 
 class _Fit:
@@ -96,14 +123,7 @@ class _Fit:
         head = fitted.scaled(_SHARE)
         return head(self._asked), head(self._searched)
 
-    def ranks(self, seen: tuple[Vectors, Vectors], places: NDArray[np.int64]) -> NDArray[np.float64]:
-        """The reciprocal rank of the evidence of the examples at `places`; 0 beyond the tenth."""
-        scores = seen[0][places] @ seen[1].T
-        ranks = (scores >= scores[np.arange(len(places)), self._evidence[places]][:, None]).sum(axis=1)
-        found: NDArray[np.float64] = np.where(ranks <= 10, 1 / ranks, 0.0)
-        return found
-
-    def above(self, seen: tuple[Vectors, Vectors], place: int, others: Sequence[str]) -> float:
-        """The share of `others` (ids) that the example's evidence outranks; nan for none."""
-        scores = seen[1][[int(self._evidence[place]), *(self._rows[id] for id in others)]] @ seen[0][place]
-        return float((scores[0] > scores[1:]).mean()) if others else float("nan")
+    def choice(self, seen: tuple[Vectors, Vectors], place: int, shown: Sequence[str], usual: NDArray[np.int64]) -> float:
+        """`beyond_chance` of the evidence of the example at `place` among the passages `shown` (ids)."""
+        rows = [self._rows[id] for id in shown]
+        return beyond_chance(seen[1][rows] @ seen[0][place], rows.index(int(self._evidence[place])), usual)

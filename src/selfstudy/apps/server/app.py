@@ -75,10 +75,10 @@ def make(settings: Serve) -> FastAPI:
 
 
 async def _warm(service: Service) -> None:
-    """Open what serves before the first question comes."""
+    """Open what serves, and load what reads, before the first question comes."""
     while not service.ready:
         try:
-            await service.asking.run(600.0, lambda: service.engine("").serving())
+            await service.asking.run(600.0, lambda: service.engine("").warm())
             service.ready = True
         except SelfstudyError as error:
             log.warning("not ready: %s", error.problem)

@@ -1,4 +1,4 @@
-"""/v1/embeddings and /rerank with the live embedder."""
+"""/v1/embeddings with the live embedder, and /rerank with the live reranker, or else the embedder."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from selfstudy.apps.server.access import Asks
 from selfstudy.apps.server.chat import EMBEDDER
 from selfstudy.apps.server.faults import RESPONSES
 from selfstudy.recipes.engine import Engine
+from selfstudy.recipes.system import reranker_of
 
 router = APIRouter(responses=RESPONSES, tags=["vectors"])
 MOST = 256
@@ -76,19 +77,24 @@ class Ranked(BaseModel):
 
 
 class Reranked(BaseModel):
-    by: str = Field(description="What the scores are: there is no reranker here, so it is the embedder's cosine.", examples=["cosine"])
+    by: Literal["reranker", "cosine"] = Field(
+        description="What the scores are: those of the reranker that serves, log-odds of any sign, else the embedder's cosine."
+    )
     results: list[Ranked]
 
 
 @router.post("/rerank")
 async def rerank(asked: Rerank, by: Asks) -> Reranked:
-    """The documents by their cosine to the query, best first; equal ones in the order given."""
+    """The documents by how well they fit the query, best first; equal ones in the order given."""
 
-    def scored(engine: Engine) -> list[float]:
-        embedder = engine.serving().embedder
-        scores: list[float] = (embedder.embed(asked.documents, "passage") @ embedder.embed([asked.query], "query")[0]).tolist()
-        return scores
+    def scored(engine: Engine) -> tuple[Literal["reranker", "cosine"], list[float]]:
+        now = engine.serving()
+        if (chosen := now.live.reranking) is not None:
+            pairs = [(asked.query, document) for document in asked.documents]
+            return "reranker", reranker_of(chosen.model, engine.home).score(pairs).tolist()
+        cosines = now.embedder.embed(asked.documents, "passage") @ now.embedder.embed([asked.query], "query")[0]
+        return "cosine", cosines.tolist()
 
-    scores = await by.ask(scored)
+    named, scores = await by.ask(scored)
     order = sorted(range(len(scores)), key=lambda place: -scores[place])[: asked.top_n]
-    return Reranked(by="cosine", results=[Ranked(index=place, relevance_score=scores[place]) for place in order])
+    return Reranked(by=named, results=[Ranked(index=place, relevance_score=scores[place]) for place in order])

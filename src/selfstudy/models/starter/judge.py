@@ -4,28 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from threading import Lock
 from typing import Any
 
 import numpy as np
 
-from selfstudy.core.ports import Vectors
+from selfstudy.core.ports import Reader, Vectors
 from selfstudy.core.quiet import quiet
 from selfstudy.core.records import digest
 from selfstudy.models import minilm
 from selfstudy.models.folder import sha256_of
 from selfstudy.models.starter import load
-from selfstudy.models.starter.reading import MOST_TOKENS, Reader
+from selfstudy.models.starter.reading import MOST_TOKENS
+from selfstudy.models.starter.shared import SHIPPED
 
 _LEAST = 1e-6
 
 
 class Answering:
-    """A `core.ports.Reranker`: the log-odds, by the reader, that the passage answers the question. Loaded with the first pair."""
+    """A `core.ports.Reranker`: the log-odds, by the reader, that the passage answers the question."""
 
-    def __init__(self, reader: Reader | None = None) -> None:
+    def __init__(self, reader: Reader = SHIPPED) -> None:
         self._reader = reader
-        self._loading = Lock()
 
     @property
     def fingerprint(self) -> str:
@@ -33,9 +32,7 @@ class Answering:
 
     def score(self, pairs: Sequence[tuple[str, str]]) -> Vectors:
         """As `core.ports.Reranker.score`. Raises BadModel."""
-        with self._loading:
-            reader = self._reader = self._reader or load.reader()
-        answered = np.clip([one.answered for one in reader.read(pairs)], _LEAST, 1 - _LEAST)
+        answered = np.clip([one.answered for one in self._reader.read(pairs)], _LEAST, 1 - _LEAST)
         odds: Vectors = np.log(answered / (1 - answered)).astype(np.float32)
         return odds
 

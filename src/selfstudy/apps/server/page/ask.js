@@ -63,17 +63,17 @@ function whole(found) {
   for (const mark of by("said").querySelectorAll(".mark")) {
     const cited = found.citations[mark.dataset.number - 1];
     mark.disabled = false;
-    mark.addEventListener("click", () => show(cited));
+    mark.addEventListener("click", () => show(cited, found.id, cited.passage));
   }
   if (found.abstained) {
     fill(by("said"), part("p", { class: "said" }, say("not_here")), part("p", { class: "soft" }, say("not_here_more")));
   } else {
     fill(by("proof"), part("ol", { class: "sources" }, ...found.citations.map(cited =>
-      part("li", {}, part("button", { type: "button", class: "link", onclick: () => show(cited) }, cited.title || cited.document), part("span", { class: "soft" }, ` ${[cited.document, cited.where].filter(Boolean).join(", ")}`)))));
+      part("li", {}, part("button", { type: "button", class: "link", onclick: () => show(cited, found.id, cited.passage) }, cited.title || cited.document), part("span", { class: "soft" }, ` ${[cited.document, cited.where].filter(Boolean).join(", ")}`)))));
   }
   fill(by("hits"), ...found.hits.map(hit => {
     const place = hit.passage.places[0];
-    const open = place && (() => show({ ...place, title: hit.passage.title }));
+    const open = place && (() => show({ ...place, title: hit.passage.title }, found.id, hit.passage.id));
     return part("li", {}, part("strong", {}, hit.passage.title || place?.document.split("/").pop() || ""), part("p", {}, hit.passage.text),
       place ? part("button", { type: "button", class: "link", onclick: open }, say("whole")) : null);
   }));
@@ -97,7 +97,11 @@ async function vote(verdict, corrected = "", passage = "") {
   by("correct").hidden = verdict !== "down";
 }
 
-const show = cited => document.dispatchEvent(new CustomEvent("open-source", { detail: cited }));
+// Opening a source is a weak vote for its passage; whether it could be kept is not the reader's trouble.
+function show(cited, asked, passage) {
+  post("feedback", { answer: asked, verdict: "click", passage }).catch(() => {});
+  document.dispatchEvent(new CustomEvent("open-source", { detail: cited }));
+}
 
 // The source of a citation, its span marked.
 async function open({ document: id, start, end, title }) {
