@@ -397,7 +397,7 @@ def test_batches_hold_every_text_once_and_little_padding() -> None:
 def test_threads_are_taken_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for said, expected in (("3", 3), ("", None), ("many", None), ("0", None)):
         monkeypatch.setenv("OMP_NUM_THREADS", said)
-        assert sentence._threads_of_environment() == expected
+        assert sentence.threads_of_environment() == expected
 
 
 def test_nothing_is_reported_to_anyone(tmp_path: Path) -> None:
