@@ -84,6 +84,27 @@ def home(studied: Path, small_guard: None, tmp_path: Path) -> Path:
     return tmp_path / "copied"
 
 
+LEARNS_NOTHING = [*SETS, "head.anchor=0.0", "head.steps=1", "head.learning_rate=1e-9"]
+
+
+@pytest.fixture(scope="module")
+def base_again(studied: Path, small_guard: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The home after a rollback, and after a candidate that proved nothing."""
+    home = tmp_path_factory.mktemp("refused") / "home"
+    shutil.copytree(studied, home)
+    engine = Engine.open(home, sets=LEARNS_NOTHING)
+    engine.rollback()
+    assert engine.live.abstention is None
+    assert not engine.adapt().promoted
+    return home
+
+
+@pytest.fixture
+def refused(base_again: Path, tmp_path: Path) -> Path:
+    shutil.copytree(base_again, tmp_path / "refused")
+    return tmp_path / "refused"
+
+
 def test_a_candidate_is_examined_on_questions_that_never_trained(home: Path) -> None:
     engine = Engine.open(home, sets=SETS)
     (judged, *later) = engine.history_of.events()
@@ -157,10 +178,8 @@ def test_a_candidate_that_was_taken_back_is_not_said_to_serve(home: Path) -> Non
     assert engine.adapt().promoted
 
 
-def test_a_refused_candidate_stays_refused_unless_forced_and_that_is_recorded(home: Path) -> None:
-    sets = [*SETS, "head.anchor=0.0", "head.steps=1", "head.learning_rate=1e-9"]  # learns nothing, so there is no gain to prove
-    engine = Engine.open(home, sets=sets)
-    engine.rollback()
+def test_a_refused_candidate_stays_refused_unless_forced_and_that_is_recorded(refused: Path) -> None:
+    engine = Engine.open(refused, sets=LEARNS_NOTHING)
     outcome = engine.adapt()
     assert not outcome.promoted
     assert engine.live.key is None
@@ -201,18 +220,15 @@ def test_a_candidate_that_only_the_guard_refuses_is_tried_again_nearer_to_the_ba
     assert counted == [1, 2]
 
 
-def test_a_refused_home_learns_when_to_abstain(home: Path) -> None:
-    engine = Engine.open(home, sets=[*SETS, "head.anchor=0.0", "head.steps=1", "head.learning_rate=1e-9"])
-    engine.rollback()
-    assert engine.live.abstention is None
-    assert not engine.adapt().promoted
+def test_a_refused_home_learns_when_to_abstain(refused: Path) -> None:
+    engine = Engine.open(refused, sets=LEARNS_NOTHING)
     assert engine.live.key is None
     assert engine.live.abstention is not None
     assert engine.history()[-1]["event"] == "calibrated"
     events = len(engine.history())
     engine.adapt()
     assert len(engine.history()) == events
-    assert Engine.open(home, sets=["weight=0.7"]).live.abstention is None  # another base: what was learned does not hold for it
+    assert Engine.open(refused, sets=["weight=0.7"]).live.abstention is None  # another base: what was learned does not hold for it
 
 
 def test_evaluate_gives_the_promised_json(home: Path, tmp_path: Path) -> None:
