@@ -286,24 +286,24 @@ def test_tenants_never_see_each_others_passages(path: None, tmp_path: Path) -> N
     keys = Keys(tmp_path / "home")
     north, south, owner = keys.add("north", "admin", "north"), keys.add("south", "admin", "south"), keys.add("owner", "admin")
     with serving(tmp_path / "home") as server:
-        server.upload("secret.md", b"# North\n\nThe northern vault opens with the number 4711.\n", north)
+        server.upload("secret.md", b"# North\n\nThe northern vault opens with the word marzipan.\n", north)
         server.upload("plain.md", b"# South\n\nThe southern vault is empty.\n", south)
         for key in (south, owner):
             for door, body in (
-                ("/search", {"question": "northern vault number 4711", "k": 100}),
-                ("/ask", {"question": "What number opens the northern vault?"}),
-                ("/v1/chat/completions", {"messages": [{"role": "user", "content": "What number opens the northern vault?"}]}),
+                ("/search", {"question": "northern vault word marzipan", "k": 100}),
+                ("/ask", {"question": "What word opens the northern vault?"}),
+                ("/v1/chat/completions", {"messages": [{"role": "user", "content": "What word opens the northern vault?"}]}),
             ):
                 reply = server.post(door, body, key)
                 assert reply.status == 200
-                said = json.dumps(reply.json).replace("northern vault number 4711", "")
-                assert "4711" not in said
+                said = json.dumps(reply.json).replace("northern vault word marzipan", "")
+                assert "marzipan" not in said
                 assert "secret.md" not in said
             assert "secret.md" not in server.get("/documents", key).raw.decode()
             assert server.get("/source?document=secret.md", key).status == 404
             assert server.call("DELETE", "/documents/secret.md", key=key).status == 404
-            assert "4711" not in server.get("/ledger", key).raw.decode().replace("northern vault number 4711", "")
-        assert "4711" in server.post("/search", {"question": "northern vault"}, north).raw.decode()
+            assert "marzipan" not in server.get("/ledger", key).raw.decode().replace("northern vault word marzipan", "")
+        assert "marzipan" in server.post("/search", {"question": "northern vault"}, north).raw.decode()
 
 
 def test_instructions_inside_documents_are_data(path: None, tmp_path: Path) -> None:
