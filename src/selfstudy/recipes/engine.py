@@ -104,7 +104,7 @@ class Engine:
         return ingest.add(self.store, self.settings, self._embedder(self.live.embedder), paths, sync, self._reporter)
 
     def watch(self, paths: Sequence[Path], told: Callable[[Added], None], every: float = EVERY) -> NoReturn:
-        """`add` with `sync` now and after every change in `paths`, until a KeyboardInterrupt; `told` gets what each did."""
+        """`add` with `sync` now and after every change in `paths`, until Ctrl-C; `told` gets what each did."""
         watch(lambda: self.add(paths, sync=True), paths, told, every)
 
     def remove(self, documents: Sequence[str]) -> Added:
