@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from selfstudy.core.records import Passage
 from selfstudy.core.text import token_spans
-from selfstudy.corpus.dedup import MIX, MOST, SHORT, Hashes, facts_of, folded, hashed
+from selfstudy.corpus.dedup import MIX, MOST, SHORT, Hashes, facts_of, folded, hashed, threes
 
 ENOUGH = 0.92
 """Share of a passage's three-word sequences that must stand there. Two texts of one length whose Jaccard is .85 have so many in common."""
@@ -51,7 +51,7 @@ def contained(documents: Sequence[Sequence[Passage]], near: Mapping[str, str]) -
 
     Candidates are documents that share half of a passage's fingerprints (winnowing, Schleimer, Wilkerson and Aiken 2003: the least of every
     8 successive hashes of five tokens). One holds the passage if a stretch about as long has 92% of its three-token sequences in the
-    same order, and the sentences of that stretch state the same numbers, units, dates and denials..
+    same order, and the sentences of that stretch state the same numbers, units, dates and denials.
     """
     streams = [_stream(parts) for parts in documents if parts]
     prints = _shared(streams)
@@ -131,23 +131,17 @@ def _inside(passage: Passage, tokens: Hashes, there: _Stream, offset: int) -> li
     """The ids of the passages of `there` that hold the passage, whose text would begin at `offset`; None where they do not."""
     begin = max(0, offset - _slack(len(tokens)))
     window = there.tokens[begin : offset + len(tokens) + _slack(len(tokens))]
-    if np.isin(_threes(tokens), _threes(window)).mean() < ENOUGH:
+    if np.isin(threes(tokens), threes(window)).mean() < ENOUGH:
         return None
     match = SequenceMatcher(None, tokens.tolist(), window.tolist(), autojunk=False)
     blocks = [block for block in match.get_matching_blocks() if block.size >= 3]
-    if sum(block.size - 2 for block in blocks) < ENOUGH * len(_threes(tokens)):
+    if sum(block.size - 2 for block in blocks) < ENOUGH * len(threes(tokens)):
         return None
     first, last = begin + blocks[0].b, begin + blocks[-1].b + blocks[-1].size
     parts = range(bisect_right(there.ends, first), bisect_right(there.ends, last - 1) + 1)
     if facts_of(passage.text) != facts_of(_sentences(there, parts, first, last)):
         return None
     return [there.parts[part].id for part in parts]
-
-
-def _threes(tokens: Hashes) -> Hashes:
-    """A hash of every three tokens that follow one another."""
-    threes: Hashes = tokens[:-2] * MIX[0] + tokens[1:-1] * MIX[1] + tokens[2:] * MIX[2]
-    return threes
 
 
 def _sentences(there: _Stream, parts: range, first: int, last: int) -> str:

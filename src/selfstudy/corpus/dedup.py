@@ -53,7 +53,7 @@ def signature(text: str) -> Signature:
     hashes = hashes if len(hashes) else np.array([_hash(text.strip())], dtype=np.uint64)
     while len(hashes) < 3:
         hashes = np.append(hashes, np.uint64(0))
-    shingles = hashes[:-2] * MIX[0] + hashes[1:-1] * MIX[1] + hashes[2:] * MIX[2]
+    shingles = threes(hashes)
     shingles ^= shingles >> np.uint64(29)
     signed: Signature = ((shingles * _FACTOR + _SHIFT) >> np.uint64(32)).min(axis=1).astype(np.uint32)
     return signed
@@ -134,6 +134,12 @@ def facts_of(text: str) -> Facts:
 def hashed(text: str) -> Hashes:
     """(tokens,) uint64: a hash of each token of `text` in its folded form."""
     return np.array([_hash(token) for token in tokens(folded(text))], dtype=np.uint64)
+
+
+def threes(tokens: Hashes) -> Hashes:
+    """A hash of every three tokens that follow one another."""
+    found: Hashes = tokens[:-2] * MIX[0] + tokens[1:-1] * MIX[1] + tokens[2:] * MIX[2]
+    return found
 
 
 def folded(text: str) -> str:

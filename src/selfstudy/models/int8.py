@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-import json
 import logging
 import shutil
 from collections.abc import Sequence
@@ -50,7 +49,7 @@ def quantise(folder: Path, passages: Sequence[str], into: Path, cache: Path) -> 
     into.mkdir(parents=True, exist_ok=True)
     library().save_model(_calibrated(floating / "model.xml", runtime, chosen), str(into / "model.xml"), compress_to_fp16=False)
     shutil.copy(floating / "tokenizer.json", into)
-    about = json.loads((floating / ABOUT).read_text(encoding="utf-8"))
+    about: dict[str, Any] = read_json(floating / ABOUT)
     about["files"] = {path.name: path.stat().st_size for path in into.iterdir() if path.name != ABOUT}
     about["prompts"] = {"query": whole.prompt("query"), "passage": whole.prompt("passage")}
     about["fingerprint"] = digest("int8", whole.fingerprint, *chosen)
