@@ -36,6 +36,7 @@ WITHOUT = {
     "averaging": ["average.shares=[1.0]"],
     "head": ["head.on=false"],
     "training": ["training.minutes=0"],
+    "imitation": ["imitation.on=false"],
 }
 
 

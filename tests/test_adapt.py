@@ -84,7 +84,7 @@ def home(studied: Path, small_guard: None, tmp_path: Path) -> Path:
     return tmp_path / "copied"
 
 
-LEARNS_NOTHING = [*SETS, "head.anchor=0.0", "head.steps=1", "head.learning_rate=1e-9"]
+LEARNS_NOTHING = [*SETS, "imitation.on=false", "head.anchor=0.0", "head.steps=1", "head.learning_rate=1e-9"]
 
 
 @pytest.fixture(scope="module")

@@ -99,7 +99,7 @@ def added(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "corpus.jsonl").write_text("\n".join(json.dumps(row) for row in rows), encoding="utf-8")
     model = make_model(folder / "model")
     (folder / "home").mkdir()
-    config = f'embedder = "st:{model}"\nint8 = "auto"\ntraining = {{minutes = 0.0}}\nhead = {{on = false}}\n'
+    config = f'embedder = "st:{model}"\nint8 = "auto"\ntraining = {{minutes = 0.0}}\nhead = {{on = false}}\nimitation = {{on = false}}\n'
     (folder / "home" / "config.toml").write_text(config)
     Engine.open(folder / "home", create=True).add([folder / "corpus.jsonl"])
     return folder / "home"

@@ -148,8 +148,8 @@ def test_what_is_known_is_not_read_again(snapshot: Snapshot, monkeypatch: pytest
     texts = [p.indexed for p in snapshot.passages]
     half = Words.of(snapshot.ids[::2], texts[::2])
     read: list[str] = []
-    plain = words_file._words
-    monkeypatch.setattr(words_file, "_words", lambda text: read.append(text) or plain(text))
+    plain = words_file.words_of
+    monkeypatch.setattr(words_file, "words_of", lambda text: read.append(text) or plain(text))
     grown = Words.of(snapshot.ids, texts, half)
     assert read == texts[1::2]
     monkeypatch.undo()

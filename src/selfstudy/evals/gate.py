@@ -176,6 +176,23 @@ def judge_int8(gate: Gate, *, dense: BeforeAfter, hybrid: BeforeAfter, guard: Be
     )
 
 
+def judge_imitation(gate: Gate, *, dense: BeforeAfter, guard: BeforeAfter, candidates: int = 1, seed: int = 0) -> Verdict:
+    """The verdict on imitated words beside meaning from reciprocal ranks of dense search without and with them; the rest as for `judge`.
+
+    They learn from no question, so that no writer's are more foreign to them than another's.
+    """
+    n = len(np.asarray(dense[0]))
+    size = Check("exam size", n >= gate.minimum_exam, None, f"at least {gate.minimum_exam} questions are needed, and there are {n}")
+    checks: tuple[Check, ...] = (size,)
+    if size.passed:
+        checks += (_gain("gain", compare(*dense, seed), gate, candidates), _not_worse("guard", compare(*guard, seed), gate.guard_margin))
+    failed = [check for check in checks if not check.passed]
+    if failed:
+        return Verdict(False, _refusal(failed), checks)
+    gain = wording.difference(compare(*dense, seed))
+    return Verdict(True, f"Promoted: on {n} exam questions MRR@10 of dense search changes by {gain}, and the guard holds.", checks)
+
+
 def by_writer(before: ArrayLike, after: ArrayLike, writers: Sequence[str], seed: int = 0) -> dict[str, Difference]:
     """The paired difference on the questions of each writer, by name: a gain only on trained writers is not a gain."""
     names = np.asarray(writers, object)

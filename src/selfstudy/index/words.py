@@ -16,7 +16,7 @@ import numpy as np
 from selfstudy.index.analyze import TOKENIZER, body
 from selfstudy.index.ranking import Scores
 
-_K1, _B = 1.2, 0.75
+K1, B = 1.2, 0.75
 _STOP_WORDS = """
     a about after again against all am an and any are aren as at be because been before being below between both but by can couldn
     d did didn do does doesn don down during each few for from further had hadn has hasn have haven having he her here hers
@@ -48,7 +48,7 @@ class Words:
         vocabulary = dict(before.vocabulary) if before is not None else {}
         old = np.array([known.get(id, -1) for id in ids], np.int64)
         new = np.flatnonzero(old < 0)
-        fresh = _counted([texts[row] for row in new.tolist()], vocabulary)
+        fresh = counted([texts[row] for row in new.tolist()], vocabulary)
         if before is not None and len(new) < len(ids):
             kept = before.counts[old[old >= 0]]
             kept.resize((kept.shape[0], len(vocabulary)))
@@ -60,7 +60,7 @@ class Words:
     def scores(self, question: str) -> Scores:
         """(passages,) BM25 scores; a passage without any of the words has 0."""
         scores: Scores = np.zeros(len(self.ids), np.float32)
-        for word in _words(question):
+        for word in words_of(question):
             if (at := self.vocabulary.get(word)) is not None:
                 here = slice(self.starts[at], self.starts[at + 1])
                 scores[self.rows[here]] += self.weights[here]
@@ -73,11 +73,11 @@ def _sparse() -> Any:
     return sparse
 
 
-def _counted(texts: Sequence[str], vocabulary: dict[str, int]) -> Any:
+def counted(texts: Sequence[str], vocabulary: dict[str, int]) -> Any:
     """(texts, words) counts; words that are met for the first time join the vocabulary."""
     numbers, ends = [], np.zeros(len(texts) + 1, np.int64)
     for row, text in enumerate(texts):
-        found = np.array([vocabulary.setdefault(word, len(vocabulary)) for word in _words(text)], np.int32)
+        found = np.array([vocabulary.setdefault(word, len(vocabulary)) for word in words_of(text)], np.int32)
         numbers.append(found)
         ends[row + 1] = ends[row] + len(found)
     columns = np.concatenate(numbers) if numbers else np.empty(0, np.int32)
@@ -93,13 +93,14 @@ def _weighed(counts: Any) -> tuple[Any, Any, Scores]:
     columns = counts.tocsc()
     holding = np.diff(columns.indptr)
     rarity = np.log(1 + (passages - holding + 0.5) / (holding + 0.5))
-    norm = _K1 * (1 - _B + _B * lengths / max(1.0, lengths.sum() / passages))
+    norm = K1 * (1 - B + B * lengths / max(1.0, lengths.sum() / passages))
     often = columns.data.astype(np.float64)
-    weights = np.repeat(rarity, holding) * (_K1 + 1) * often / (often + norm[columns.indices])
+    weights = np.repeat(rarity, holding) * (K1 + 1) * often / (often + norm[columns.indices])
     return columns.indptr.astype(np.int64), columns.indices.astype(np.int32), weights.astype(np.float32)
 
 
-def _words(text: str) -> list[str]:
+def words_of(text: str) -> list[str]:
+    """The words of a text as they are counted, in their order: folded, stemmed, without stop words."""
     found: list[str] = _analyzer().analyze(body(text))
     return found
 

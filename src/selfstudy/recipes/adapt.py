@@ -420,19 +420,23 @@ class Study:
 
     @cached_property
     def examined(self) -> Artifact:
-        live = self.lazy(f"live {self.live.weight:.3f}", self.live.fingerprint, self._live_retrievers)
+        live = self.lazy(f"live {self.live.weight:.3f}", self.live.fingerprint, self.live_retrievers)
         after = Lazy(digest("tuned", self.weighed.key), lambda: self.tuned_retrievers(self.weight))
         return self.run.stage(c.exam, None, self.mined, live, after)
 
-    def _live_retrievers(self) -> dict[str, Any]:
+    def live_retrievers(self) -> dict[str, Any]:
+        """What serves, by meaning and by words apart."""
         return retrievers(self.snapshot, self.embedder(self.live.embedder), self.live.weight)
 
     @cached_property
     def guards(self) -> tuple[Artifact, Artifact]:
-        live = Lazy(self.live.fingerprint, lambda: self.embedder(self.live.embedder))
-        before = self.run.stage(c.guard_vectors, None, live)
-        after = self.run.stage(c.guard_vectors, None, self._of(self.body))
+        before, after = self.guard_seen(tuned=False), self.guard_seen(tuned=True)
         return self.run.stage(c.guard_ranks, None, before), self.run.stage(c.guard_ranks, None, after, self.fitted, self.share)
+
+    def guard_seen(self, tuned: bool) -> Artifact:
+        """The guard's vectors by the candidate without its head, or by what serves."""
+        live = Lazy(self.live.fingerprint, lambda: self.embedder(self.live.embedder))
+        return self.run.stage(c.guard_vectors, None, self._of(self.body) if tuned else live)
 
     @property
     def key(self) -> str:
@@ -531,7 +535,7 @@ class Study:
         """MRR@10 of the user's own questions by what serves, without its reranker, and by `after`; None where there are none."""
         if not (self.settings.own.queries and self.settings.own.qrels):
             return None
-        return own_ranks(self.snapshot, self.settings.own.queries, self.settings.own.qrels, self._live_retrievers()["hybrid"], after)
+        return own_ranks(self.snapshot, self.settings.own.queries, self.settings.own.qrels, self.live_retrievers()["hybrid"], after)
 
     def recalibrated(self, system: System) -> Artifact:
         """When `system`, which has a reranker, should abstain."""

@@ -35,6 +35,7 @@ from selfstudy.recipes.drift import Drifted, drifted
 from selfstudy.recipes.generator import SCHEME, GeneratorStudy, checked, folder_of
 from selfstudy.recipes.glossary import Expansion, Terms, expansion_of
 from selfstudy.recipes.history import Event, History
+from selfstudy.recipes.imitation import ImitationStudy
 from selfstudy.recipes.ingest import Added
 from selfstudy.recipes.int8 import Int8Study
 from selfstudy.recipes.ledger import NAME as LEDGER
@@ -101,7 +102,7 @@ class Engine:
 
     def add(self, paths: Sequence[Path], *, sync: bool = False) -> Added:
         """Read files and folders into the index; only what is new or changed is read again. With `sync`, what is gone is removed."""
-        return ingest.add(self.store, self.settings, self._embedder(self.live.embedder), paths, sync, self._reporter)
+        return ingest.add(self.store, self.settings, self._embedders, paths, sync, self._reporter)
 
     def watch(self, paths: Sequence[Path], told: Callable[[Added], None], every: float = EVERY) -> NoReturn:
         """`add` with `sync` now and after every change in `paths`, until Ctrl-C; `told` gets what each did."""
@@ -109,7 +110,7 @@ class Engine:
 
     def remove(self, documents: Sequence[str]) -> Added:
         """Take documents out of the index. Raises BadInput for an id that is not there."""
-        return ingest.remove(self.store, self.settings, self._embedder(self.live.embedder), documents, self._reporter)
+        return ingest.remove(self.store, self.settings, self._embedders, documents, self._reporter)
 
     def audit(self, *, keep: Sequence[str] = (), drop: Sequence[str] = (), current: Sequence[str] = (), judge: bool = False) -> Audit:
         """What is wrong with the documents, and what to do; before that, what a person says of some (ids) is noted and acted on.
@@ -123,13 +124,13 @@ class Engine:
         rulings.say("keep", keep, known)
         rulings.say("drop", drop, known)
         rulings.say("current", current, known)
-        embedder, stop = self._embedder(self.live.embedder), Stop()
+        embedders, stop = self._embedders, Stop()
         with self.store.writing("settling", wait=30) as writer, stop.on_interrupt():
-            settle(self.home, writer, self.settings, embedder, self._reporter, stop)
+            settle(self.home, writer, self.settings, embedders, self._reporter, stop)
         if judge and self.llm is None:
             raise BadInput("No model is set that could judge.", "Name one: --set llm=openai:<model>, or leave --judge out.")
         critic = Judging(self.llm) if judge and self.llm is not None else None
-        return audit(self.home, self.store.snapshot(), self.settings, embedder, self.set_aside(), critic)
+        return audit(self.home, self.store.snapshot(), self.settings, embedders[0], self.set_aside(), critic)
 
     def glossary(self, *, add: Sequence[tuple[str, str]] = (), strike: Sequence[str] = ()) -> list[Term]:
         """Which names mean the same, as the documents explain it and people gave it; before that, terms are added and struck.
@@ -221,6 +222,8 @@ class Engine:
             checked(self.settings.tuning, self.llm)
         study = self._study(planning=True)
         planned = study.plan(self.history_of.judged)
+        if self.settings.imitation.on:
+            planned += ImitationStudy(study, tuned=True).plan()
         if self.settings.int8 == "auto":
             planned += Int8Study(study).plan()
         if self.settings.reranker == "auto":
@@ -233,7 +236,8 @@ class Engine:
     def adapt(self) -> Outcome:
         """Study the documents and, if the gate opens, let the tuned system serve. Stages that are finished are kept.
 
-        Where the settings want int8 or a reranker, or name a generator to be tuned, these follow, each with a gate of its own.
+        Words, imitated by vectors, come beside the tuned embedder or, where that was refused, beside what serves; where the settings want
+        int8 or a reranker, or name a generator to be tuned, these follow. Each has a gate of its own.
         Raises NotEnough, Busy, Stopped, MissingExtra; then nothing that serves was changed.
         """
         if self.settings.int8 == "auto":
@@ -244,6 +248,8 @@ class Engine:
             self._votes = self._counted_votes()  # those that come meanwhile wait for the next study
             try:
                 outcome = self._adapt_search(time.monotonic())
+                if self.settings.imitation.on and outcome.imitation is None:
+                    outcome = replace(outcome, imitation=self._adapt_imitation().json())
                 if self.settings.int8 == "auto":
                     outcome = replace(outcome, int8=self._adapt_int8().json())
                 if self.settings.reranker == "auto":
@@ -296,6 +302,12 @@ class Engine:
         self._promoted(judged)
         return Outcome.load(judged.details)
 
+    def _adapt_imitation(self) -> Outcome:
+        search = self._study(planning=False)
+        study, exam = ImitationStudy(search, tuned=False), f"words {search.content}"
+        system = replace(self.live, key=study.key, imitation=study.name)
+        return self._judged(study.key, exam, lambda: (*study.judge(self.settings.gate, self.history_of.examined(exam) + 1), system))
+
     def _adapt_int8(self) -> Outcome:
         study = Int8Study(self._study(planning=False))
         if not study.possible:
@@ -341,8 +353,14 @@ class Engine:
         return GeneratorStudy(study.run, settings.tuning, settings.reflect, study.mined, searched, live, study.content, self.llm)
 
     def _judge(self, study: Study, began: float) -> Event:
-        verdict, outcome = study.judge(self.history_of.examined(study.content) + 1)
+        candidates = self.history_of.examined(study.content) + 1
+        verdict, outcome = study.judge(candidates)
         system = study.system(verdict.promote)
+        if verdict.promote and self.settings.imitation.on:  # both go live at once, so that one rollback takes both back
+            words = ImitationStudy(study, tuned=True)
+            beside, told = words.judge(self.settings.gate, candidates)
+            system = replace(system, imitation=words.name) if beside.promote else system
+            outcome = replace(outcome, imitation=told.json())
         outcome = replace(outcome, seconds=round(time.monotonic() - began, 1))
         return self.history_of.add(
             "judged", study.key, verdict.reason, system, before=self.live,
@@ -541,7 +559,8 @@ class Engine:
 
     def _retrievers(self, snapshot: Snapshot, system: System | None = None) -> dict[str, Any]:
         system = system or self.live
-        ways = retrievers(snapshot, self._embedder(system.embedder), system.weight, expand=self._expansion())
+        embedder, *imitation = (self._embedder(name) for name in system.embedders)
+        ways = retrievers(snapshot, embedder, system.weight, expand=self._expansion(), imitation=next(iter(imitation), None))
         return reranked(ways, system, self.home)
 
     def _expansion(self) -> Expansion | None:
@@ -558,11 +577,17 @@ class Engine:
                 self._generators[name] = HF(folder_of(name, self.home / "artifacts"))
             return self._generators[name]
 
+    @property
+    def _embedders(self) -> list[Remembering]:
+        """Those whose vectors every passage must have."""
+        return [self._embedder(name) for name in self.live.embedders]
+
     def _embedder(self, name: str) -> Remembering:
         with self._loading:
             if name not in self._loaded:
                 embedder = load_embedder(name, self.home, self.settings.api, self.meter)
-                # What was paid for has a place of its own, where nothing is ever thrown away.
-                kept = None if getattr(embedder, "paid", False) else vectors_of(self.home, self.settings.cache)
+                # What was paid for has a place of its own, where nothing is ever thrown away, and what is cheap is made again.
+                apart = getattr(embedder, "paid", False) or getattr(embedder, "cheap", False)
+                kept = None if apart else vectors_of(self.home, self.settings.cache)
                 self._loaded[name] = Remembering(embedder, kept)
             return self._loaded[name]

@@ -26,7 +26,7 @@ from selfstudy.corpus.workers import Workers
 from selfstudy.index.snapshot import Card, FileFacts, Snapshot
 from selfstudy.index.store import Store
 from selfstudy.index.writer import Writer
-from selfstudy.recipes.embedding import BATCH, embed_missing, put_embedded
+from selfstudy.recipes.embedding import BATCH, embed_missing, put_embedded, without_vector
 from selfstudy.recipes.settings import Settings
 from selfstudy.recipes.settle import boilerplate_of, cut, settle
 
@@ -94,7 +94,7 @@ class Readings:
         write_json(self._path, self.files)
 
 
-def add(store: Store, settings: Settings, embedder: Embedder, paths: Sequence[Path], sync: bool, reporter: Reporter) -> Added:
+def add(store: Store, settings: Settings, embedders: Sequence[Embedder], paths: Sequence[Path], sync: bool, reporter: Reporter) -> Added:
     """Read `paths` into the index and embed what is new. With `sync`, documents of these paths that are gone are removed.
 
     Work is committed batch by batch: after a kill the next call goes on. Raises BadInput, Busy, HomeError, Stopped.
@@ -103,7 +103,7 @@ def add(store: Store, settings: Settings, embedder: Embedder, paths: Sequence[Pa
     stop = Stop()
     found = list(walk(paths))
     with store.writing("adding documents") as writer, stop.on_interrupt():
-        adding = _Adding(store, settings, embedder, writer, reporter, stop)
+        adding = _Adding(store, settings, embedders, writer, reporter, stop)
         reporter.stage_started("add", resumed=False)
         adding.take(found)
         if sync:
@@ -128,7 +128,7 @@ def add(store: Store, settings: Settings, embedder: Embedder, paths: Sequence[Pa
     )
 
 
-def remove(store: Store, settings: Settings, embedder: Embedder, documents: Sequence[str], reporter: Reporter) -> Added:
+def remove(store: Store, settings: Settings, embedders: Sequence[Embedder], documents: Sequence[str], reporter: Reporter) -> Added:
     """Take documents out of the index. Raises BadInput for one that is not there; then none is removed."""
     began = time.monotonic()
     known = store.snapshot().documents
@@ -143,7 +143,7 @@ def remove(store: Store, settings: Settings, embedder: Embedder, documents: Sequ
         readings.save()
         writer.remove(documents)
         writer.commit()
-        embedded = settle(store.home, writer, settings, embedder, reporter, Stop())
+        embedded = settle(store.home, writer, settings, embedders, reporter, Stop())
         writer.compact()
     snapshot = store.snapshot()
     near, inside = repeated_in(snapshot)
@@ -167,9 +167,11 @@ def repeated_in(snapshot: Snapshot) -> tuple[int, int]:
 class _Adding:
     """One `add` under way."""
 
-    def __init__(self, store: Store, settings: Settings, embedder: Embedder, writer: Writer, reporter: Reporter, stop: Stop) -> None:
+    def __init__(
+        self, store: Store, settings: Settings, embedders: Sequence[Embedder], writer: Writer, reporter: Reporter, stop: Stop
+    ) -> None:
         self._settings = settings
-        self._embedder = embedder
+        self._embedders = embedders
         self._writer = writer
         self._reporter = reporter
         self._stop = stop
@@ -177,8 +179,7 @@ class _Adding:
         self._home = store.home
         snapshot = store.snapshot()
         self._known = dict(snapshot.documents)
-        missing = snapshot.missing(embedder.fingerprint)
-        self._late = [snapshot.ids[row] for row in missing]
+        self._late = without_vector(snapshot, embedders)
         self._have = set(snapshot.ids).difference(self._late)
         self._marks = boilerplate_of(store.home)
         self._pending: list[tuple[Document, list[Passage], FileFacts]] = []
@@ -230,8 +231,8 @@ class _Adding:
     def finish(self) -> None:
         """Embed what an earlier call left without vectors, and find anew what documents say about one another where anything changed."""
         if self._late:
-            self.embedded += embed_missing(self._writer, self._writer.snapshot(), self._embedder, self._reporter, self._stop)
-        self.embedded += settle(self._home, self._writer, self._settings, self._embedder, self._reporter, self._stop)
+            self.embedded += embed_missing(self._writer, self._writer.snapshot(), self._embedders, self._reporter, self._stop)
+        self.embedded += settle(self._home, self._writer, self._settings, self._embedders, self._reporter, self._stop)
 
     def _read_file(self, file: SourceFile, contents: Iterator[Document | SetAside]) -> None:
         aside: list[SetAside] = []
@@ -275,7 +276,7 @@ class _Adding:
             for item, whole, facts in self._pending:
                 passages, told = cut(item, marks, facts.hash, self._settings) if marks else (whole, facts.hash)
                 items.append((item, passages, replace(facts, hash=told)))
-            self.embedded += put_embedded(self._writer, self._embedder, items, self._have)
+            self.embedded += put_embedded(self._writer, self._embedders, items, self._have)
         self._pending, self._waiting = [], 0
         for file, aside in self._read:
             self._readings.done(file, aside)

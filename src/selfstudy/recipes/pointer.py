@@ -81,20 +81,24 @@ class Pointer:
                 vectors = self._prepared(serving)
                 if vectors is not None:
                     writer.add_vectors(serving.fingerprint, *vectors)
-                embed_missing(writer, writer.snapshot(), self._embedder_of(serving.embedder), self._reporter, stop, "embed for the swap")
+                embed_missing(writer, writer.snapshot(), self._embedders(serving), self._reporter, stop, "embed for the swap")
                 writer.set_live(system.json() if system is not None else None)
                 writer.commit()
                 return self._history.add(event, serving.key, reason, system, before=before, forced=forced)
 
     def fill(self, system: System, name: str) -> None:
-        """Give every passage a vector of this system's embedder."""
-        if len(self._store.snapshot().missing(system.fingerprint)):
+        """Give every passage a vector of each of this system's embedders."""
+        snapshot = self._store.snapshot()
+        if any(len(snapshot.missing(embedder.fingerprint)) for embedder in self._embedders(system)):
             stop = Stop()
             with self._store.writing("embedding", wait=30) as writer, stop.on_interrupt():
                 vectors = self._prepared(system)
                 if vectors is not None:
                     writer.add_vectors(system.fingerprint, *vectors)
-                embed_missing(writer, writer.snapshot(), self._embedder_of(system.embedder), self._reporter, stop, name)
+                embed_missing(writer, writer.snapshot(), self._embedders(system), self._reporter, stop, name)
+
+    def _embedders(self, system: System) -> list[Remembering]:
+        return [self._embedder_of(name) for name in system.embedders]
 
     def _prepared(self, system: System) -> tuple[list[str], Any] | None:
         """Ids and vectors that the study already made with this system's embedder."""

@@ -12,7 +12,8 @@ from selfstudy.core.errors import HomeError
 from selfstudy.core.ports import Retriever
 from selfstudy.index.batched import Batched
 from selfstudy.index.cached import Cached, Rankings
-from selfstudy.index.dense import Dense
+from selfstudy.index.hybrid import Hybrid
+from selfstudy.index.joined import Joined
 from selfstudy.index.snapshot import Snapshot
 from selfstudy.index.state import State
 from selfstudy.index.store import Store
@@ -85,9 +86,9 @@ class Opening:
     def _open(self) -> tuple[State, Serving]:
         snapshot = self._store.snapshot()
         live = self._live_of(snapshot)
-        embedder = self._embedder_of(live.embedder)
+        embedder, *imitation = (self._embedder_of(name) for name in live.embedders)
         expand = self._expansion_of()
-        ways = retrievers(snapshot, embedder, live.weight, expand=expand)
+        ways = retrievers(snapshot, embedder, live.weight, expand=expand, imitation=next(iter(imitation), None))
         if self._eager:
             with suppress(HomeError):  # a passage without a vector, say: whoever searches is told
                 ways["dense"].search(["warm"], 1)
@@ -108,5 +109,5 @@ class Opening:
         if not self._hot_from or len(snapshot) < self._hot_from:
             self._hot = None
             return dict(ways)
-        hot = self._hot = Hot.of(snapshot, cast(Dense, ways["dense"]), self._hot)
-        return {name: Tiered(cast(Any, way), hot) for name, way in ways.items()}
+        hot = self._hot = Hot.of(snapshot, cast(Hybrid, ways["hybrid"]).dense, self._hot)
+        return {name: way if isinstance(way, Joined) else Tiered(cast(Any, way), hot) for name, way in ways.items()}

@@ -19,6 +19,7 @@ from selfstudy.corpus.redact import Kind
 from selfstudy.corpus.topics import Topics
 from selfstudy.corpus.versions import Versions
 from selfstudy.evals.gate import Gate
+from selfstudy.index.imitation import Imitate
 from selfstudy.models.api import Api, Budget
 from selfstudy.recipes.caches import Cache
 from selfstudy.recipes.drift import Drift
@@ -83,6 +84,7 @@ class Settings(BaseModel):
     training: Embedder = Field(default_factory=Embedder)
     rounds: int = Field(1, ge=1, le=5, description="rounds of training, each with negatives that the model of the one before mistakes")
     average: Average = Field(default_factory=Average)
+    imitation: Imitate = Field(default_factory=Imitate)
     int8: Literal["off", "auto"] = Field(
         "off",
         description="auto: what serves is made twice as fast in int8, calibrated on the passages, if it is proven to lose next to nothing",

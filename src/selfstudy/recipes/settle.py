@@ -27,7 +27,7 @@ from selfstudy.evals.guard import pairs
 from selfstudy.index.snapshot import DROPPED, HIDDEN, SUPERSEDED_BY, Snapshot
 from selfstudy.index.tables import DOCUMENTS, PASSAGES
 from selfstudy.index.writer import Writer
-from selfstudy.recipes.embedding import BATCH, put_embedded
+from selfstudy.recipes.embedding import BATCH, put_embedded, without_vector
 from selfstudy.recipes.glossary import Terms
 from selfstudy.recipes.rulings import Rulings
 from selfstudy.recipes.settings import Settings
@@ -54,23 +54,25 @@ def cut(document: Document, marks: Set[str], content: str, settings: Settings) -
     return chunk(document, settings.chunk, spans), f"{content} {digest(repr(spans))[:8]}" if spans else content
 
 
-def settle(home: Path, writer: Writer, settings: Settings, embedder: Embedder, reporter: Reporter, stop: Stop) -> int:
+def settle(home: Path, writer: Writer, settings: Settings, embedders: Sequence[Embedder], reporter: Reporter, stop: Stop) -> int:
     """Bring the index up to what its documents say about one another. Returns how many passages were embedded for it.
+
+    The first of `embedders` is that of meaning.
 
     Nothing is done where nothing changed since the last time. After a kill the next call does what is left.
     """
     rules = digest(
         _METHOD,
         settings.boilerplate.model_dump_json(), settings.versions.model_dump_json(), settings.quality.model_dump_json(),
-        settings.glossary.model_dump_json(include={"on"}), repr(Rulings(home).all()), embedder.fingerprint,
+        settings.glossary.model_dump_json(include={"on"}), repr(Rulings(home).all()), embedders[0].fingerprint,
     )  # fmt: skip
     path = home / _SETTLED
     if path.is_file() and (before := read_json(path)) and before["rules"] == rules and before["tables"] == _tables(writer):
         return 0
     reporter.stage_started("settle", resumed=False)
-    marks, embedded = _recut(writer, settings, embedder, stop)
+    marks, embedded = _recut(writer, settings, embedders, stop)
     snapshot = writer.snapshot()
-    grades = graded(home, snapshot, settings, embedder)
+    grades = graded(home, snapshot, settings, embedders[0])
     facts = _facts(snapshot, grades, families_of(home, snapshot, settings), settings, Rulings(home).all())
     writer.mark_repeats(repeats(snapshot, facts))
     writer.mark_documents(facts)
@@ -141,11 +143,11 @@ def weights(snapshot: Snapshot, grades: Mapping[str, Grade], rulings: Mapping[st
     return found
 
 
-def _recut(writer: Writer, settings: Settings, embedder: Embedder, stop: Stop) -> tuple[frozenset[str], int]:
+def _recut(writer: Writer, settings: Settings, embedders: Sequence[Embedder], stop: Stop) -> tuple[frozenset[str], int]:
     """Cut those documents anew whose boilerplate is no longer what it was. Returns the marks, and how many passages were embedded."""
     snapshot = writer.snapshot()
     marks = repeated(_documents(snapshot), settings.boilerplate) if settings.boilerplate.on else frozenset()
-    have = set(snapshot.ids).difference(snapshot.ids[row] for row in snapshot.missing(embedder.fingerprint))
+    have = set(snapshot.ids) - without_vector(snapshot, embedders)
     items: list[Any] = []
     waiting = embedded = 0
     for document in _documents(snapshot):
@@ -158,9 +160,9 @@ def _recut(writer: Writer, settings: Settings, embedder: Embedder, stop: Stop) -
             waiting += len(passages)
         if waiting >= BATCH:
             stop.check()
-            embedded += put_embedded(writer, embedder, items, have)
+            embedded += put_embedded(writer, embedders, items, have)
             items, waiting = [], 0
-    return marks, embedded + (put_embedded(writer, embedder, items, have) if items else 0)
+    return marks, embedded + (put_embedded(writer, embedders, items, have) if items else 0)
 
 
 def _documents(snapshot: Snapshot) -> Iterator[Document]:

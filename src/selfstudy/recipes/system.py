@@ -15,6 +15,8 @@ from selfstudy.core.records import Record
 from selfstudy.core.text import cjk_share
 from selfstudy.index.dense import Dense
 from selfstudy.index.hybrid import Hybrid
+from selfstudy.index.imitation import Imitation, holds_imitation
+from selfstudy.index.joined import Joined
 from selfstudy.index.lexical import Lexical
 from selfstudy.index.reranked import Reranked
 from selfstudy.index.snapshot import Snapshot
@@ -44,7 +46,8 @@ class System(Record):
     """`key` is None for the base. `embedder` is a plug-in's name, or `artifact:<key>` for a tuned one.
 
     `generator` is `hf:artifact:<key>` where one was tuned here and proven better, and so is `reranking`. `whole` is the name of the
-    embedder in full precision, where `embedder` is the same in int8.
+    embedder in full precision, where `embedder` is the same in int8. `imitation` is the name of the embedder of words that stands beside
+    it in dense search, where that was proven to pay.
     """
 
     embedder: str
@@ -55,6 +58,7 @@ class System(Record):
     generator: str | None = None
     reranking: Reranking | None = None
     whole: str | None = None
+    imitation: str | None = None
 
     @property
     def learned(self) -> str:
@@ -62,9 +66,14 @@ class System(Record):
         return self.whole or self.embedder
 
     @property
+    def embedders(self) -> tuple[str, ...]:
+        """The names of all embedders whose vectors every passage must have; the first is that of meaning."""
+        return (self.embedder, self.imitation) if self.imitation else (self.embedder,)
+
+    @property
     def ranks(self) -> str:
         """The same for systems that rank alike."""
-        return f"{self.fingerprint} {self.weight!r}" + (f" {self.reranking}" if self.reranking else "")
+        return " ".join([self.fingerprint, repr(self.weight), *(str(one) for one in (self.reranking, self.imitation) if one)])
 
 
 def load_embedder(name: str, home: Path, api: Any = None, meter: Any = None) -> Embedder:
@@ -84,6 +93,8 @@ def load_embedder(name: str, home: Path, api: Any = None, meter: Any = None) -> 
     cache = converted(home)
     if name.startswith(ARTIFACT):
         folder = find(home / "artifacts", name.removeprefix(ARTIFACT)).path / "model"
+        if holds_imitation(folder):
+            return Imitation(folder, name)
         if holds_int8(folder):
             return Int8Embedder(folder, name)
         return load_adapted(folder, plugged) or SentenceEmbedder(folder, name, cache=cache)
@@ -111,11 +122,19 @@ def reranker_of(model: str, home: Path) -> Reranker:
 
 
 def retrievers(
-    snapshot: Snapshot, embedder: Embedder, weight: float, dense: Dense | None = None, expand: Callable[[str], str] | None = None
+    snapshot: Snapshot,
+    embedder: Embedder,
+    weight: float,
+    dense: Dense | None = None,
+    expand: Callable[[str], str] | None = None,
+    imitation: Embedder | None = None,
 ) -> dict[str, Retriever]:
-    """The three ways to search a snapshot, by name. `expand` gives words to search for as well."""
+    """The three ways to search a snapshot, by name. `expand` gives words to search for as well, `imitation` stands beside `embedder` in
+    dense search: hybrid search has the words themselves.
+    """
     lexical, meaning = Lexical(snapshot, expand), dense or Dense(snapshot, embedder)
-    return {"lexical": lexical, "dense": meaning, "hybrid": Hybrid(lexical, meaning, weight)}
+    by_vectors = Joined(meaning, Dense(snapshot, imitation)) if imitation is not None else meaning
+    return {"lexical": lexical, "dense": by_vectors, "hybrid": Hybrid(lexical, meaning, weight)}
 
 
 class Remembering:

@@ -1,0 +1,121 @@
+"""Words imitated by vectors, beside the meaning in dense search: live only where that is proven to find more."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from selfstudy.core.artifacts import read_records
+from selfstudy.core.ports import Embedder
+from selfstudy.core.records import Artifact, Passage, digest
+from selfstudy.core.run import Lazy, Planned, Work, stage
+from selfstudy.evals import guard
+from selfstudy.evals.gate import Gate, Verdict, by_writer, judge_imitation
+from selfstudy.index.dense import Dense, Flat
+from selfstudy.index.imitation import Imitate, fit
+from selfstudy.index.joined import Joined
+from selfstudy.recipes import candidate as c
+from selfstudy.recipes.adapt import Study
+from selfstudy.recipes.outcome import Outcome
+from selfstudy.recipes.system import ARTIFACT
+
+_NOTE = "Words imitated by vectors, beside the meaning in dense search."
+
+
+@stage("study.imitation", version=1)
+def imitation(work: Work, config: Imitate, corpus: Artifact) -> dict[str, int]:
+    """`model/`: the imitation of BM25 over the passages."""
+    texts = [passage.indexed for passage in read_records(corpus.path / "passages.jsonl", Passage)]
+    return fit(texts, config, work.folder / "model")
+
+
+@stage("study.imitation_guard", version=1)
+def guarded(work: Work, config: None, seen: Artifact, fitted: Artifact | None, share: float, words: Embedder) -> None:
+    """`before.npy` and `after.npy`: the reciprocal rank of every guard question by the meaning in `seen`, and with words beside it."""
+    meaning = [c.moved(np.load(seen.path / f"{name}.npy"), fitted, share) for name in ("questions", "passages")]
+    texts = guard.texts(len(meaning[1]) - len(meaning[0]))
+    beside = [words.embed(texts.questions, "query"), words.embed(texts.passages, "passage")]
+    joined = [np.hstack(both) for both in zip(meaning, beside, strict=True)]
+    for name, (questions, passages) in (("before", meaning), ("after", joined)):
+        c.saved(work.folder / f"{name}.npy", guard.reciprocal_ranks_of(questions, passages).astype(np.float32))
+
+
+class ImitationStudy:
+    """The stages of imitated words beside the candidate of `study` or, where that was refused, beside what serves."""
+
+    def __init__(self, study: Study, tuned: bool) -> None:
+        self.study, self.run, self.tuned = study, study.run, tuned
+        self.config = study.settings.imitation
+
+    @cached_property
+    def model(self) -> Artifact:
+        """`model/`: the imitation."""
+        return self.run.stage(imitation, self.config, self.study.corpus)
+
+    @property
+    def name(self) -> str:
+        """The imitation, as an embedder."""
+        return f"{ARTIFACT}{self.model.key}"
+
+    @cached_property
+    def _words(self) -> Lazy:
+        return Lazy(self.model.key, lambda: self.study.embedder(self.name))
+
+    @cached_property
+    def _beside(self) -> str:
+        """The embedder of meaning that words stand beside."""
+        return self.study.model.key if self.tuned else self.study.live.fingerprint
+
+    @cached_property
+    def examined(self) -> Artifact:
+        """The exam's questions by meaning, and by meaning and words."""
+        study = self.study
+        nothing = Lazy("", lambda: ("", np.zeros((0, 0), np.float32)))
+        vectors = self.run.stage(c.body_vectors, None, study.corpus, self._words, nothing)
+
+        def meaning() -> Any:
+            return study.tuned_retrievers(study.weight) if self.tuned else study.live_retrievers()
+
+        def joined() -> Any:
+            words: Embedder = self._words.load()
+            ways = meaning()
+            flat = Flat(np.load(vectors.path / "vectors.npy"), words.fingerprint)
+            return ways | {"dense": Joined(ways["dense"], Dense(study.snapshot, words, flat))}
+
+        return self.run.stage(
+            c.exam,
+            None,
+            study.mined,
+            study.lazy("meaning", self._beside, meaning),
+            study.lazy(f"joined {vectors.key}", self._beside, joined),
+        )
+
+    @cached_property
+    def guard(self) -> Artifact:
+        """Everyday questions by both."""
+        seen = self.study.guard_seen(self.tuned)
+        fitted = self.study.fitted if self.tuned else None
+        return self.run.stage(guarded, None, seen, fitted, self.study.share if self.tuned else 1.0, self._words)
+
+    @property
+    def key(self) -> str:
+        """The candidate: these words beside this meaning."""
+        return digest("imitation", self.model.key, self.study.mined.key, self._beside)
+
+    def plan(self) -> list[Planned]:
+        """What would run."""
+        before = len(self.run.planned)
+        _ = self.examined, self.guard
+        return self.run.planned[before:]
+
+    def judge(self, gate: Gate, candidates: int) -> tuple[Verdict, Outcome]:
+        """The verdict on dense search with words beside the same without, and what the user should see."""
+        rows = c.read_rows(self.examined)
+        writers = [row["writer"] for row in rows]
+        dense = c.reciprocal([row["dense_before"] for row in rows]), c.reciprocal([row["dense_after"] for row in rows])
+        everyday = np.load(self.guard.path / "before.npy"), np.load(self.guard.path / "after.npy")
+        verdict = judge_imitation(gate, dense=dense, guard=everyday, candidates=candidates)
+        pairs = {"dense": dense, "guard": everyday}
+        return verdict, Outcome.of(self.key, verdict, pairs, writers=by_writer(*dense, writers), weight=self.study.live.weight, note=_NOTE)
