@@ -1,7 +1,7 @@
 """The whole engine over a real home with the real base model: what goes in, what is proven, what serves, and what stays after a kill.
 
 The guard is smaller here than in use, since its 5,000 distractors take a minute to embed, and so is what abstention is set on. And the
-first candidate of the home is promoted whatever the gate says (400 short docstrings that the base already finds prove too little); that it
+first candidate of the home is promoted whatever the gate says (200 short docstrings that the base already finds prove too little); that it
 judges truly is tested in test_gate.py, that real gains pass it in the bench, and that it refuses below.
 """
 
@@ -50,7 +50,7 @@ def docs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     turtle typing zipfile""".split()
     found = [(m.name, member) for m in modules() if m.name in names for member in m.members if 25 <= len(member.doc.split()) <= 90]
     path = tmp_path_factory.mktemp("docs") / "corpus.jsonl"
-    rows = ({"_id": f"{name}.{one.name}", "title": one.name, "text": one.doc, "metadata": {"module": name}} for name, one in found[:300])
+    rows = ({"_id": f"{name}.{one.name}", "title": one.name, "text": one.doc, "metadata": {"module": name}} for name, one in found[:200])
     path.write_text("\n".join(json.dumps(row) for row in rows), encoding="utf-8")
     return path
 

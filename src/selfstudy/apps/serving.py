@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import tempfile
+from contextlib import suppress
 from pathlib import Path
+from threading import Thread
 from typing import Annotated, Any, Literal
 
 import typer
 
 from selfstudy.apps import output, tables
-from selfstudy.core.errors import BadInput
+from selfstudy.core.errors import BadInput, SelfstudyError
 from selfstudy.core.plugs import extra
 
 _PATIENCE = 30
@@ -74,7 +76,13 @@ def mcp(
 
     engine = Engine.open(context.obj.home, create=add, sets=context.obj.sets, eager=True)
     engine.serving()  # loaded before the first question comes
+    Thread(target=_warm, args=(engine,), daemon=True).start()  # the reader takes some seconds more, while tools are listed
     server(engine, add).run()
+
+
+def _warm(engine: Any) -> None:
+    with suppress(SelfstudyError):  # whoever asks is told
+        engine.warm()
 
 
 _LOG: dict[str, Any] = {

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from selfstudy.core.ports import Progress, Role, Vectors, silent
 from selfstudy.core.records import digest
 from selfstudy.index.words import K1, B, counted, words_of
 
-_ABOUT, _TERMS = "imitation.json", "terms.npy"
+_ABOUT, _TERMS = "imitation.json", "terms.npz"
 _MOST_WORDS = 50_000
 """Words that have a vector: those in the most passages."""
 _OUTLIERS = 99
@@ -44,7 +45,7 @@ def fit(texts: Sequence[str], config: Imitate, into: Path) -> dict[str, int]:
     vocabulary: dict[str, int] = {}
     counts = counted(texts, vocabulary)
     holding = np.bincount(counts.indices, minlength=len(vocabulary))
-    rarity = np.log(1 + (len(texts) - holding + 0.5) / (holding + 0.5))
+    rarity = _rarity(holding, len(texts))
     chosen = np.sort(np.argsort(-holding, kind="stable")[:_MOST_WORDS])
     length = float(np.asarray(counts.sum(axis=1)).mean()) if len(texts) else 1.0
     # The rarity of a word is parted between both sides, so that rare words of the question and of the passage count alike.
@@ -55,10 +56,16 @@ def fit(texts: Sequence[str], config: Imitate, into: Path) -> dict[str, int]:
     lengths = np.linalg.norm(_saturated(counts, length)[:, chosen] @ terms, axis=1)
     longest = float(np.percentile(lengths, _OUTLIERS)) if len(lengths) else 1.0
     into.mkdir(parents=True, exist_ok=True)
-    np.save(into / _TERMS, terms.astype(np.float32))
-    words = list(vocabulary)
-    write_json(into / _ABOUT, {"words": [words[at] for at in chosen], "length": length, "longest": longest or 1.0})
+    np.savez(into / _TERMS, terms=terms.astype(np.float32), rarity=rarity[chosen].astype(np.float32))
+    words, unknown = list(vocabulary), float(_rarity(np.zeros(1), len(texts))[0])
+    about = {"words": [words[at] for at in chosen], "unknown": unknown, "length": length, "longest": longest or 1.0}
+    write_json(into / _ABOUT, about)
     return {"words": len(chosen), "dimensions": max(dims, 0)}
+
+
+def _rarity(holding: Any, texts: int) -> Any:
+    """BM25's weight of words that stand in so many of the texts."""
+    return np.log(1 + (texts - holding + 0.5) / (holding + 0.5))
 
 
 def _saturated(counts: Any, length: float) -> Any:
@@ -87,8 +94,9 @@ def _directions(weighed: Any, dims: int, seed: int) -> Any:
 class Imitation:
     """A `core.ports.Embedder` over a folder that `fit` wrote: sums of word vectors, loaded with the first text.
 
-    A question has unit length, or is 0 where none of its words is known. A passage is as long as BM25 would have it, 1 at most; one more
-    dimension, in which questions are 0, makes up the rest, so that the inner product is the imitated score.
+    A question is as long as the share of its words, by rarity, that the corpus knows: 1 at most, and 0 where there is none, so that what
+    is foreign to the corpus is left to meaning (else everyday questions lose .01 to .02 of MRR@10). A passage is as long as BM25 would
+    have it, 1 at most; one more dimension, in which questions are 0, makes up the rest, so that the inner product is the imitated score.
     """
 
     cheap = True
@@ -98,7 +106,7 @@ class Imitation:
         self.folder = folder
         self._name = name
         self._fingerprint: str | None = None
-        self._read: tuple[dict[str, int], Vectors, float, float] | None = None
+        self._read: _Words | None = None
 
     @property
     def name(self) -> str:
@@ -106,7 +114,7 @@ class Imitation:
 
     @property
     def dim(self) -> int:
-        return int(self._loaded()[1].shape[1]) + 1
+        return int(self._loaded().terms.shape[1]) + 1
 
     @property
     def fingerprint(self) -> str:
@@ -125,29 +133,48 @@ class Imitation:
         return found
 
     def _questions(self, texts: Sequence[str]) -> Vectors:
-        vocabulary, terms, _, _ = self._loaded()
-        found: Vectors = np.zeros((len(texts), terms.shape[1] + 1), np.float32)
+        words = self._loaded()
+        found: Vectors = np.zeros((len(texts), words.terms.shape[1] + 1), np.float32)
         for row, text in enumerate(texts):
-            known = sorted({vocabulary[word] for word in words_of(text) if word in vocabulary})
-            if known:
-                found[row, :-1] = terms[known].sum(axis=0)
-        lengths = np.linalg.norm(found, axis=1, keepdims=True)
-        return (found / np.where(lengths > 0, lengths, 1)).astype(np.float32, copy=False)
+            asked = sorted(set(words_of(text)))
+            known = [words.rows[word] for word in asked if word in words.rows]
+            vector = words.terms[known].sum(axis=0)
+            if length := float(np.linalg.norm(vector)):
+                rarity = float(words.rarity[known].sum())
+                found[row, :-1] = vector / length * rarity / (rarity + words.unknown * (len(asked) - len(known)))
+        return found
 
     def _passages(self, texts: Sequence[str]) -> Vectors:
-        vocabulary, terms, length, longest = self._loaded()
-        seen = dict(vocabulary)  # words that are met for the first time join it, and have no vector
-        found: Vectors = (_saturated(counted(texts, seen), length)[:, : len(terms)] @ terms / longest).astype(np.float32)
+        words = self._loaded()
+        seen = dict(words.rows)  # words that are met for the first time join it, and have no vector
+        found: Vectors = (_saturated(counted(texts, seen), words.length)[:, : len(words.terms)] @ words.terms / words.longest).astype(
+            np.float32
+        )
         found /= np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1)
         rest = np.sqrt(np.maximum(0, 1 - (found * found).sum(axis=1, keepdims=True)))
         return np.hstack([found, rest]).astype(np.float32)
 
-    def _loaded(self) -> tuple[dict[str, int], Vectors, float, float]:
+    def _loaded(self) -> _Words:
         if self._read is None:
             about = json.loads((self.folder / _ABOUT).read_text("utf-8"))
-            words = {word: row for row, word in enumerate(about["words"])}
-            self._read = words, np.load(self.folder / _TERMS), about["length"], about["longest"]
+            rows = {word: row for row, word in enumerate(about["words"])}
+            with np.load(self.folder / _TERMS) as kept:
+                self._read = _Words(rows, kept["terms"], kept["rarity"], about["unknown"], about["length"], about["longest"])
         return self._read
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Words:
+    """What `fit` wrote: the row of each word, vectors and rarity by row; the rarity of any other word, the mean length of texts in words,
+    and how long the sum of a passage is that becomes 1.
+    """
+
+    rows: dict[str, int]
+    terms: Vectors
+    rarity: Vectors
+    unknown: float
+    length: float
+    longest: float
 
 
 def holds_imitation(folder: Path) -> bool:

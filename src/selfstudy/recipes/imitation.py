@@ -24,7 +24,7 @@ from selfstudy.recipes.system import ARTIFACT
 _NOTE = "Words imitated by vectors, beside the meaning in dense search."
 
 
-@stage("study.imitation", version=1)
+@stage("study.imitation", version=2)
 def imitation(work: Work, config: Imitate, corpus: Artifact) -> dict[str, int]:
     """`model/`: the imitation of BM25 over the passages."""
     texts = [passage.indexed for passage in read_records(corpus.path / "passages.jsonl", Passage)]
