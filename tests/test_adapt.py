@@ -149,12 +149,14 @@ def test_rollback_and_promote_swap_what_serves_with_documents_that_came_meanwhil
     engine = Engine.open(home, sets=SETS)
     key = engine.live.key
     assert key is not None
+    assert engine.live.imitation is not None, "words came with the embedder"
     new = tmp_path / "zebrafish.md"
     new.write_text("# Zebrafish\n\nThe zebrafish regenerates its heart muscle within sixty days after an injury.\n")
     engine.add([new])
     assert engine.search("How fast does a zebrafish heart regenerate?", 1, "dense")[0].passage.title == "Zebrafish"
     engine.rollback()
     assert engine.live.key is None
+    assert engine.live.imitation is None, "and go with it"
     assert engine.search("How fast does a zebrafish heart regenerate?", 1, "dense")[0].passage.title == "Zebrafish"
     engine.remove(["zebrafish.md"])
     event = engine.promote(key[:10])
