@@ -25,7 +25,11 @@ from selfstudy.recipes.system import System
 
 PARTS = "pump valve filter gasket bearing piston crankshaft manifold".split()
 DEEDS = "oiled cleaned tightened replaced inspected measured".split()
-PASSAGES = [f"The {part} is {deed} every {n + m} weeks by hand." for n, part in enumerate(PARTS) for m, deed in enumerate(DEEDS)]
+PASSAGES = [
+    f"The {part} is {deed} every {n + m} weeks by hand.{' The office is told.' if n < 5 else ''}"
+    for n, part in enumerate(PARTS)
+    for m, deed in enumerate(DEEDS)
+]
 
 
 def imitation(folder: Path, texts: list[str], **config: Any) -> Imitation:
@@ -36,7 +40,7 @@ def imitation(folder: Path, texts: list[str], **config: Any) -> Imitation:
 def test_what_bm25_ranks_first_is_first(tmp_path: Path) -> None:
     ours = imitation(tmp_path / "whole", PASSAGES)
     words = Words.of([str(row) for row in range(len(PASSAGES))], PASSAGES)
-    questions = [f"Which {part} was {deed}?" for part in PARTS for deed in DEEDS]
+    questions = [f"Was the office told which {part} was {deed}?" for part in PARTS for deed in DEEDS]
     found = ours.embed(questions, "query") @ ours.embed(PASSAGES).T
     truth = np.stack([words.scores(question) for question in questions])
     assert (found.argmax(axis=1) == truth.argmax(axis=1)).all()
@@ -50,7 +54,7 @@ def test_what_bm25_ranks_first_is_first(tmp_path: Path) -> None:
 def test_vectors_of_questions_and_passages(tmp_path: Path) -> None:
     ours = imitation(tmp_path / "words", [*PASSAGES, " ".join(PASSAGES)])
     assert isinstance(ours, Embedder)
-    passages = ours.embed([*PASSAGES, "A new gasket, oiled.", "No word of it is known: zyx!", "", "—"])
+    passages = ours.embed([*PASSAGES, "A new gasket, oiled.", "No word of it is known: zyx!", " ".join(PASSAGES[::6]), "", "—"])
     np.testing.assert_allclose(np.linalg.norm(passages, axis=1), 1, atol=1e-5)
     questions = ours.embed(["Who oiled the gasket?", "zyx?", "?", "Was the gasket zyx?"], "query")
     lengths = np.linalg.norm(questions, axis=1)
