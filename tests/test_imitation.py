@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from test_models import make_model
+from docstrings import home_in
 
 from selfstudy.core.ports import Embedder
 from selfstudy.evals import guard
@@ -99,18 +98,7 @@ def test_the_gate_wants_a_gain_and_nothing_worse() -> None:
 
 @pytest.fixture(scope="module")
 def added(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A home over docstrings of the running Python, its embedder one of random weights: there words have much to add."""
-    from selfstudy.evals.stdlib import modules
-
-    folder = tmp_path_factory.mktemp("added")
-    found = [(m.name, one) for m in modules() if m.name in ("argparse", "email.message", "pathlib", "turtle") for one in m.members]
-    rows = ({"_id": f"{name}.{one.name}", "title": one.name, "text": one.doc} for name, one in found if 15 <= len(one.doc.split()) <= 90)
-    (folder / "corpus.jsonl").write_text("\n".join(json.dumps(row) for row in rows), encoding="utf-8")
-    (folder / "home").mkdir()
-    config = f'embedder = "st:{make_model(folder / "model")}"\ntraining = {{minutes = 0.0}}\nhead = {{on = false}}\n'
-    (folder / "home" / "config.toml").write_text(config)
-    Engine.open(folder / "home", create=True).add([folder / "corpus.jsonl"])
-    return folder / "home"
+    return home_in(tmp_path_factory.mktemp("added"), "")
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import sys
 from dataclasses import replace
@@ -11,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from docstrings import home_in
 from test_models import make_model
 
 from selfstudy.core.errors import BadInput, BadModel, MissingExtra
@@ -90,19 +90,7 @@ def test_gains_are_ndcg() -> None:
 
 @pytest.fixture(scope="module")
 def added(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A home over docstrings of the running Python, its embedder one of two layers with random weights."""
-    from selfstudy.evals.stdlib import modules
-
-    folder = tmp_path_factory.mktemp("added")
-    found = [(m.name, one) for m in modules() if m.name in ("argparse", "email.message", "pathlib", "turtle") for one in m.members]
-    rows = ({"_id": f"{name}.{one.name}", "title": one.name, "text": one.doc} for name, one in found if 15 <= len(one.doc.split()) <= 90)
-    (folder / "corpus.jsonl").write_text("\n".join(json.dumps(row) for row in rows), encoding="utf-8")
-    model = make_model(folder / "model")
-    (folder / "home").mkdir()
-    config = f'embedder = "st:{model}"\nint8 = "auto"\ntraining = {{minutes = 0.0}}\nhead = {{on = false}}\nimitation = {{on = false}}\n'
-    (folder / "home" / "config.toml").write_text(config)
-    Engine.open(folder / "home", create=True).add([folder / "corpus.jsonl"])
-    return folder / "home"
+    return home_in(tmp_path_factory.mktemp("added"), 'int8 = "auto"\nimitation = {on = false}\n')
 
 
 @pytest.fixture

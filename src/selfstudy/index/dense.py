@@ -11,7 +11,7 @@ from selfstudy.core.errors import ForeignVector
 from selfstudy.core.ports import Embedder, Vectors
 from selfstudy.core.records import Hit
 from selfstudy.index.question import check_k, check_questions
-from selfstudy.index.ranking import Scores, best, blocks, hits
+from selfstudy.index.ranking import Scores, blocks, searched
 from selfstudy.index.snapshot import Snapshot
 
 
@@ -75,13 +75,7 @@ class Dense:
     def search(self, questions: Sequence[str], k: int, where: str | None = None) -> list[list[Hit]]:
         """The best `k` passages for each question, best first. Raises BadInput, and ForeignVector where the index is another embedder's."""
         texts, k = check_questions(questions), check_k(k)
-        mask = self.snapshot.mask(where)
-        found: list[list[Hit]] = []
-        for block in self.scores(texts):
-            for scores in block:
-                rows = best(scores, k, mask)
-                found.append(hits(self.snapshot, rows, scores[rows], self.name))
-        return found
+        return searched(self.snapshot, self.scores(texts), k, self.snapshot.mask(where), self.name)
 
     def scores(self, questions: Sequence[str]) -> Iterator[Scores]:
         """For blocks of the questions in turn, (questions, passages) inner products."""

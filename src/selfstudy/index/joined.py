@@ -9,7 +9,7 @@ import numpy as np
 from selfstudy.core.records import Hit
 from selfstudy.index.dense import Dense
 from selfstudy.index.question import check_k, check_questions
-from selfstudy.index.ranking import Scores, best, hits
+from selfstudy.index.ranking import Scores, searched
 
 
 class Joined:
@@ -27,13 +27,7 @@ class Joined:
     def search(self, questions: Sequence[str], k: int, where: str | None = None) -> list[list[Hit]]:
         """As `Dense.search`."""
         texts, k = check_questions(questions), check_k(k)
-        mask = self.snapshot.mask(where)
-        found: list[list[Hit]] = []
-        for block in self.scores(texts):
-            for scores in block:
-                rows = best(scores, k, mask)
-                found.append(hits(self.snapshot, rows, scores[rows], self.name))
-        return found
+        return searched(self.snapshot, self.scores(texts), k, self.snapshot.mask(where), self.name)
 
     def scores(self, questions: Sequence[str]) -> Iterator[Scores]:
         """For blocks of the questions in turn, (questions, passages) inner products."""

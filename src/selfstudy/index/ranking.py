@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +31,16 @@ def best(scores: NDArray[np.floating], k: int, mask: Mask | None = None) -> Rows
 def hits(snapshot: Snapshot, rows: Rows, scores: NDArray[np.floating], by: str) -> list[Hit]:
     """The passages at `rows` as hits; `scores` stand beside them, one for each."""
     return [Hit(passage, float(score), by) for passage, score in zip(snapshot.passages.take(rows), scores, strict=True)]
+
+
+def searched(snapshot: Snapshot, scored: Iterable[NDArray[np.floating]], k: int, mask: Mask | None, by: str) -> list[list[Hit]]:
+    """The best `k` passages for each row of the blocks of scores, best first."""
+    found: list[list[Hit]] = []
+    for block in scored:
+        for scores in block:
+            rows = best(scores, k, mask)
+            found.append(hits(snapshot, rows, scores[rows], by))
+    return found
 
 
 def blocks(questions: Sequence[str], passages: int) -> Iterator[Sequence[str]]:

@@ -32,6 +32,7 @@ from selfstudy.recipes.adapt import Study
 from selfstudy.recipes.caches import rankings_of, vectors_of
 from selfstudy.recipes.decisions import Decisions
 from selfstudy.recipes.drift import Drifted, drifted
+from selfstudy.recipes.embedding import without_vector
 from selfstudy.recipes.generator import SCHEME, GeneratorStudy, checked, folder_of
 from selfstudy.recipes.glossary import Expansion, Terms, expansion_of
 from selfstudy.recipes.history import Event, History
@@ -550,7 +551,7 @@ class Engine:
             "set_aside": [one.json() for one in self.set_aside()],
             "live": live.json(),
             "index_version": snapshot.version,
-            "missing_vectors": len(snapshot.missing(live.fingerprint)),
+            "missing_vectors": len(without_vector(snapshot, self._embedders)),
         }
 
     def config_rows(self) -> list[config.Setting]:
