@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 from docstrings import home_in
+from rich.console import Console
 
+from selfstudy.apps import tables
 from selfstudy.core.ports import Embedder
 from selfstudy.evals import guard
 from selfstudy.evals.gate import Gate, judge_imitation
@@ -19,6 +21,7 @@ from selfstudy.index.imitation import Imitate, Imitation, fit
 from selfstudy.index.joined import Joined
 from selfstudy.index.words import Words
 from selfstudy.recipes import candidate
+from selfstudy.recipes import imitation as recipe
 from selfstudy.recipes.engine import Engine
 from selfstudy.recipes.system import System
 
@@ -64,6 +67,9 @@ def test_vectors_of_questions_and_passages(tmp_path: Path) -> None:
     assert int(scores.argmax()) == len(PASSAGES), "a passage that came later is found by the words that it shares"
     assert scores[len(PASSAGES) + 1] == pytest.approx(0, abs=1e-6)
     assert ours.embed([], "query").shape == (0, ours.dim)
+    fit(PASSAGES, Imitate(), tmp_path / "half", share=0.5)
+    (half,) = Imitation(tmp_path / "half", "artifact:half").embed(["Who oiled the gasket?"], "query")
+    assert np.linalg.norm(half) == pytest.approx(0.5, abs=1e-5)
     copied = Imitation(shutil.copytree(tmp_path / "words", tmp_path / "copied"), "artifact:other")
     assert copied.fingerprint == ours.fingerprint != imitation(tmp_path / "less", PASSAGES).fingerprint
 
@@ -140,6 +146,26 @@ def test_words_serve_beside_a_refused_embedder_and_follow_what_is_added(added: P
     assert again.live.imitation is None
     plain = again.search(question, 5, "dense")
     np.testing.assert_allclose([hit.score for hit in plain], np.sort(scores[0])[:-6:-1], atol=1e-4)
+
+
+def test_where_only_the_guard_refuses_words_count_half(
+    added: Path, small_guard: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    truly, margins = recipe.judge_imitation, iter([-1.0, 1.0])  # a margin that nothing can hold, then one that everything holds
+    monkeypatch.setattr(
+        recipe, "judge_imitation", lambda gate, **told: truly(gate.model_copy(update={"guard_margin": next(margins)}), **told)
+    )
+    engine = Engine.open(shutil.copytree(added, tmp_path / "home"))
+    outcome = engine.adapt()
+    assert outcome.imitation is not None
+    assert outcome.imitation["promoted"], outcome.imitation["reason"]
+    assert "count 0.5" in outcome.imitation["note"]
+    words = engine._embedder(str(engine.live.imitation))
+    assert np.linalg.norm(words.embed(["turtle"], "query")) == pytest.approx(0.5, abs=1e-5)
+    console = Console(width=140)
+    with console.capture() as shown:
+        console.print(tables.outcome(outcome.json()))
+    assert "dense MRR@10 by writer" in shown.get().partition("imitated")[2]
 
 
 def test_without_it_nothing_is_imitated(added: Path, small_guard: None, tmp_path: Path) -> None:

@@ -264,7 +264,7 @@ def outcome(result: Mapping[str, Any]) -> RenderableType:
     if result["round_trip"]:
         parts += _questions(result["questions"], result["round_trip"])
     parts += _before_after(result["metrics"], result["differences"], result.get("metric", "MRR@10"))
-    parts += _differences(f"{'dense' if result['round_trip'] else 'hybrid'} MRR@10 by writer", result["writers"])
+    parts += _differences(f"{'dense' if 'dense' in result['differences'] else 'hybrid'} MRR@10 by writer", result["writers"])
     parts += _checks(result["verdict"] or {})
     parts.append(Text(result["reason"], style="bold green" if result["promoted"] else "bold"))
     parts += [outcome(result[name]) for name in ("imitation", "int8", "reranker", "generator") if result.get(name)]

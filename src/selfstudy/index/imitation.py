@@ -37,11 +37,17 @@ class Imitate(BaseModel):
 
     on: bool = Field(True, description="whether imitated words stand beside the meaning in dense search, if that is proven to pay")
     dims: int = Field(192, ge=1, description="dimensions of these vectors, which are stored beside the embedder's")
+    shares: tuple[float, ...] = Field(
+        (1.0, 0.5), min_length=1, description="how much words count beside the meaning; the next one is tried where only the guard refuses"
+    )
     seed: int = 0
 
 
-def fit(texts: Sequence[str], config: Imitate, into: Path) -> dict[str, int]:
-    """Write the imitation of BM25 over `texts` into the folder `into`. Returns its words and dimensions, which few texts make fewer."""
+def fit(texts: Sequence[str], config: Imitate, into: Path, share: float = 1.0) -> dict[str, int]:
+    """Write the imitation of BM25 over `texts` into the folder `into`; `share` scales the vectors of questions.
+
+    Returns its words and dimensions, which few texts make fewer.
+    """
     vocabulary: dict[str, int] = {}
     counts = counted(texts, vocabulary)
     holding = np.bincount(counts.indices, minlength=len(vocabulary))
@@ -58,7 +64,7 @@ def fit(texts: Sequence[str], config: Imitate, into: Path) -> dict[str, int]:
     into.mkdir(parents=True, exist_ok=True)
     np.savez(into / _TERMS, terms=terms.astype(np.float32), rarity=rarity[chosen].astype(np.float32))
     words, unknown = list(vocabulary), float(_rarity(np.zeros(1), len(texts))[0])
-    about = {"words": [words[at] for at in chosen], "unknown": unknown, "length": length, "longest": longest or 1.0}
+    about = {"words": [words[at] for at in chosen], "unknown": unknown, "length": length, "longest": longest or 1.0, "share": share}
     write_json(into / _ABOUT, about)
     return {"words": len(chosen), "dimensions": max(dims, 0)}
 
@@ -141,7 +147,7 @@ class Imitation:
             vector = words.terms[known].sum(axis=0)
             if length := float(np.linalg.norm(vector)):
                 rarity = float(words.rarity[known].sum())
-                found[row, :-1] = vector / length * rarity / (rarity + words.unknown * (len(asked) - len(known)))
+                found[row, :-1] = words.share * vector / length * rarity / (rarity + words.unknown * (len(asked) - len(known)))
         return found
 
     def _passages(self, texts: Sequence[str]) -> Vectors:
@@ -159,14 +165,16 @@ class Imitation:
             about = json.loads((self.folder / _ABOUT).read_text("utf-8"))
             rows = {word: row for row, word in enumerate(about["words"])}
             with np.load(self.folder / _TERMS) as kept:
-                self._read = _Words(rows, kept["terms"], kept["rarity"], about["unknown"], about["length"], about["longest"])
+                self._read = _Words(
+                    rows, kept["terms"], kept["rarity"], about["unknown"], about["length"], about["longest"], about["share"]
+                )
         return self._read
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Words:
     """What `fit` wrote: the row of each word, vectors and rarity by row; the rarity of any other word, the mean length of texts in words,
-    and how long the sum of a passage is that becomes 1.
+    how long the sum of a passage is that becomes 1, and how much questions count.
     """
 
     rows: dict[str, int]
@@ -175,6 +183,7 @@ class _Words:
     unknown: float
     length: float
     longest: float
+    share: float
 
 
 def holds_imitation(folder: Path) -> bool:

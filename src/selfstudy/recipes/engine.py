@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, Self
 
@@ -224,7 +224,7 @@ class Engine:
         study = self._study(planning=True)
         planned = study.plan(self.history_of.judged)
         if self.settings.imitation.on:
-            planned += ImitationStudy(study, tuned=True).plan()
+            planned += ImitationStudy(study, True, self.settings.imitation.shares[0]).plan()
         if self.settings.int8 == "auto":
             planned += Int8Study(study).plan()
         if self.settings.reranker == "auto":
@@ -305,9 +305,17 @@ class Engine:
 
     def _adapt_imitation(self) -> Outcome:
         search = self._study(planning=False)
-        study, exam = ImitationStudy(search, tuned=False), f"words {search.content}"
+        exam = f"words {search.content}"
+        for share in self.settings.imitation.shares:
+            study = ImitationStudy(search, False, share)
+            outcome = self._judged(study.key, exam, partial(self._words_judged, study, exam))
+            if not outcome.fails_only("guard"):
+                break
+        return outcome
+
+    def _words_judged(self, study: ImitationStudy, exam: str) -> tuple[Verdict, Outcome, System | None]:
         system = replace(self.live, key=study.key, imitation=study.name)
-        return self._judged(study.key, exam, lambda: (*study.judge(self.settings.gate, self.history_of.examined(exam) + 1), system))
+        return *study.judge(self.settings.gate, self.history_of.examined(exam) + 1), system
 
     def _adapt_int8(self) -> Outcome:
         study = Int8Study(self._study(planning=False))
@@ -358,9 +366,12 @@ class Engine:
         verdict, outcome = study.judge(candidates)
         system = study.system(verdict.promote)
         if verdict.promote and self.settings.imitation.on:  # both go live at once, so that one rollback takes both back
-            words = ImitationStudy(study, tuned=True)
-            beside, told = words.judge(self.settings.gate, candidates)
-            system = replace(system, imitation=words.name) if beside.promote else system
+            for share in self.settings.imitation.shares:
+                words = ImitationStudy(study, True, share)
+                _, told = words.judge(self.settings.gate, candidates)
+                if not told.fails_only("guard"):
+                    break
+            system = replace(system, imitation=words.name) if told.promoted else system
             outcome = replace(outcome, imitation=told.json())
         outcome = replace(outcome, seconds=round(time.monotonic() - began, 1))
         return self.history_of.add(

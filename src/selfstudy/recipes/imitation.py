@@ -21,14 +21,12 @@ from selfstudy.recipes.adapt import Study
 from selfstudy.recipes.outcome import Outcome
 from selfstudy.recipes.system import ARTIFACT
 
-_NOTE = "Words imitated by vectors, beside the meaning in dense search."
 
-
-@stage("study.imitation", version=2)
-def imitation(work: Work, config: Imitate, corpus: Artifact) -> dict[str, int]:
-    """`model/`: the imitation of BM25 over the passages."""
+@stage("study.imitation", version=3)
+def imitation(work: Work, config: Imitate, corpus: Artifact, share: float) -> dict[str, int]:
+    """`model/`: the imitation of BM25 over the passages, whose questions count `share`."""
     texts = [passage.indexed for passage in read_records(corpus.path / "passages.jsonl", Passage)]
-    return fit(texts, config, work.folder / "model")
+    return fit(texts, config, work.folder / "model", share)
 
 
 @stage("study.imitation_guard", version=1)
@@ -43,16 +41,16 @@ def guarded(work: Work, config: None, seen: Artifact, fitted: Artifact | None, s
 
 
 class ImitationStudy:
-    """The stages of imitated words beside the candidate of `study` or, where that was refused, beside what serves."""
+    """The stages of imitated words, which count `share`, beside the candidate of `study` or, where that was refused, beside what serves."""
 
-    def __init__(self, study: Study, tuned: bool) -> None:
-        self.study, self.run, self.tuned = study, study.run, tuned
+    def __init__(self, study: Study, tuned: bool, share: float) -> None:
+        self.study, self.run, self.tuned, self.share = study, study.run, tuned, share
         self.config = study.settings.imitation
 
     @cached_property
     def model(self) -> Artifact:
         """`model/`: the imitation."""
-        return self.run.stage(imitation, self.config, self.study.corpus)
+        return self.run.stage(imitation, self.config, self.study.corpus, self.share)
 
     @property
     def name(self) -> str:
@@ -100,6 +98,11 @@ class ImitationStudy:
         return self.run.stage(guarded, None, seen, fitted, self.study.share if self.tuned else 1.0, self._words)
 
     @property
+    def _note(self) -> str:
+        told = "Words imitated by vectors, beside the meaning in dense search."
+        return told if self.share == 1 else f"{told} They count {self.share:g}: with more only the guard refused."
+
+    @property
     def key(self) -> str:
         """The candidate: these words beside this meaning."""
         return digest("imitation", self.model.key, self.study.mined.key, self._beside)
@@ -118,4 +121,6 @@ class ImitationStudy:
         everyday = np.load(self.guard.path / "before.npy"), np.load(self.guard.path / "after.npy")
         verdict = judge_imitation(gate, dense=dense, guard=everyday, candidates=candidates)
         pairs = {"dense": dense, "guard": everyday}
-        return verdict, Outcome.of(self.key, verdict, pairs, writers=by_writer(*dense, writers), weight=self.study.live.weight, note=_NOTE)
+        return verdict, Outcome.of(
+            self.key, verdict, pairs, writers=by_writer(*dense, writers), weight=self.study.live.weight, note=self._note
+        )
