@@ -55,13 +55,8 @@ def rows_of(home: Path, most: int, seed: int) -> list[Example]:
 def trained(base: Path, examples: Sequence[Example], recipe: str, into: Path, seed: int) -> float:
     """Train `base` by `recipe` and save it in `into`. Returns the seconds of training."""
     from datasets import Dataset
-    from sentence_transformers import (
-        SentenceTransformer,
-        SentenceTransformerTrainer,
-        SentenceTransformerTrainingArguments,
-        losses,
-        util,
-    )
+    from sentence_transformers import SentenceTransformer, SentenceTransformerTrainer, SentenceTransformerTrainingArguments, util
+    from sentence_transformers.sentence_transformer import losses
 
     model = SentenceTransformer(str(base), device="cpu")
     columns: dict[str, list[Any]] = {
