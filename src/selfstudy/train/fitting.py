@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from selfstudy.core.run import Work
-from selfstudy.train.trainers import has_bf16, trained
+from selfstudy.train.trainers import precision, trained
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -52,7 +52,7 @@ def arguments(
         per_device_train_batch_size=size,
         learning_rate=learning_rate,
         warmup_steps=max(1, int(warmup_ratio * steps)),
-        bf16=has_bf16(),
+        **precision(),
         batch_sampler=_in_order,
         save_strategy="steps",
         save_steps=save_steps,

@@ -20,7 +20,7 @@ from selfstudy.core.quiet import quiet
 from selfstudy.core.records import Artifact, Conversation, Message, Record
 from selfstudy.core.reflection import BEGIN, END, TOKENS
 from selfstudy.core.run import Work, stage
-from selfstudy.train.trainers import has_bf16, trained
+from selfstudy.train.trainers import has_bf16, precision, trained
 
 IGNORED = -100
 """The label of a token that nothing is learned from."""
@@ -271,8 +271,8 @@ def _trainer(trl: Any, config: Generator, model: Any, tokenizer: Any, learned: l
              "weight_decay", "activation_checkpointing", "save_steps", "report_to", "seed")  # fmt: skip
     options = {name: getattr(config, name) for name in named} | {
         "output_dir": str(folder), "warmup_steps": int(config.warmup_ratio * steps * config.num_train_epochs), "save_strategy": "steps",
-        "save_total_limit": 1, "logging_steps": 5, "disable_tqdm": True, "bf16": has_bf16(), "dataloader_pin_memory": False,
-    } | config.arguments  # fmt: skip
+        "save_total_limit": 1, "logging_steps": 5, "disable_tqdm": True, "dataloader_pin_memory": False,
+    } | precision() | config.arguments  # fmt: skip
     data = Dataset.from_list(learned)
     if _reads_apart(model):
         collator = _Collator(tokenizer.pad_token_id)

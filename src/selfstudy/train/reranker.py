@@ -17,7 +17,7 @@ from selfstudy.core.records import Artifact, Example
 from selfstudy.core.run import Work, stage
 from selfstudy.train.model import load
 from selfstudy.train.rows import evidence_text
-from selfstudy.train.trainers import has_bf16, trained
+from selfstudy.train.trainers import has_bf16, precision, trained
 
 if TYPE_CHECKING:
     from sentence_transformers import CrossEncoder
@@ -138,7 +138,7 @@ def _trainer(config: Reranker, model: CrossEncoder, rows: dict[str, list[Any]], 
             per_device_train_batch_size=config.per_device_train_batch_size,
             learning_rate=config.learning_rate,
             warmup_steps=max(1, int(config.warmup_ratio * steps)),
-            bf16=has_bf16(),
+            **precision(),
             save_strategy="steps",
             save_steps=save_steps,
             save_total_limit=1,
