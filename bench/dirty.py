@@ -1,6 +1,7 @@
 """Bad documents made on purpose: what is found of them, and what they cost.
 
-    python bench/dirty.py --data ../shared/data policyqa medquad [--most 400] [--strangers emanual_tv] [--trust] [--adapt]
+    python bench/dirty.py --data ../shared/data policyqa medquad [--most 400] [--strangers emanual_tv] [--trust]
+        [--adapt [--set training.max_steps=60]]
 
 Each set is dirtied by a fixed seed: 30% of its documents are copied with small edits, 10% get an outdated version with changed facts (named
 "_v1", by a year, or by nothing but an earlier date), 5% are contradicted in a note elsewhere, 15% are misread as by a bad scan, foreign
@@ -215,12 +216,12 @@ def report(name: str, kind: str, found: set[Any], truth: set[Any]) -> None:
     print(f"{name:<12}{kind:<17}precision {precision:.3f}  recall {recall:.3f}  found {len(found)}, seeded {len(truth)}", flush=True)
 
 
-def studied(name: str, data: Path, clean: Sequence[Row], dirty: Dirty, folder: Path) -> None:
+def studied(name: str, data: Path, clean: Sequence[Row], dirty: Dirty, folder: Path, settings: Sequence[str]) -> None:
     """Adapt clean, dirty uncleaned and dirty, and print the gain of each on the set's own questions about the clean documents."""
     asked = questions(data / name, {row["id"] for row in clean}, folder)
     gains: dict[str, float] = {}
     for variant, rows, sets in (("clean", clean, []), ("uncleaned", dirty.rows, OFF), ("cleaned", dirty.rows, [])):
-        engine = Engine.open(folder / f"study-{variant}", create=True, sets=sets)
+        engine = Engine.open(folder / f"study-{variant}", create=True, sets=[*sets, *settings])
         engine.add([write(folder / f"{variant}-set", rows)])
         outcome = engine.adapt()
         found = engine.evaluate(folder / "queries.jsonl", folder / "qrels.tsv")
@@ -274,6 +275,7 @@ def main() -> None:
     parser.add_argument("--strangers", default="squad_dev", help="the set that foreign documents are taken from")
     parser.add_argument("--adapt", action="store_true", help="study as well; takes an hour")
     parser.add_argument("--trust", action="store_true", help="ask what the documents' trust would do as a part of the ranking")
+    parser.add_argument("--set", dest="sets", action="append", default=[], help="a setting of the studies")
     parser.add_argument("--out", type=Path)
     arguments = parser.parse_args()
     out = arguments.out or Path(tempfile.mkdtemp(prefix="selfstudy-bench-"))
@@ -285,7 +287,7 @@ def main() -> None:
         if arguments.trust:
             believed(name, arguments.data, clean, engine, out / name)
         if arguments.adapt:
-            studied(name, arguments.data, clean, dirty, out / name)
+            studied(name, arguments.data, clean, dirty, out / name, arguments.sets)
 
 
 if __name__ == "__main__":
