@@ -93,6 +93,7 @@ def measured(name: str, homes: Path, steps: int, recipes: Sequence[str], seed: i
     ways: dict[str, Any] = {"lexical": engine._retrievers(snapshot, engine.base)["lexical"], "base": Dense(snapshot, base)}
     ways["adapt"] = Dense(snapshot, engine._embedder(engine.live.embedder))
     ways["adapt + words"] = engine._retrievers(snapshot)["dense"]
+    found = evaluate.measure(ways, questions)
     texts = [passage.indexed for passage in snapshot.passages]
     examples = rows_of(home, steps * BATCH, seed)
     folder = base.model_folder
@@ -102,11 +103,9 @@ def measured(name: str, homes: Path, steps: int, recipes: Sequence[str], seed: i
             seconds = trained(folder, examples, recipe, Path(into), seed)
             told(f"{name} {recipe}: {len(examples)} rows in {seconds:.0f} s")
             embedder = SentenceEmbedder(Path(into) / "model", cache=Path(into) / "cache")
-            ways[recipe] = Dense(snapshot, embedder, Flat(embedder.embed(texts), embedder.fingerprint))
-            found = evaluate.measure({recipe: ways[recipe]}, questions)
-            ways[recipe] = found[recipe]
-    rest = {way: one for way, one in ways.items() if way not in recipes}
-    return evaluate.measure(rest, questions) | {recipe: ways[recipe] for recipe in recipes}
+            tuned = Dense(snapshot, embedder, Flat(embedder.embed(texts), embedder.fingerprint))
+            found |= evaluate.measure({recipe: tuned}, questions)
+    return found
 
 
 def main() -> None:

@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 
 from selfstudy.apps import cli
+from selfstudy.evals import guard
+from selfstudy.recipes import candidate
 
 SOURCE = Path(__file__).parent.parent / "src"
 DOCS = {
@@ -97,3 +99,10 @@ def home(made: Path, run: Run) -> Path:
     shutil.copytree(made / "home", "home")
     shutil.copytree(made / "kept", "docs")
     return Path("home")
+
+
+@pytest.fixture
+def small_guard(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Everyday questions among 60 other passages: 5,000 take a minute to embed."""
+    whole = guard.embed
+    monkeypatch.setattr(candidate.guard, "embed", lambda embedder, progress=None, n=0: whole(embedder, n=60))

@@ -14,13 +14,11 @@ from rich.console import Console
 
 from selfstudy.apps import tables
 from selfstudy.core.ports import Embedder
-from selfstudy.evals import guard
 from selfstudy.evals.gate import Gate, judge_imitation
 from selfstudy.index.dense import Dense
 from selfstudy.index.imitation import Imitate, Imitation, fit
 from selfstudy.index.joined import Joined
 from selfstudy.index.words import Words
-from selfstudy.recipes import candidate
 from selfstudy.recipes import imitation as recipe
 from selfstudy.recipes.engine import Engine
 from selfstudy.recipes.system import System
@@ -105,12 +103,6 @@ def test_the_gate_wants_a_gain_and_nothing_worse() -> None:
 @pytest.fixture(scope="module")
 def added(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return home_in(tmp_path_factory.mktemp("added"), "")
-
-
-@pytest.fixture
-def small_guard(monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = guard.embed
-    monkeypatch.setattr(candidate.guard, "embed", lambda embedder, progress=None, n=0: whole(embedder, n=60))
 
 
 def test_words_serve_beside_a_refused_embedder_and_follow_what_is_added(added: Path, small_guard: None, tmp_path: Path) -> None:

@@ -15,11 +15,9 @@ from test_models import make_model
 
 from selfstudy.core.errors import BadInput, BadModel, MissingExtra
 from selfstudy.core.ports import Embedder
-from selfstudy.evals import guard
 from selfstudy.evals.gate import Gate, judge_int8
 from selfstudy.models.int8 import Int8Embedder, quantise
 from selfstudy.models.sentence import SentenceEmbedder
-from selfstudy.recipes import candidate
 from selfstudy.recipes.engine import Engine
 from selfstudy.recipes.int8 import gains
 from selfstudy.recipes.system import System
@@ -91,12 +89,6 @@ def test_gains_are_ndcg() -> None:
 @pytest.fixture(scope="module")
 def added(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return home_in(tmp_path_factory.mktemp("added"), 'int8 = "auto"\nimitation = {on = false}\n')
-
-
-@pytest.fixture
-def small_guard(monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = guard.embed
-    monkeypatch.setattr(candidate.guard, "embed", lambda embedder, progress=None, n=0: whole(embedder, n=60))
 
 
 def test_what_serves_goes_to_int8_by_the_gate_and_back(added: Path, small_guard: None, tmp_path: Path) -> None:

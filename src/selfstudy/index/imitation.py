@@ -56,10 +56,11 @@ def fit(texts: Sequence[str], config: Imitate, into: Path, share: float = 1.0) -
     length = float(np.asarray(counts.sum(axis=1)).mean()) if len(texts) else 1.0
     # The rarity of a word is parted between both sides, so that rare words of the question and of the passage count alike.
     split = np.sqrt(rarity[chosen])
-    weighed = _saturated(counts, length)[:, chosen] @ _diagonal(split)
+    often = _saturated(counts, length)[:, chosen]
+    weighed = often @ _diagonal(split)
     dims = min(config.dims, *(side - 1 for side in weighed.shape))
     terms = split[:, None] * _directions(weighed, dims, config.seed) if dims > 0 else np.zeros((len(chosen), 1))
-    lengths = np.linalg.norm(_saturated(counts, length)[:, chosen] @ terms, axis=1)
+    lengths = np.linalg.norm(often @ terms, axis=1)
     longest = float(np.percentile(lengths, _OUTLIERS)) if len(lengths) else 1.0
     into.mkdir(parents=True, exist_ok=True)
     np.savez(into / _TERMS, terms=terms.astype(np.float32), rarity=rarity[chosen].astype(np.float32))

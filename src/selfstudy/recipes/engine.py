@@ -50,7 +50,7 @@ from selfstudy.recipes.rulings import Rulings
 from selfstudy.recipes.serving import Opening, Serving
 from selfstudy.recipes.settings import Settings
 from selfstudy.recipes.settle import settle, terms_of
-from selfstudy.recipes.system import Remembering, System, load_embedder, reranked, retrievers
+from selfstudy.recipes.system import Remembering, System, load_embedder, reranked, served
 from selfstudy.recipes.votes import key_of, votes_of
 from selfstudy.recipes.watching import EVERY, watch
 
@@ -571,9 +571,7 @@ class Engine:
 
     def _retrievers(self, snapshot: Snapshot, system: System | None = None) -> dict[str, Any]:
         system = system or self.live
-        embedder, *imitation = (self._embedder(name) for name in system.embedders)
-        ways = retrievers(snapshot, embedder, system.weight, expand=self._expansion(), imitation=next(iter(imitation), None))
-        return reranked(ways, system, self.home)
+        return reranked(served(snapshot, system, self._embedder, self._expansion()), system, self.home)
 
     def _expansion(self) -> Expansion | None:
         return expansion_of(self.home, self.settings.glossary)

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from selfstudy.core.artifacts import read_records
-from selfstudy.core.ports import Embedder
+from selfstudy.core.files import write_json
+from selfstudy.core.ports import Embedder, Retriever
 from selfstudy.core.records import Artifact, Passage, digest
 from selfstudy.core.run import Lazy, Planned, Work, stage
 from selfstudy.evals import guard
@@ -38,6 +39,16 @@ def guarded(work: Work, config: None, seen: Artifact, fitted: Artifact | None, s
     joined = [np.hstack(both) for both in zip(meaning, beside, strict=True)]
     for name, (questions, passages) in (("before", meaning), ("after", joined)):
         c.saved(work.folder / f"{name}.npy", guard.reciprocal_ranks_of(questions, passages).astype(np.float32))
+
+
+@stage("study.imitation_exam", version=1)
+def examined(work: Work, config: None, mined: Artifact, meaning: Retriever, joined: Retriever) -> dict[str, int]:
+    """`rows.json`: for every exam question its rank by meaning, and by meaning and words; 0 stands for not among the first ten."""
+    examples = c.examples_of(mined, "exam")
+    ranks = zip(c.ranks_of(meaning, examples), c.ranks_of(joined, examples), strict=True)
+    rows = [{"writer": one.writer, "before": before, "after": after} for one, (before, after) in zip(examples, ranks, strict=True)]
+    write_json(work.folder / "rows.json", rows)
+    return {"questions": len(rows)}
 
 
 class ImitationStudy:
@@ -74,16 +85,16 @@ class ImitationStudy:
         vectors = self.run.stage(c.body_vectors, None, study.corpus, self._words, nothing)
 
         def meaning() -> Any:
-            return study.tuned_retrievers(study.weight) if self.tuned else study.live_retrievers()
+            ways = study.tuned_retrievers(study.weight) if self.tuned else study.live_retrievers()
+            return ways["dense"]
 
         def joined() -> Any:
             words: Embedder = self._words.load()
-            ways = meaning()
             flat = Flat(np.load(vectors.path / "vectors.npy"), words.fingerprint)
-            return ways | {"dense": Joined(ways["dense"], Dense(study.snapshot, words, flat))}
+            return Joined(meaning(), Dense(study.snapshot, words, flat))
 
         return self.run.stage(
-            c.exam,
+            examined,
             None,
             study.mined,
             study.lazy("meaning", self._beside, meaning),
@@ -117,7 +128,7 @@ class ImitationStudy:
         """The verdict on dense search with words beside the same without, and what the user should see."""
         rows = c.read_rows(self.examined)
         writers = [row["writer"] for row in rows]
-        dense = c.reciprocal([row["dense_before"] for row in rows]), c.reciprocal([row["dense_after"] for row in rows])
+        dense = c.reciprocal([row["before"] for row in rows]), c.reciprocal([row["after"] for row in rows])
         everyday = np.load(self.guard.path / "before.npy"), np.load(self.guard.path / "after.npy")
         verdict = judge_imitation(gate, dense=dense, guard=everyday, candidates=candidates)
         pairs = {"dense": dense, "guard": everyday}

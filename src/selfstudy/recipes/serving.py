@@ -19,7 +19,7 @@ from selfstudy.index.state import State
 from selfstudy.index.store import Store
 from selfstudy.index.tiered import LEAST, Hot, Tiered
 from selfstudy.recipes.glossary import Expansion
-from selfstudy.recipes.system import Remembering, System, reranked, retrievers
+from selfstudy.recipes.system import Remembering, System, reranked, served
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -86,9 +86,9 @@ class Opening:
     def _open(self) -> tuple[State, Serving]:
         snapshot = self._store.snapshot()
         live = self._live_of(snapshot)
-        embedder, *imitation = (self._embedder_of(name) for name in live.embedders)
+        embedder = self._embedder_of(live.embedder)
         expand = self._expansion_of()
-        ways = retrievers(snapshot, embedder, live.weight, expand=expand, imitation=next(iter(imitation), None))
+        ways = served(snapshot, live, self._embedder_of, expand)
         if self._eager:
             with suppress(HomeError):  # a passage without a vector, say: whoever searches is told
                 ways["dense"].search(["warm"], 1)

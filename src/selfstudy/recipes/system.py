@@ -137,6 +137,14 @@ def retrievers(
     return {"lexical": lexical, "dense": by_vectors, "hybrid": Hybrid(lexical, meaning, weight)}
 
 
+def served(
+    snapshot: Snapshot, system: System, embedder_of: Callable[[str], Embedder], expand: Callable[[str], str] | None = None
+) -> dict[str, Retriever]:
+    """The three ways to search as `system` does, without its reranker."""
+    imitation = embedder_of(system.imitation) if system.imitation else None
+    return retrievers(snapshot, embedder_of(system.embedder), system.weight, expand=expand, imitation=imitation)
+
+
 class Remembering:
     """An embedder whose vectors are made once: questions stay in memory (one is searched in several ways), and everything in `kept`.
 
