@@ -202,7 +202,7 @@ def engine(home: Path) -> Engine:
 def watched(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The questions that the engine's retrievers are truly asked from now on."""
     asked: list[str] = []
-    truly = serving.retrievers
+    truly = serving.served
 
     def watching(*given: Any, **options: Any) -> dict[str, Any]:
         found: dict[str, Any] = {}
@@ -211,7 +211,7 @@ def watched(monkeypatch: pytest.MonkeyPatch) -> list[str]:
             found[name].questions = asked
         return found
 
-    monkeypatch.setattr(serving, "retrievers", watching)
+    monkeypatch.setattr(serving, "served", watching)
     return asked
 
 
