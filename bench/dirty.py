@@ -23,7 +23,7 @@ import random
 import re
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -62,6 +62,8 @@ class Dirty:
     contradicted: set[frozenset[str]] = field(default_factory=set)
     misread: set[str] = field(default_factory=set)
     foreign: set[str] = field(default_factory=set)
+    equals: dict[str, str] = field(default_factory=dict)
+    """Documents that say all that another says, and so answer its questions as well: copies, and what holds it whole."""
 
 
 def dirtied(clean: Sequence[Row], strangers: Sequence[Row], seed: int = 0) -> Dirty:
@@ -106,6 +108,7 @@ def dirtied(clean: Sequence[Row], strangers: Sequence[Row], seed: int = 0) -> Di
         del words[chooser.randrange(len(words))]
         rows.append({**row, "id": f"{row['id']} copied", "text": " ".join(words)})
         found.copies.add(frozenset((row["id"], f"{row['id']} copied")))
+        found.equals[f"{row['id']} copied"] = row["id"]
     for row in chooser.sample(list(strangers), min(len(strangers), len(rows) // 4)):
         rows.append({"id": f"stranger {row['id']}", "title": row.get("title", ""), "text": row["text"]})
         found.foreign.add(rows[-1]["id"])
@@ -124,6 +127,7 @@ def dirtied(clean: Sequence[Row], strangers: Sequence[Row], seed: int = 0) -> Di
         around = [" ".join(chooser.sample(chooser.choice(strangers)["text"].split(), 20)) for _ in range(2)]
         rows.append({"id": f"digest {number}", "title": "Digest", "text": f"{around[0]}.\n{row['text']}\n{around[1]}."})
         found.contained.add(frozenset((row["id"], rows[-1]["id"])))
+        found.equals[f"digest {number}"] = row["id"]
     for number, row in enumerate(rows):
         row["text"] = f"{HEAD}\n{row['text']}\n{FOOT.format(n=number)}"
     return found
@@ -218,9 +222,10 @@ def report(name: str, kind: str, found: set[Any], truth: set[Any]) -> None:
 
 def studied(name: str, data: Path, clean: Sequence[Row], dirty: Dirty, folder: Path, settings: Sequence[str]) -> None:
     """Adapt clean, dirty uncleaned and dirty, and print the gain of each on the set's own questions about the clean documents."""
-    asked = questions(data / name, {row["id"] for row in clean}, folder)
+    ids = {row["id"] for row in clean}
     gains: dict[str, float] = {}
     for variant, rows, sets in (("clean", clean, []), ("uncleaned", dirty.rows, OFF), ("cleaned", dirty.rows, [])):
+        asked = questions(data / name, ids, folder, {} if variant == "clean" else dirty.equals)
         engine = Engine.open(folder / f"study-{variant}", create=True, sets=[*sets, *settings])
         engine.add([write(folder / f"{variant}-set", rows)])
         outcome = engine.adapt()
@@ -237,8 +242,8 @@ def studied(name: str, data: Path, clean: Sequence[Row], dirty: Dirty, folder: P
         print(f"{name:<12}share of the clean gain kept: {kept}", flush=True)
 
 
-def questions(source: Path, ids: set[str], folder: Path) -> list[str]:
-    """Write the questions whose relevant documents are all among `ids`; their texts."""
+def questions(source: Path, ids: set[str], folder: Path, equals: Mapping[str, str] | None = None) -> list[str]:
+    """Write the questions whose relevant documents are all among `ids`, with what answers as well (`equals`); their texts."""
     relevant: dict[str, set[str]] = {}
     lines = (source / "qrels.tsv").read_text("utf-8").splitlines()[1:]
     for line in lines:
@@ -247,6 +252,8 @@ def questions(source: Path, ids: set[str], folder: Path) -> list[str]:
             relevant.setdefault(question, set()).add(document)
     rows = [json.loads(line) for line in (source / "queries.jsonl").open(encoding="utf-8")]
     chosen = [row for row in rows if relevant.get(row["id"]) and relevant[row["id"]] <= ids]
+    for found in relevant.values():
+        found |= {other for other, one in (equals or {}).items() if one in found}
     (folder / "queries.jsonl").write_text("".join(json.dumps(row) + "\n" for row in chosen), "utf-8")
     pairs = [f"{row['id']}\t{document}\t1\n" for row in chosen for document in sorted(relevant[row["id"]])]
     (folder / "qrels.tsv").write_text("query-id\tcorpus-id\tscore\n" + "".join(pairs), "utf-8")

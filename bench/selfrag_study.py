@@ -1,16 +1,17 @@
 """Self-RAG's open questions with numbers: how large a critic must be, what wrong labels cost, and what a critic is worth when answering.
 
-    python bench/selfrag_study.py [--data ../shared/data] [--rows 900] [--layers 2 4 6] [--flips 0.1 0.2 0.4] [--questions 300] [--out DIR]
+    python bench/selfrag_study.py [--data ../shared/data] [--rows 2400] [--epochs 3] [--layers 2 4 6]
+        [--flips 0.1 0.2 0.4] [--questions 300] [--out DIR]
 
-Critics are the first layers of all-MiniLM-L6-v2 under a classifier (sentence-transformers' CrossEncoder), trained once through the same
-rows of people's judgements: relevance (critic_relevance) and support (critic_support: begin, healthver, wice). What is told is measured on
+Critics are the first layers of all-MiniLM-L6-v2 under a classifier (sentence-transformers' CrossEncoder), trained on the same rows of
+people's judgements: relevance (critic_relevance) and support (critic_support: begin, healthver, wice). What is told is measured on
 passages that no critic saw. For `flips` the middle critic learns from labels of which that share is another one, drawn at random.
 
 When answering (clapnq, half of whose questions the corpus cannot answer): the five passages that hybrid search finds are judged for
-relevance, and a question whose best passage stays below a threshold is not answered. Beside it the score of the search itself. Thresholds
-come from one half of the questions, figures from the other; `right` is an answered question whose own passage was found. Training a
-generator on a critic's labels needs a generator of size: see recipes/reflection.py; it is not part of this study. A large critic's weights
-cannot be had here; the code for one is the same.
+relevance, and a question whose best passage stays below a threshold is not answered. Beside it the score of the search itself, and the
+starter's judge of relevance, which was grown from ten times as many rows. Thresholds come from one half of the questions, figures from
+the other; `right` is an answered question whose own passage was found. Training a generator on a critic's labels needs a generator of
+size: see recipes/reflection.py; it is not part of this study. A large critic's weights cannot be had here; the code for one is the same.
 """
 
 from __future__ import annotations
@@ -31,7 +32,9 @@ from selfstudy.core.records import Hit, digest
 from selfstudy.evals.answers import abstention, auc
 from selfstudy.evals.bootstrap import interval
 from selfstudy.models.minilm import folder as minilm
+from selfstudy.models.starter.judge import cross_encoder
 from selfstudy.recipes.engine import Engine
+from selfstudy.train.trainers import precision
 
 LEVELS = {"supported": 2, "partial": 1, "not_supported": 0, "contradicted": 0}
 PASSAGES = 5
@@ -41,7 +44,8 @@ Rows = list[tuple[str, str, int]]
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
-    parser.add_argument("--rows", type=int, default=900, help="that a critic learns from")
+    parser.add_argument("--rows", type=int, default=2400, help="that a critic learns from")
+    parser.add_argument("--epochs", type=float, default=3.0, help="how often it reads them")
     parser.add_argument("--layers", type=int, nargs="+", default=[2, 4, 6])
     parser.add_argument("--flips", type=float, nargs="*", default=[0.1, 0.2, 0.4])
     parser.add_argument("--questions", type=int, default=300)
@@ -56,7 +60,7 @@ def main() -> None:
         print(f"{task}: {len(learned)} rows learned from, {len(held)} held out, commonest label {common:.3f}", flush=True)
         middle = given.layers[len(given.layers) // 2]
         for layers, flipped in [*((one, 0.0) for one in given.layers), *((middle, share) for share in given.flips)]:
-            model, seconds = trained(given.out, task, learned, layers, flipped)
+            model, seconds = trained(given.out, task, learned, layers, flipped, given.epochs)
             began = time.perf_counter()
             said = probabilities(model, [(one, other) for one, other, _ in held])
             each = 1000 * (time.perf_counter() - began) / len(held)
@@ -66,7 +70,7 @@ def main() -> None:
             print(f"  {layers} layers, {flipped:.0%} flipped: {told}, {each:.1f} ms a pair, {seconds:.0f} s to learn", flush=True)
             if task == "relevance":
                 critics[f"critic, {layers} layers, {flipped:.0%} flipped"] = model
-    answering(asked, hits, critics)
+    answering(asked, hits, critics | {"the starter's judge": cross_encoder()})
 
 
 def relevance(data: Path) -> Rows:
@@ -91,14 +95,14 @@ def parted(rows: Rows, most: int) -> tuple[Rows, Rows]:
     return [row for row in mixed if int(digest("side", row[1])[:8], 16) % 4][:most], held[:600]
 
 
-def trained(out: Path, task: str, rows: Rows, layers: int, flipped: float) -> tuple[Any, float]:
+def trained(out: Path, task: str, rows: Rows, layers: int, flipped: float, epochs: float) -> tuple[Any, float]:
     """A critic of so many layers, and the seconds it took; kept in `out`."""
     import torch
     from datasets import Dataset
     from sentence_transformers import CrossEncoder, CrossEncoderTrainer, CrossEncoderTrainingArguments
     from sentence_transformers.cross_encoder.losses import CrossEntropyLoss
 
-    kept = out / f"{task}-{layers}-{flipped:g}-{len(rows)}"
+    kept = out / f"{task}-{layers}-{flipped:g}-{len(rows)}-{epochs:g}"
     if (kept / "seconds.json").exists():
         return CrossEncoder(str(kept), device="cpu"), json.loads((kept / "seconds.json").read_text())
     torch.manual_seed(0)
@@ -109,8 +113,8 @@ def trained(out: Path, task: str, rows: Rows, layers: int, flipped: float) -> tu
         model = CrossEncoder(str(minilm()), num_labels=classes, max_length=192, device="cpu", config_kwargs={"num_hidden_layers": layers})
     data = Dataset.from_dict({"one": [row[0] for row in rows], "other": [row[1] for row in rows], "label": labels})
     arguments = CrossEncoderTrainingArguments(
-        str(out / "training"), num_train_epochs=1, per_device_train_batch_size=16, learning_rate=1e-4, warmup_steps=6, report_to="none",
-        save_strategy="no", disable_tqdm=True, seed=0, dataloader_pin_memory=False,
+        str(out / "training"), num_train_epochs=epochs, per_device_train_batch_size=16, learning_rate=1e-4, warmup_steps=6,
+        report_to="none", save_strategy="no", disable_tqdm=True, seed=0, dataloader_pin_memory=False, **precision(),
     )  # fmt: skip
     began = time.perf_counter()
     CrossEncoderTrainer(model=model, args=arguments, train_dataset=data, loss=CrossEntropyLoss(model)).train()
@@ -121,11 +125,13 @@ def trained(out: Path, task: str, rows: Rows, layers: int, flipped: float) -> tu
 
 
 def probabilities(model: Any, pairs: Sequence[tuple[str, str]]) -> Any:
-    """(pairs, classes), rows that sum to 1."""
+    """(pairs, classes), rows that sum to 1; a model of one output says yes or no."""
     import torch
 
-    said = model.predict(list(pairs), activation_fn=torch.nn.Identity(), show_progress_bar=False, batch_size=32)
-    return torch.softmax(torch.from_numpy(said), dim=1).numpy()
+    said = torch.from_numpy(model.predict(list(pairs), activation_fn=torch.nn.Identity(), show_progress_bar=False, batch_size=32))
+    if said.ndim == 1:
+        said = torch.stack([torch.zeros_like(said), said], dim=1)
+    return torch.softmax(said, dim=1).numpy()
 
 
 def found(given: argparse.Namespace) -> tuple[list[dict[str, Any]], list[list[Hit]]]:
@@ -156,7 +162,7 @@ def answering(asked: list[dict[str, Any]], hits: list[list[Hit]], critics: dict[
         began = time.perf_counter()
         said = probabilities(model, [(one["text"], hit.passage.indexed) for one, own in zip(asked, hits, strict=True) for hit in own])
         each = 1000 * (time.perf_counter() - began) / len(asked)
-        ways[name] = (said[:, 1].reshape(len(asked), PASSAGES).max(axis=1), each)
+        ways[name] = (said[:, -1].reshape(len(asked), PASSAGES).max(axis=1), each)
     for name, (sure, each) in ways.items():
         best = max(np.unique(sure[setting]), key=lambda cut: abstention(sure[setting] < cut, there[setting]).f1)
         one = abstention(sure[told] < best, there[told])

@@ -17,6 +17,7 @@ import argparse
 import json
 import os
 import random
+import resource
 import statistics
 import sys
 import tempfile
@@ -171,12 +172,12 @@ def made(folder: Path, embedder: Any, spans: list[str], size: int) -> Store:
     noise = np.random.default_rng(0)
     bodies = dict.fromkeys(texts(spans, size, 6, seed=1))
     with Store.open(folder, create=True).writing("making the store") as writer:
-        items = []
-        for number, text in enumerate(bodies):
-            name = f"d{number:06d}"
-            items.append((Document(name, text, name), [Passage(passage_id("", text), "", text, (Place(name, 0, len(text)),))], None))
-        writer.put(items)
-        ids = [passages[0].id for _, passages, _ in items]
+        named = ((f"d{number:07d}", text) for number, text in enumerate(bodies))
+        writer.put(
+            (Document(name, text, name), [Passage(passage_id("", text), "", text, (Place(name, 0, len(text)),))], None)
+            for name, text in named
+        )
+        ids = [passage_id("", text) for text in bodies]
         for start in range(0, len(ids), 10_000):
             part = ids[start : start + 10_000]
             vectors = real[noise.integers(0, len(real), len(part))] + 0.03 * noise.standard_normal((len(part), real.shape[1]))
@@ -187,7 +188,10 @@ def made(folder: Path, embedder: Any, spans: list[str], size: int) -> Store:
 
 
 def search(embedder: Any, folder: Path, spans: list[str], size: int, count: int) -> dict[str, Any]:
-    """The hybrid search of a service beside the store's; `with_embedding` asks questions that were never seen."""
+    """The hybrid search of a service beside the store's; `with_embedding` asks questions that were never seen.
+
+    `peak_gib` is the most memory that the process has held so far, the making of the store included where it was made now.
+    """
     snapshot = made(folder, embedder, spans, size).snapshot()
     asked = [pair.question for pair in guard.pairs()] + [" ".join(span.split()[:9]) for span in spans]
     asked = list(dict.fromkeys(asked))[:count]
@@ -218,6 +222,7 @@ def search(embedder: Any, folder: Path, spans: list[str], size: int, count: int)
         "recall_at_10": round(float(np.mean(found)), 4),
         "passages": len(snapshot),
         "build_s": round(built, 1),
+        "peak_gib": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20, 2),
         "hot": fast,
         "store": plain,
         "with_embedding": with_embedding,
@@ -326,7 +331,8 @@ def table(found: dict[str, Any]) -> str:
             ratio = store["p50_ms"] / max(0.01, hot["p50_ms"])
             lines.append(f"  {name:<32}{hot['p50_ms']:>10}{hot['p99_ms']:>9}{store['p50_ms']:>15}{store['p99_ms']:>9}{ratio:>9.1f}")
         lines.append(f"  hybrid with embedding{two['with_embedding']['p50_ms']:>21}{two['with_embedding']['p99_ms']:>9}")
-        lines.append(f"  {two['qps']} questions/s on all cores, recall@10 {two['recall_at_10']} of exact, built in {two['build_s']} s\n")
+        lines.append(f"  {two['qps']} questions/s on all cores, recall@10 {two['recall_at_10']} of exact")
+        lines.append(f"  the hot tier was built in {two['build_s']} s, at most {two['peak_gib']} GiB\n")
     if three := found.get("training"):
         lines += [
             f"training, {three['batch']} pairs a step{'':<22}s a step    ratio",
