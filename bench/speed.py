@@ -190,9 +190,10 @@ def made(folder: Path, embedder: Any, spans: list[str], size: int) -> Store:
 def search(embedder: Any, folder: Path, spans: list[str], size: int, count: int) -> dict[str, Any]:
     """The hybrid search of a service beside the store's; `with_embedding` asks questions that were never seen.
 
-    `peak_gib` is the most memory that the process has held so far, the making of the store included where it was made now.
+    `store_gib` is the most memory that the process held up to the store's being made, `peak_gib` up to the last search.
     """
     snapshot = made(folder, embedder, spans, size).snapshot()
+    stored = peak_gib()
     asked = [pair.question for pair in guard.pairs()] + [" ".join(span.split()[:9]) for span in spans]
     asked = list(dict.fromkeys(asked))[:count]
     known = Remembering(embedder)
@@ -222,11 +223,17 @@ def search(embedder: Any, folder: Path, spans: list[str], size: int, count: int)
         "recall_at_10": round(float(np.mean(found)), 4),
         "passages": len(snapshot),
         "build_s": round(built, 1),
-        "peak_gib": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20, 2),
+        "store_gib": stored,
+        "peak_gib": peak_gib(),
         "hot": fast,
         "store": plain,
         "with_embedding": with_embedding,
     }
+
+
+def peak_gib() -> float:
+    """The most memory that this process has held so far."""
+    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20, 2)
 
 
 def rate(retriever: Any, asked: list[str], threads: int) -> float:
@@ -332,7 +339,7 @@ def table(found: dict[str, Any]) -> str:
             lines.append(f"  {name:<32}{hot['p50_ms']:>10}{hot['p99_ms']:>9}{store['p50_ms']:>15}{store['p99_ms']:>9}{ratio:>9.1f}")
         lines.append(f"  hybrid with embedding{two['with_embedding']['p50_ms']:>21}{two['with_embedding']['p99_ms']:>9}")
         lines.append(f"  {two['qps']} questions/s on all cores, recall@10 {two['recall_at_10']} of exact")
-        lines.append(f"  the hot tier was built in {two['build_s']} s, at most {two['peak_gib']} GiB\n")
+        lines.append(f"  the hot tier was built in {two['build_s']} s; at most {two['peak_gib']} GiB ({two['store_gib']} for the store)\n")
     if three := found.get("training"):
         lines += [
             f"training, {three['batch']} pairs a step{'':<22}s a step    ratio",

@@ -22,7 +22,11 @@ from selfstudy.corpus.set_aside import SetAside
 pytest.importorskip("rapidocr")
 from PIL import Image, ImageDraw, ImageFont
 
-CHINESE = [path for name in ("Noto*CJK*", "*wqy*", "SourceHan*", "Droid*Fallback*") for path in Path("/usr/share/fonts").rglob(name)]
+CHINESE = [
+    path
+    for name in ("Noto*CJK*.tt?", "*wqy*.tt?", "SourceHan*.ot?", "Droid*Fallback*.ttf")
+    for path in Path("/usr/share/fonts").rglob(name)
+]
 if given := os.environ.get("SELFSTUDY_CHINESE_FONT"):
     CHINESE = [Path(given)]
 

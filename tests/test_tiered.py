@@ -14,6 +14,7 @@ import pytest
 from selfstudy.core.errors import BadInput, ForeignVector
 from selfstudy.core.ports import Retriever, Vectors
 from selfstudy.core.records import Document, Hit, Passage, Place, passage_id
+from selfstudy.index import tiered as tiered_file
 from selfstudy.index import words as words_file
 from selfstudy.index.dense import Dense, Flat
 from selfstudy.index.hybrid import Hybrid, Spread
@@ -89,8 +90,10 @@ def same(found: Sequence[Sequence[Hit]], expected: Sequence[Sequence[Hit]]) -> N
         assert all(abs(scores.get(hit.passage.id, theirs[-1].score) - hit.score) < 2e-4 for hit in ours)
 
 
+@pytest.mark.parametrize("at_a_time", [words_file._BLOCK, 7])
 @pytest.mark.parametrize("question", [*QUESTIONS, " ".join(words_file._STOP_WORDS)])
-def test_words_score_as_the_store_scores_them(snapshot: Snapshot, question: str) -> None:
+def test_words_score_as_the_store_scores_them(snapshot: Snapshot, question: str, at_a_time: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(words_file, "_BLOCK", at_a_time)
     words = Words.of(snapshot.ids, [p.indexed for p in snapshot.passages])
     expected = next(Lexical(snapshot).scores([question]))[0]
     np.testing.assert_allclose(words.scores(question), expected, atol=1e-4)
@@ -106,6 +109,15 @@ def test_all_ways_find_what_the_full_search_finds(snapshot: Snapshot) -> None:
         for where in (None, "n < 400", "n = 3"):
             same(tiered.search(QUESTIONS, 10, where), way.search(QUESTIONS, 10, where))
         same(tiered.search(QUESTIONS[:1], len(snapshot)), way.search(QUESTIONS[:1], len(snapshot)))
+
+
+def test_more_is_compared_where_there_is_more(snapshot: Snapshot, monkeypatch: pytest.MonkeyPatch) -> None:
+    ways = full(snapshot)
+    hot = hot_of(snapshot, ways[1])
+    assert Tiered(ways[2], hot).depth == tiered_file.DEPTH
+    monkeypatch.setattr(tiered_file, "_SHARE", 1.0)
+    assert Tiered(ways[2], hot).depth == len(snapshot)
+    assert Tiered(ways[2], hot, depth=7).depth == 7
 
 
 def test_a_question_is_widened_in_memory_as_in_the_store(snapshot: Snapshot) -> None:

@@ -6,9 +6,11 @@ with the same formula, and laid out so that a question's words are a few slices 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from array import array
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import compress, pairwise
 from typing import Any, Self
 
 import numpy as np
@@ -17,6 +19,7 @@ from selfstudy.index.analyze import TOKENIZER, body
 from selfstudy.index.ranking import Scores
 
 K1, B = 1.2, 0.75
+_BLOCK = 4_000_000
 _STOP_WORDS = """
     a about after again against all am an and any are aren as at be because been before being below between both but by can couldn
     d did didn do does doesn don down during each few for from further had hadn has hasn have haven having he her here hers
@@ -42,13 +45,13 @@ class Words:
     weights: Scores
 
     @classmethod
-    def of(cls, ids: Sequence[str], texts: Sequence[str], before: Self | None = None) -> Self:
-        """The words of `texts`, whose passages are called `ids`; of those that `before` knows too nothing is read again."""
+    def of(cls, ids: Sequence[str], texts: Iterable[str], before: Self | None = None) -> Self:
+        """The words of `texts`, whose passages are called `ids`; of those that `before` knows too nothing is counted again."""
         known = {id: row for row, id in enumerate(before.ids)} if before is not None else {}
         vocabulary = dict(before.vocabulary) if before is not None else {}
         old = np.array([known.get(id, -1) for id in ids], np.int64)
         new = np.flatnonzero(old < 0)
-        fresh = counted([texts[row] for row in new.tolist()], vocabulary)
+        fresh = counted(compress(texts, old < 0), vocabulary)
         if before is not None and len(new) < len(ids):
             kept = before.counts[old[old >= 0]]
             kept.resize((kept.shape[0], len(vocabulary)))
@@ -73,15 +76,14 @@ def _sparse() -> Any:
     return sparse
 
 
-def counted(texts: Sequence[str], vocabulary: dict[str, int]) -> Any:
+def counted(texts: Iterable[str], vocabulary: dict[str, int]) -> Any:
     """(texts, words) counts; words that are met for the first time join the vocabulary."""
-    numbers, ends = [], np.zeros(len(texts) + 1, np.int64)
-    for row, text in enumerate(texts):
-        found = np.array([vocabulary.setdefault(word, len(vocabulary)) for word in words_of(text)], np.int32)
-        numbers.append(found)
-        ends[row + 1] = ends[row] + len(found)
-    columns = np.concatenate(numbers) if numbers else np.empty(0, np.int32)
-    counts = _sparse().csr_array((np.ones(len(columns), np.float32), columns, ends), shape=(len(texts), len(vocabulary)))
+    numbers, ends = array("i"), [0]
+    for text in texts:
+        numbers.extend(vocabulary.setdefault(word, len(vocabulary)) for word in words_of(text))
+        ends.append(len(numbers))
+    columns = np.asarray(numbers, np.int32)
+    counts = _sparse().csr_array((np.ones(len(columns), np.float32), columns, ends), shape=(len(ends) - 1, len(vocabulary)))
     counts.sum_duplicates()
     return counts
 
@@ -91,12 +93,18 @@ def _weighed(counts: Any) -> tuple[Any, Any, Scores]:
     lengths = np.asarray(counts.sum(axis=1), np.float64)
     passages = max(1, np.count_nonzero(lengths))  # the store does not count those without a word
     columns = counts.tocsc()
-    holding = np.diff(columns.indptr)
+    starts, rows, often = columns.indptr.astype(np.int64), columns.indices.astype(np.int32), columns.data
+    holding = np.diff(starts)
     rarity = np.log(1 + (passages - holding + 0.5) / (holding + 0.5))
     norm = K1 * (1 - B + B * lengths / max(1.0, lengths.sum() / passages))
-    often = columns.data.astype(np.float64)
-    weights = np.repeat(rarity, holding) * (K1 + 1) * often / (often + norm[columns.indices])
-    return columns.indptr.astype(np.int64), columns.indices.astype(np.int32), weights.astype(np.float32)
+    weights = np.empty(len(rows), np.float32)
+    # Some words at a time: numbers of 64 bits for a million passages at once would take gigabytes.
+    edges = np.unique(np.searchsorted(starts, np.append(np.arange(0, len(rows), _BLOCK), len(rows))))
+    for first, last in pairwise(edges.tolist()):
+        here = slice(starts[first], starts[last])
+        times = often[here].astype(np.float64)
+        weights[here] = np.repeat(rarity[first:last], holding[first:last]) * (K1 + 1) * times / (times + norm[rows[here]])
+    return starts, rows, weights
 
 
 def words_of(text: str) -> list[str]:
