@@ -115,8 +115,8 @@ def test_more_is_compared_where_there_is_more(snapshot: Snapshot, monkeypatch: p
     ways = full(snapshot)
     hot = hot_of(snapshot, ways[1])
     assert Tiered(ways[2], hot).depth == tiered_file.DEPTH
-    monkeypatch.setattr(tiered_file, "_SHARE", 1.0)
-    assert Tiered(ways[2], hot).depth == len(snapshot)
+    monkeypatch.setattr(tiered_file, "_SHARE", 2.0)
+    assert Tiered(ways[2], hot).depth == 2 * len(snapshot)
     assert Tiered(ways[2], hot, depth=7).depth == 7
 
 
