@@ -164,18 +164,28 @@ class Snapshot:
 
         Raises HomeError where a passage has none; `missing` says which.
         """
-        matrix, positions = self._vectors(fingerprint)
-        missing = int((positions < 0).sum())
-        if missing or matrix is None:
+        name = vector_table(fingerprint)
+        dim = self._table(name).schema.field("vector").type.list_size if name in self.state.tables else 0
+        matrix = np.empty((len(self), dim), np.float32)
+        found = np.zeros(len(self), bool)
+        for rows, batch in self._stored(name, ["id", "vector"]):
+            here = rows >= 0
+            matrix[rows[here]] = batch["vector"].flatten().to_numpy().reshape(-1, dim)[here]
+            found[rows[here]] = True
+        if name not in self.state.tables or not found.all():
+            missing = len(self) - np.count_nonzero(found)
             raise HomeError(
-                f"{missing or 'All'} of {len(self)} passages have no vector of the embedder {fingerprint!r}.",
+                f"{missing if found.any() else 'All'} of {len(self)} passages have no vector of the embedder {fingerprint!r}.",
                 "Add the documents again (`selfstudy add`): only what is missing is embedded.",
             )
-        return np.ascontiguousarray(matrix[positions])
+        return matrix
 
     def missing(self, fingerprint: str) -> Rows:
         """The rows of the passages without a vector of the embedder of this fingerprint, ascending."""
-        return np.flatnonzero(self._vectors(fingerprint)[1] < 0)
+        found = np.zeros(len(self), bool)
+        for rows, _ in self._stored(vector_table(fingerprint), ["id"]):
+            found[rows[rows >= 0]] = True
+        return np.flatnonzero(~found)
 
     def lexical(self, question: str, limit: int | None = None) -> tuple[Rows, NDArray[np.float32]]:
         """Rows and BM25 scores of the passages that hold a word of `question`: the best `limit`, best first, or all of them in any order.
@@ -309,22 +319,14 @@ class Snapshot:
         numbers = np.fromiter((self._document_numbers[name] for name in names), np.int64, len(names))
         return rows, numbers
 
-    def _vectors(self, fingerprint: str) -> tuple[Vectors | None, Rows]:
-        """The stored vectors in the store's order, and for each row its position in them, -1 where it has none."""
-        import pyarrow as pa
-        import pyarrow.compute as pc
-
-        name = vector_table(fingerprint)
+    def _stored(self, name: str, columns: list[str]) -> Iterator[tuple[Rows, pa.RecordBatch]]:
+        """A table of vectors part by part, since a million vectors should stand in memory once, with the row of each, -1 for none."""
         if name not in self.state.tables:
-            return None, np.full(len(self), -1, np.int64)
+            return
         with store_errors(self._home):
-            stored = self._table(name).to_arrow().combine_chunks()
-        dim = stored.schema.field("vector").type.list_size
-        vectors = stored["vector"].combine_chunks()
-        matrix = np.asarray(vectors.flatten(), dtype=np.float32).reshape(-1, dim) if len(vectors) else np.empty((0, dim), np.float32)
-        ids = stored["id"].combine_chunks() if len(stored) else pa.array([], pa.string())
-        positions = pc.fill_null(pc.index_in(self._rows["id"], value_set=ids), -1).to_numpy().astype(np.int64)
-        return matrix, positions
+            for batch in self._table(name).search().select(columns).to_batches():
+                rows = (self._row_of.get(id, -1) for id in batch["id"].to_pylist())
+                yield np.fromiter(rows, np.int64, len(batch)), batch
 
 
 class Passages(Sequence[Passage]):
