@@ -37,6 +37,7 @@ from selfstudy.models.sentence import SentenceEmbedder
 from selfstudy.models.starter.judge import cross_encoder
 from selfstudy.recipes import evaluate
 from selfstudy.recipes.engine import Engine
+from selfstudy.train.trainers import precision
 
 BATCH = 32
 RANGE = 20.0
@@ -74,7 +75,7 @@ def trained(base: Path, examples: Sequence[Example], recipe: str, into: Path, se
         rate = 2e-5
     arguments = SentenceTransformerTrainingArguments(
         output_dir=str(into / "trainer"), num_train_epochs=1, per_device_train_batch_size=BATCH, learning_rate=rate, seed=seed,
-        save_strategy="no", logging_strategy="no", report_to=[], disable_tqdm=True, use_cpu=True,
+        save_strategy="no", logging_strategy="no", report_to=[], disable_tqdm=True, **precision(),
     )  # fmt: skip
     began = time.monotonic()
     with quiet():
