@@ -1,10 +1,10 @@
 """Search requests per second of `selfstudy serve`, with and without batching across requests, beside a plain service.
 
-    python bench/serve.py [--passages 20000] [--users 16] [--seconds 10] [--rounds 3] [--dir DIR] [--json]
+    python bench/serve.py [--passages 20000] [--users 1 16 64 200] [--threads 16] [--seconds 10] [--rounds 3] [--dir DIR] [--json]
 
 Each question is asked once in a run, so no vector is remembered. The three services answer in alternating rounds, one at a time, over equal
 vectors; all search exactly, so recall is equal, and the overlap of the first ten is counted. The vectors are those of real sentences with
-noise. With other work on the machine only ratios within a run compare.
+noise. With other work on the machine only ratios within a run compare. The plain service needs `pip install faiss-cpu`.
 """
 
 from __future__ import annotations
@@ -42,7 +42,8 @@ SERVE = (
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--passages", type=int, default=20_000)
-    parser.add_argument("--users", type=int, default=16)
+    parser.add_argument("--users", type=int, nargs="+", default=[16], help="people who ask at once, one number after another")
+    parser.add_argument("--threads", type=int, default=16, help="threads of our service")
     parser.add_argument("--seconds", type=float, default=10.0)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--dir", type=Path)
@@ -54,34 +55,41 @@ def main() -> None:
     commands = {
         "plain": [sys.executable, str(Path(__file__).with_name("plain_service.py")), str(model_folder()),
                   str(folder / "passages.jsonl"), str(folder / "vectors.npy"), str(PORTS["plain"])],
-        **{name: [sys.executable, "-c", patch + SERVE.format(home=str(home), threads=given.users, port=PORTS[name])]
+        **{name: [sys.executable, "-c", patch + SERVE.format(home=str(home), threads=given.threads, port=PORTS[name])]
            for name, patch in (("one at a time", UNBATCHED), ("batched", ""))},
     }  # fmt: skip
     servers = [subprocess.Popen(command) for command in commands.values()]
     try:
-        for port in PORTS.values():
-            wait(port)
+        for server, port in zip(servers, PORTS.values(), strict=True):
+            wait(server, port)
         questions = (f"{' '.join(spans[number % len(spans)].split()[:9])} {number}" for number in count())
         same = overlap(spans[:20])
-        rows: dict[str, list[dict[str, float]]] = {name: [] for name in PORTS}
-        for _ in range(given.rounds):
-            for name, port in PORTS.items():
-                rows[name].append(load(port, questions, given.users, given.seconds))
+        found = {users: compared(questions, users, given.seconds, given.rounds) for users in given.users}
     finally:
         for server in servers:
             server.terminate()
         for server in servers:
             server.wait(60)
+    if given.json:
+        sys.stdout.write(json.dumps({str(users): rows for users, rows in found.items()} | {"overlap": same}, indent=1) + "\n")
+        return
+    for users, rows in found.items():
+        for name, row in rows.items():
+            sys.stdout.write(f"{users:>4} users  {name:<16}" + "".join(f"{key} {value:<12}" for key, value in row.items()) + "\n")
+    sys.stdout.write(f"overlap of the first ten {same:.3f}\n")
+
+
+def compared(questions: Iterator[str], users: int, seconds: float, rounds: int) -> dict[str, dict[str, float]]:
+    """Each service's median over alternating rounds, and the median of its ratios to the plain one."""
+    rows: dict[str, list[dict[str, float]]] = {name: [] for name in PORTS}
+    for _ in range(rounds):
+        for name, port in PORTS.items():
+            rows[name].append(load(port, questions, users, seconds))
     found = {name: {key: round(float(np.median([row[key] for row in many])), 2) for key in many[0]} for name, many in rows.items()}
     plain = [row["per_s"] for row in rows["plain"]]
     for name, many in rows.items():
         found[name]["ratio"] = round(float(np.median([row["per_s"] / base for row, base in zip(many, plain, strict=True)])), 2)
-    if given.json:
-        sys.stdout.write(json.dumps(found | {"overlap": same}, indent=1) + "\n")
-        return
-    for name, row in found.items():
-        sys.stdout.write(f"{name:<16}" + "".join(f"{key} {value:<12}" for key, value in row.items()) + "\n")
-    sys.stdout.write(f"overlap of the first ten {same:.3f}\n")
+    return found
 
 
 def made(folder: Path, spans: list[str], size: int) -> Path:
@@ -90,7 +98,7 @@ def made(folder: Path, spans: list[str], size: int) -> Path:
     if (folder / "vectors.npy").exists():
         return home
     embedder = minilm("all-MiniLM-L6-v2", cache=home / "cache" / "openvino")
-    real = embedder.embed(spans[:100])
+    real = embedder.embed(spans)
     noise = np.random.default_rng(0)
     bodies = list(dict.fromkeys(texts(spans, size, 6, seed=1)))
     passages = [Passage(passage_id("", text), "", text, (Place(f"d{at:06d}", 0, len(text)),)) for at, text in enumerate(bodies)]
@@ -114,9 +122,9 @@ def ask(connection: http.client.HTTPConnection, question: str) -> Any:
     return told
 
 
-def wait(port: int) -> None:
+def wait(server: subprocess.Popen[bytes], port: int) -> None:
     until = time.monotonic() + 600
-    while time.monotonic() < until:
+    while time.monotonic() < until and server.poll() is None:
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
         try:
             connection.request("GET", "/readyz")
@@ -164,7 +172,12 @@ def load(port: int, questions: Iterator[str], users: int, seconds: float) -> dic
     for thread in threads:
         thread.join()
     per_s = len(took) / (time.perf_counter() - began)
-    return {"per_s": per_s, "p50_ms": float(np.percentile(took, 50)), "p99_ms": float(np.percentile(took, 99))}
+    return {
+        "per_s": per_s,
+        "p50_ms": float(np.percentile(took, 50)),
+        "p95_ms": float(np.percentile(took, 95)),
+        "p99_ms": float(np.percentile(took, 99)),
+    }
 
 
 if __name__ == "__main__":
