@@ -11,8 +11,9 @@ audit find. What is found in the clean set too (its own copies, say) counts neit
 
 --trust asks the set's own questions and those that a study writes, with a share of each document's trust added to its score.
 
---adapt studies the clean set, the dirty one with all cleaning off, and the dirty one, asks the set's own questions, and prints which share
-of the clean gain is kept and how often `ask` cites the current version.
+--adapt studies the clean set, the dirty one with all cleaning off, and the dirty one, asks the set's own questions (which copies answer as
+well), and prints which share of the clean gain is kept in dense search as it is shown, near duplicates folded, and how often `ask` cites
+the current version.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from typing import Any
 
 import numpy as np
 
+from selfstudy.core.fold import fold
 from selfstudy.core.records import Document
 from selfstudy.core.text import sentences
 from selfstudy.corpus.chunk import chunk
@@ -42,6 +44,7 @@ from selfstudy.recipes.audit import disagreeing
 from selfstudy.recipes.candidate import clearly_best, examples_of
 from selfstudy.recipes.engine import Engine
 from selfstudy.recipes.settle import families_of, graded
+from selfstudy.recipes.system import System
 
 Row = dict[str, Any]
 HEAD = "Intranet | Home | Search | Imprint"
@@ -229,8 +232,7 @@ def studied(name: str, data: Path, clean: Sequence[Row], dirty: Dirty, folder: P
         engine = Engine.open(folder / f"study-{variant}", create=True, sets=[*sets, *settings])
         engine.add([write(folder / f"{variant}-set", rows)])
         outcome = engine.adapt()
-        found = engine.evaluate(folder / "queries.jsonl", folder / "qrels.tsv")
-        base, live = (found[side]["dense"]["mrr@10"]["value"] for side in ("base", "live"))
+        base, live = (shown(engine, system, asked, folder / "qrels.tsv") for system in (engine.base, engine.live))
         gains[variant] = live - base
         cited = [citation.document for text in asked[:200] for citation in engine.ask(text).citations]
         versions = [id for id in cited if id in dirty.outdated or id in dirty.outdated.values()]
@@ -240,6 +242,19 @@ def studied(name: str, data: Path, clean: Sequence[Row], dirty: Dirty, folder: P
     if gains["clean"]:
         kept = ", ".join(f"{variant} {gains[variant] / gains['clean']:.0%}" for variant in ("uncleaned", "cleaned"))
         print(f"{name:<12}share of the clean gain kept: {kept}", flush=True)
+
+
+def shown(engine: Engine, system: System, asked: Sequence[str], qrels: Path) -> float:
+    """MRR@10 of dense search as people see it, near duplicates folded; `qrels` names the questions in the order of `asked`."""
+    relevant: dict[str, set[str]] = {}
+    for line in qrels.read_text("utf-8").splitlines()[1:]:
+        relevant.setdefault(line.split("\t")[0], set()).add(line.split("\t")[1])
+    found = engine._retrievers(engine.store.snapshot(), system)["dense"].search(asked, 40)
+    ranks = []
+    for hits, documents in zip(found, relevant.values(), strict=True):
+        right = (rank for rank, hit in enumerate(fold(hits, 10), 1) if any(place.document in documents for place in hit.passage.places))
+        ranks.append(next((1 / rank for rank in right), 0.0))
+    return float(np.mean(ranks))
 
 
 def questions(source: Path, ids: set[str], folder: Path, equals: Mapping[str, str] | None = None) -> list[str]:
