@@ -1,6 +1,7 @@
 """Search requests per second of `selfstudy serve`, with and without batching across requests, beside a plain service.
 
-    python bench/serve.py [--passages 20000] [--users 1 16 64 200] [--threads 16] [--seconds 10] [--rounds 3] [--dir DIR] [--json]
+    python bench/serve.py [--passages 20000] [--users 1 16 64 200] [--threads 16] [--seconds 10] [--soak 30] [--rounds 3] [--dir DIR]
+        [--json]
 
 Each question is asked once in a run, so no vector is remembered. The three services answer in alternating rounds, one at a time, over equal
 vectors; all search exactly, so recall is equal, and the overlap of the first ten is counted. The vectors are those of real sentences with
@@ -46,6 +47,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=16, help="threads of our service")
     parser.add_argument("--seconds", type=float, default=10.0)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--soak", type=int, default=0, help="minutes for which our service alone is asked, to see its memory")
     parser.add_argument("--dir", type=Path)
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args()
@@ -58,6 +60,9 @@ def main() -> None:
         **{name: [sys.executable, "-c", patch + SERVE.format(home=str(home), threads=given.threads, port=PORTS[name])]
            for name, patch in (("one at a time", UNBATCHED), ("batched", ""))},
     }  # fmt: skip
+    if given.soak:
+        soak(commands["batched"], (f"{' '.join(spans[at % len(spans)].split()[:9])} {at}" for at in count()), given.users[0], given.soak)
+        return
     servers = [subprocess.Popen(command) for command in commands.values()]
     try:
         for server, port in zip(servers, PORTS.values(), strict=True):
@@ -77,6 +82,23 @@ def main() -> None:
         for name, row in rows.items():
             sys.stdout.write(f"{users:>4} users  {name:<16}" + "".join(f"{key} {value:<12}" for key, value in row.items()) + "\n")
     sys.stdout.write(f"overlap of the first ten {same:.3f}\n")
+
+
+def soak(command: list[str], questions: Iterator[str], users: int, minutes: int) -> None:
+    """Ask our service for so long, and print for each minute what it did and how much memory it holds. Any error ends it."""
+    server = subprocess.Popen(command)
+    try:
+        wait(server, PORTS["batched"])
+        for minute in range(minutes + 1):
+            status = Path(f"/proc/{server.pid}/status").read_text("utf-8")
+            memory = int(status.split("VmRSS:")[1].split()[0]) / 1024
+            done = load(PORTS["batched"], questions, users, 60) if minute < minutes else {}
+            told = "  ".join(f"{key} {value:.1f}" for key, value in done.items())
+            sys.stdout.write(f"minute {minute}: {memory:.0f} MiB  {told}\n")
+            sys.stdout.flush()
+    finally:
+        server.terminate()
+        server.wait(60)
 
 
 def compared(questions: Iterator[str], users: int, seconds: float, rounds: int) -> dict[str, dict[str, float]]:
