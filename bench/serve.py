@@ -19,6 +19,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -188,11 +189,9 @@ def load(port: int, questions: Iterator[str], users: int, seconds: float) -> dic
         connection.close()
 
     began = time.perf_counter()
-    threads = [threading.Thread(target=user) for _ in range(users)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    with ThreadPoolExecutor(users) as pool:
+        for asking in [pool.submit(user) for _ in range(users)]:
+            asking.result()  # an error of one ends the run
     per_s = len(took) / (time.perf_counter() - began)
     return {
         "per_s": per_s,
