@@ -92,10 +92,10 @@ def soak(command: list[str], questions: Iterator[str], users: int, minutes: int)
         wait(server, PORTS["batched"])
         for minute in range(minutes + 1):
             status = Path(f"/proc/{server.pid}/status").read_text("utf-8")
-            memory = int(status.split("VmRSS:")[1].split()[0]) / 1024
+            own, mapped = (int(status.split(f"{kind}:")[1].split()[0]) / 1024 for kind in ("RssAnon", "RssFile"))
             done = load(PORTS["batched"], questions, users, 60) if minute < minutes else {}
             told = "  ".join(f"{key} {value:.1f}" for key, value in done.items())
-            sys.stdout.write(f"minute {minute}: {memory:.0f} MiB  {told}\n")
+            sys.stdout.write(f"minute {minute}: {own:.0f} MiB and {mapped:.0f} of mapped files  {told}\n")
             sys.stdout.flush()
     finally:
         server.terminate()
