@@ -172,10 +172,10 @@ class Snapshot:
             here = rows >= 0
             matrix[rows[here]] = batch["vector"].flatten().to_numpy().reshape(-1, dim)[here]
             found[rows[here]] = True
-        if name not in self.state.tables or not found.all():
-            missing = len(self) - np.count_nonzero(found)
+        missing = len(self) - int(np.count_nonzero(found))
+        if missing or name not in self.state.tables:
             raise HomeError(
-                f"{missing if found.any() else 'All'} of {len(self)} passages have no vector of the embedder {fingerprint!r}.",
+                f"{missing or 'All'} of {len(self)} passages have no vector of the embedder {fingerprint!r}.",
                 "Add the documents again (`selfstudy add`): only what is missing is embedded.",
             )
         return matrix
