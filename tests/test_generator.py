@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import torch
 from conftest import Run as Command
-from test_light import docs, small_guard  # noqa: F401 (fixtures)
+from test_light import docs  # noqa: F401 (a fixture)
 from tiny import causal, encoder_decoder, tokenizer
 from transformers import AutoModelForCausalLM
 
@@ -31,6 +31,7 @@ from selfstudy.synth.draft import draft
 from selfstudy.train import generator as training
 from selfstudy.train.generator import IGNORED, Generator, Lora, generator, needed, tokens, turns
 
+pytestmark = pytest.mark.usefixtures("small_guard")
 TEXTS = [f"The pump number {n} is oiled by hand every {n} weeks." for n in range(2, 8)]
 FAST = {"per_device_train_batch_size": 4, "gradient_accumulation_steps": 1, "learning_rate": 1e-2, "max_length": 256}
 

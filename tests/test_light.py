@@ -11,9 +11,7 @@ from conftest import Run
 from endpoint import Body, serving
 from test_modelled import PARTS, pupil
 
-from selfstudy.evals import guard
-from selfstudy.recipes import candidate
-
+pytestmark = pytest.mark.usefixtures("small_guard")  # what the guard finds is of no interest here
 SETS = (
     "training.minutes=0",
     "head.on=false",
@@ -22,13 +20,6 @@ SETS = (
     "api.retries=0",
     "api.prices={m={input=1000,output=2000}}",
 )
-
-
-@pytest.fixture(autouse=True)
-def small_guard(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Sixty distractors in place of 5,000: what the guard finds is of no interest here."""
-    whole = guard.embed
-    monkeypatch.setattr(candidate.guard, "embed", lambda embedder, progress: whole(embedder, progress, 60))
 
 
 @pytest.fixture
