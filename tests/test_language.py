@@ -1,4 +1,4 @@
-"""The language of documents: told by their text, a field for filters, and counted by the audit"""
+"""The language of documents and their parts: told by their text, a field for filters, and counted by the audit"""
 
 from __future__ import annotations
 
@@ -50,6 +50,28 @@ def test_what_a_document_states_stays() -> None:
     assert with_language(Document("a", SAID["fr"], meta={"n": 1})).meta == {"n": 1, "language": "fr"}
     bare = Document("a", "42")
     assert with_language(bare) is bare
+
+
+def test_each_passage_of_a_document_in_two_languages_is_found_by_its_own(run: Run) -> None:
+    english = "The pump shall be oiled once a week. Nobody but the engineer on duty may open the cover of the pump."
+    chinese = "水泵每周应加一次油。除值班工程师外，任何人不得打开水泵的外壳。违反本条规定的，应当承担由此造成的一切损失。"
+    parts = f"# One\n\n{english}\n\n# Two\n\n{chinese}\n\n# Three\n\nX-17 pump, B-22 pump, C-9 pump, Q-4, Z-100.\n"
+    docs = Path("docs")
+    docs.mkdir()
+    (docs / "both.md").write_text(parts)
+    (docs / "stated.md").write_text(f"---\nlanguage: English\n---\n{parts.replace('pump', 'second pump')}")
+    Path("home").mkdir()
+    Path("home/config.toml").write_text('embedder = "fake:64"\nchunk.words = 30\nchunk.min_words = 5\n')
+    assert run("add", "docs")[0] == 0
+
+    def found(where: str) -> set[tuple[str, str]]:
+        hits = json.loads(run("search", "pump 水泵", "--json", "--where", where)[1])
+        return {(hit["passage"]["places"][0]["document"], hit["passage"]["title"].rpartition(" > ")[2]) for hit in hits}
+
+    assert language_of(parts) == "zh", "most of its letters"
+    assert found("language = 'en'") == {("both.md", "One")}
+    assert found("language = 'zh'") == {("both.md", "Two"), ("both.md", "Three")}, "a list of names is in its document's language"
+    assert {title for _, title in found("language = 'English'")} == {"One", "Two", "Three"}, "what a document states of itself stays"
 
 
 def test_filters_and_the_audit_know_it(run: Run, tmp_path: Path) -> None:

@@ -100,7 +100,8 @@ class Passage(Record):
     """What is indexed: a text under its title path. Equal text under an equal title is one passage with several places.
 
     `near` is the id of the passage that this one nearly repeats, if there is one; `within` are those of the passages, one or several that
-    follow one another, that all of its text stands in. Neither names a passage that itself repeats another.
+    follow one another, that all of its text stands in. Neither names a passage that itself repeats another. `language` is that of its
+    text, where this surely tells one; else its documents' counts.
     """
 
     id: str
@@ -109,6 +110,7 @@ class Passage(Record):
     places: tuple[Place, ...] = ()
     near: str | None = None
     within: tuple[str, ...] = ()
+    language: str | None = None
 
     @property
     def called(self) -> str:

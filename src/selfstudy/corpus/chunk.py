@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from selfstudy.core.records import Document, Passage, Place, Section, passage_id
 from selfstudy.core.text import sentences
 from selfstudy.corpus.headings import LONGEST, plain_heading
+from selfstudy.corpus.language import with_languages
 
 # Scripts that set no space between words, their signs, and pictographs: a character counts as 0.6 of a word.
 _DENSE = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u2600-\u27bf\u3001-\u30ff\u3400-\u9fff\uf900-\ufaff\uff00-\uffef\U0001f000-\U0003ffff"
@@ -68,7 +69,7 @@ def chunk(document: Document, cfg: Chunk = Chunk(), left_out: Sequence[tuple[int
             key = passage_id(title, text)
             places = found[key].places if key in found else ()
             found[key] = Passage(key, title, text, (*places, Place(document.id, left, right)))
-    return list(found.values())
+    return with_languages(found.values())
 
 
 def word_count(text: str) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -38,6 +39,10 @@ DROPPED = "dropped"
 """The field, true, of a document that a person dropped."""
 ANY = f"({SUPERSEDED_BY} is null or {SUPERSEDED_BY} is not null)"
 """A filter that lets every document through, superseded or not."""
+LANGUAGE = "language"
+"""The field of a document that a passage of it answers for itself, where it can: a contract may be in two languages."""
+_CODE = re.compile("[a-z]{2,3}")
+"""Where a document states something else, "English", its passages cannot be told from it."""
 HIDDEN = frozenset({SUPERSEDED_BY, DROPPED})
 """Fields of documents that a search without a filter passes over."""
 
@@ -230,7 +235,8 @@ class Snapshot:
     @cached_property
     def fields(self) -> frozenset[str]:
         """The names that a filter may use."""
-        return frozenset({"id", "title", "source"}.union(*(card.fields for card in self.documents.values())))
+        told = {LANGUAGE} if any(self._languages) else set()
+        return frozenset({"id", "title", "source"}.union(told, *(card.fields for card in self.documents.values())))
 
     @cached_property
     def content(self) -> str:
@@ -252,14 +258,25 @@ class Snapshot:
 
     def _matching(self, node: filters.Node | None) -> Mask:
         hiding = HIDDEN if node is None else HIDDEN - filters.names(node)
-        cards = self.documents.values()
-        holds = np.fromiter(
-            ((node is None or node.holds(card.fields)) and hiding.isdisjoint(card.facts) for card in cards), bool, len(self.documents)
-        )
+        cards = list(self.documents.values())
+        shown = np.fromiter((hiding.isdisjoint(card.facts) for card in cards), bool, len(cards))
+        holds = np.fromiter((node is None or node.holds(card.fields) for card in cards), bool, len(cards)) & shown
         rows, documents = self._places
+        here = holds[documents]
+        if node is not None and LANGUAGE in filters.names(node):
+            for at, (row, number) in enumerate(zip(rows, documents, strict=True)):
+                fields, own = cards[number].fields, self._languages[row]
+                if own is not None and own != fields.get(LANGUAGE) and _CODE.fullmatch(str(fields.get(LANGUAGE, "en"))):
+                    here[at] = shown[number] and node.holds({**fields, LANGUAGE: own})
         mask = np.zeros(len(self), bool)
-        mask[rows[holds[documents]]] = True
+        mask[rows[here]] = True
         return mask
+
+    @cached_property
+    def _languages(self) -> list[str | None]:
+        """By row, the language that a passage tells by itself."""
+        found: list[str | None] = self._rows[LANGUAGE].to_pylist() if LANGUAGE in self._rows.column_names else [None] * len(self)
+        return found
 
     def _table(self, name: str) -> Any:
         return open_at(self._database, name, self.state.tables[name], self._home)
@@ -358,11 +375,11 @@ class Passages(Sequence[Passage]):
         """The passages at `rows`, in that order."""
         taken = self._rows.take(np.asarray(rows, np.int64))
         nothing = [None] * len(taken)
-        names = ("id", "title", "text", "places", "near", "within")
+        names = ("id", "title", "text", "places", "near", "within", "language")
         columns = (taken[name].to_pylist() if name in taken.column_names else nothing for name in names)
         return [
-            Passage(id, title, text, self._places(places), near, tuple(within or ()))
-            for id, title, text, places, near, within in zip(*columns, strict=True)
+            Passage(id, title, text, self._places(places), near, tuple(within or ()), language)
+            for id, title, text, places, near, within, language in zip(*columns, strict=True)
         ]
 
     def _places(self, places: list[dict[str, Any]]) -> tuple[Place, ...]:

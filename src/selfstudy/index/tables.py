@@ -53,7 +53,7 @@ def passage_schema() -> pa.Schema:
     """`body` is what full text counts (`analyze.body` of title and text); the rest is the Passage record."""
     import pyarrow as pa
 
-    texts = [(name, pa.string()) for name in ("id", "title", "text", "body")]
+    texts = [(name, pa.string()) for name in ("id", "title", "text", "body", "language")]
     return pa.schema([*texts, ("places", place_type()), ("near", pa.string()), ("within", pa.list_(pa.string()))])
 
 

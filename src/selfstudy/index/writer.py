@@ -354,7 +354,8 @@ class Writer:
                     gone.append(id)
             elif was is None:
                 passage = self._new[id]
-                added.append({**row, "title": passage.title, "text": passage.text, "body": body(passage.indexed)})
+                said = {"title": passage.title, "text": passage.text, "language": passage.language}
+                added.append({**row, **said, "body": body(passage.indexed)})
             elif was != now:
                 moved.append(row)
         self._was.clear()

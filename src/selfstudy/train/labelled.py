@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from selfstudy.core.run import Work
-from selfstudy.train.trainers import trained
+from selfstudy.train.trainers import precision, trained
 
 
 class Fit(BaseModel):
@@ -51,6 +51,7 @@ def fit(work: Work, config: Fit, model: Any, rows: Sequence[dict[str, Any]], col
         remove_unused_columns=False,
         dataloader_pin_memory=False,
         seed=config.seed,
+        **precision(),
     )
     trainer = Trainer(model=model, args=arguments, train_dataset=list(rows), data_collator=collate)
     return trained(trainer, work)

@@ -1,0 +1,379 @@
+"""Self-RAG's loop closed, small: a generator grown from the starter learns to judge itself, then answers against plain retrieval.
+
+    python bench/closed_loop.py [--data ../shared/data] [--rows 6000] [--epochs 2] [--questions 150] [--out closed-loop]
+
+The generator is a causal model of six layers and 23 million weights: the starter's encoder, each word seeing those before it alone. Its
+rows are questions of people about documents that are not asked about later (squad_dev, policyqa, clapnq, boolq, pubmedqa) and instructions,
+woven with passages and reflection tokens by `synth.reflections`: hybrid search with question and answer, relevance by the starter's judge,
+support by the words (the starter's judge of support is worse), a search for whatever was asked of a collection. One in three answerable
+questions is put with its own document taken away, so that "not in these documents" is to be said; so are those without an answer.
+
+Every way answers the same held-out questions over the same hybrid search of the untuned embedder: `reflective` (a search where the model
+wants one, five passages, its own judgements, nothing unsupported is said), `always` and `never` searching, `plain` (the first passage,
+nothing judged), all with the same model; `quoted` is what the product does without any generator. rgb_en holds passages with a wrong
+answer. On --deeper sets also: the same model's sentences judged by the critic that its rows were labelled by (a filter at answer time in
+place of a signal in training), each group of tokens without weight, and other thresholds for searching. `right but wrong` is the share of
+answerable questions whose document was found and whose answer has an F1 below one half. Differences are paired, with 95% intervals over
+questions, one seed. What was finished is kept under --out; a run that was stopped goes on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from selfstudy.answer.reflective import Reflect, reflect
+from selfstudy.answer.scoring import Weights
+from selfstudy.answer.speaking import Next, Proposal, Speaker, Tuned
+from selfstudy.answer.written import bears_out
+from selfstudy.core.artifacts import write_records
+from selfstudy.core.files import read_json, write_json
+from selfstudy.core.ports import Reader, Retriever
+from selfstudy.core.prompts import NOT_HERE
+from selfstudy.core.records import Answer, Artifact, Conversation, Hit, Message, Passage, Support, Verdict, digest
+from selfstudy.core.reflection import asked
+from selfstudy.core.run import Lazy, Quiet, Run, Work, stage
+from selfstudy.evals.answers import abstention, exact_match, normalized, token_f1
+from selfstudy.evals.paired import compare
+from selfstudy.models.decoder import HFDecoder
+from selfstudy.models.hf import HF
+from selfstudy.models.minilm import folder as minilm
+from selfstudy.models.starter import load
+from selfstudy.recipes.engine import Engine
+from selfstudy.synth.reflections import Input, Reflections, shares, woven
+from selfstudy.train.generator import Generator
+from selfstudy.train.generator import generator as train
+
+SHARES = {"squad_dev": 0.5, "policyqa": 0.15, "clapnq": 0.1, "boolq": 0.2, "pubmedqa": 0.05}
+"""What each set gives of the rows, as far as it has so many."""
+ASKED = ("clapnq", "policyqa", "boolq", "pubmedqa", "rgb_en")
+ABSENT = 3  # one in so many answerable questions loses its document
+INSTRUCTIONS = 0.08
+REFLECTIVE = Reflect(mode="reflective", max_tokens=64, max_segments=2, require="partly", unsupported="leave out")
+WAYS = {
+    "reflective": REFLECTIVE,
+    "always": REFLECTIVE.model_copy(update={"mode": "always"}),
+    "never": Reflect(mode="never", max_tokens=64, max_segments=2),
+    "plain": Reflect(mode="always", max_tokens=64, max_segments=1, passages=1, beam=1, weights=Weights(relevant=0, supported=0, useful=0)),
+}
+DEEPER = {
+    "critic judges": REFLECTIVE,
+    "no relevance": REFLECTIVE.model_copy(update={"weights": Weights(relevant=0)}),
+    "no support": REFLECTIVE.model_copy(update={"weights": Weights(supported=0), "require": "nothing", "unsupported": "mark"}),
+    "no usefulness": REFLECTIVE.model_copy(update={"weights": Weights(useful=0)}),
+    **{f"search above {cut}": REFLECTIVE.model_copy(update={"threshold": cut}) for cut in (0.5, 0.9, 0.99)},
+}
+_MARK = "(not from the documents)"
+_BLOCK = 32
+
+
+@dataclass(frozen=True)
+class Question:
+    """A question of people; `relevant` is empty where the documents do not hold the answer."""
+
+    id: str
+    text: str
+    answers: tuple[str, ...]
+    relevant: frozenset[str]
+    group: str
+    wrong: str = ""
+
+    @property
+    def choices(self) -> tuple[str, ...]:
+        return ("yes", "no") if self.answers and set(self.answers) <= {"yes", "no"} else ()
+
+    @property
+    def held_out(self) -> bool:
+        """Whether it is asked, and not learned from: one group of documents in three, by name alone."""
+        return int(digest("side", self.group)[:8], 16) % 3 == 0
+
+
+def lines(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.open(encoding="utf-8")]
+
+
+def questions(data: Path, name: str) -> list[Question]:
+    """All questions of a set; those that are answered with yes or no have nothing else for an answer ("maybe" is passed over)."""
+    documents = lines(data / name / "corpus.jsonl")
+    groups = {row["id"]: str((row.get("meta") or {}).get("site") or row.get("title") or row["id"]) for row in documents}
+    relevant: dict[str, list[str]] = defaultdict(list)
+    for line in (data / name / "qrels.tsv").read_text(encoding="utf-8").splitlines()[1:]:
+        question, document, score = line.split("\t")[:3]
+        if float(score) > 0:
+            relevant[question].append(document)
+    found = []
+    for row in lines(data / name / "queries.jsonl"):
+        about = relevant[row["id"]]
+        if row["answers"] == ["maybe"] or not about:
+            continue
+        there = row["type"] != "unanswerable"
+        group = "rgb" if name == "rgb_en" else groups[about[0]]
+        answers = tuple(row["answers"]) if there else ()
+        found.append(Question(row["id"], row["text"], answers, frozenset(about if there else ()), group, row.get("fake_answer", "")))
+    return found
+
+
+class Judge:
+    """A `core.ports.Judge`: the starter's relevance, support by words; a search for all but `free`."""
+
+    def __init__(self, reader: Reader, free: set[str]) -> None:
+        self.reader, self.free = reader, free
+
+    def retrieve(self, begun: Sequence[tuple[str, str]]) -> list[tuple[float, float, float]]:
+        return [(0.0, 1.0, 0.0) if question in self.free else (0.0, 0.0, 1.0) if said else (1.0, 0.0, 0.0) for question, said in begun]
+
+    def verdicts(self, triples: Sequence[tuple[str, str, str]]) -> list[Verdict]:
+        read = iter(self.reader.read([(question, passage) for question, _, passage in triples if passage]))
+        return [verdict(said, passage, next(read).relevant if passage else None) for _, said, passage in triples]
+
+
+def verdict(said: str, passage: str, relevant: float | None) -> Verdict:
+    """Support by the words; of a bare yes or no, which has none, by relevance. Not having found it is the least useful answer."""
+    if relevant is None:
+        useful = 1 if said == NOT_HERE else 5
+        return Verdict(useful=tuple(float(mark == useful) for mark in range(1, 6)))  # type: ignore[arg-type]
+    full = relevant if said in ("yes", "no") else float(said != NOT_HERE and bears_out(said, Passage("", "", passage)))
+    return Verdict(relevant, Support(1 - full, 0.0, full))
+
+
+class Without:
+    """A Retriever that does not find, for some queries, some documents."""
+
+    def __init__(self, inner: Retriever, hidden: dict[str, frozenset[str]]) -> None:
+        self.inner, self.hidden = inner, hidden
+
+    def search(self, questions: Sequence[str], k: int, where: str | None = None) -> list[list[Hit]]:
+        found = self.inner.search(questions, k + 5, where)
+        return [
+            [hit for hit in hits if not {place.document for place in hit.passage.places} & self.hidden.get(question, frozenset())][:k]
+            for question, hits in zip(questions, found, strict=True)
+        ]
+
+
+@stage("loop.rows", version=1)
+def rows(work: Work, config: None, data: Path, most: int, homes: dict[str, Path]) -> dict[str, Any]:
+    """`conversations.jsonl`, woven."""
+    free = [row for row in lines(data / "instruct_small" / "instruct.jsonl") if len(row["response"].split()) < 80]
+    free = random.Random(0).sample(free, min(len(free), round(INSTRUCTIONS * most)))
+    judge = Judge(load.reader(), {row["instruction"] for row in free})
+    written: list[Conversation] = []
+    with work.log("woven") as log:
+        for name, share in SHARES.items():
+            learned = [one for one in questions(data, name) if not one.held_out]
+            learned = random.Random(0).sample(learned, min(len(learned), round(share * most)))
+            written += put(work, log, name, learned, judge, Engine.open(homes[name]))
+        for row in free:
+            one = Input(row["instruction"], row["response"])
+            (text,) = woven(Reflections(passages=3), [one], Without(Nothing(), {}), judge)
+            written.append(Conversation((*asked(one.question), Message("assistant", text)), "reflection", "instruction"))
+    random.Random(0).shuffle(written)
+    write_records(work.folder / "conversations.jsonl", written)
+    return {"rows": len(written), "shares": shares(one.messages[-1].content for one in written)}
+
+
+class Filtered:
+    """A `Speaker` that says what another one would, judged by a critic in place of itself."""
+
+    def __init__(self, inner: Tuned, judge: Judge) -> None:
+        self.inner, self.judge = inner, judge
+        self.decide = inner.decide
+
+    def propose(self, question: str, wanted: Sequence[Next], choices: Sequence[str] = (), max_tokens: int = 100) -> list[Proposal]:
+        said = self.inner.propose(question, wanted, choices, max_tokens)
+        shown = [one.passage.indexed if one.passage else "" for one in wanted]
+        verdicts = self.judge.verdicts([(question, one.text, passage) for one, passage in zip(said, shown, strict=True)])
+        return [replace(one, verdict=found) for one, found in zip(said, verdicts, strict=True)]
+
+
+class Nothing:
+    """A Retriever that finds nothing."""
+
+    def search(self, questions: Sequence[str], k: int, where: str | None = None) -> list[list[Hit]]:
+        return [[] for _ in questions]
+
+
+def put(work: Work, log: Any, name: str, learned: Sequence[Question], judge: Judge, engine: Engine) -> list[Conversation]:
+    """The rows of one set."""
+    inputs, hidden = [], {}
+    for place, one in enumerate(learned):
+        absent = not one.relevant or place % ABSENT == 0
+        said = NOT_HERE if absent else one.answers[0]
+        inputs.append(Input(one.text, said, one.choices))
+        hidden[f"{one.text} {said}"] = one.relevant if absent else frozenset()
+    searched = Without(Searching(engine), hidden)
+    for start in range(0, len(inputs), _BLOCK):
+        block = inputs[start : start + _BLOCK]
+        if f"{name}{start}" not in log:
+            log.append(f"{name}{start}", woven(Reflections(passages=3), block, searched, judge))
+        work.progress(start + len(block), len(inputs))
+    texts = [text for start in range(0, len(inputs), _BLOCK) for text in log[f"{name}{start}"]]
+    return [
+        Conversation((*asked(one.question, one.choices), Message("assistant", text)), "reflection", name)
+        for one, text in zip(inputs, texts, strict=True)
+    ]
+
+
+class Searching:
+    """An Engine as a Retriever."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+
+    def search(self, questions: Sequence[str], k: int, where: str | None = None) -> list[list[Hit]]:
+        return [self.engine.search(question, k, where=where) for question in questions]
+
+
+def grown(folder: Path) -> Path:
+    """The starter's encoder as a causal model, with a tokenizer whose template puts a question between the marks that BERT knows."""
+    import torch
+    from transformers import AutoConfig, AutoTokenizer, BertLMHeadModel
+
+    if (folder / "config.json").exists():
+        return folder
+    torch.manual_seed(0)
+    config = AutoConfig.from_pretrained(minilm(), is_decoder=True, architectures=["BertLMHeadModel"])
+    model = BertLMHeadModel(config)
+    state = load.reader().model.encoder.state_dict()
+    model.bert.load_state_dict({name: weight for name, weight in state.items() if not name.startswith("pooler.")})
+    model.tie_weights()
+    tokenizer = AutoTokenizer.from_pretrained(minilm())
+    tokenizer.model_max_length = config.max_position_embeddings
+    tokenizer.eos_token = "[SEP]"
+    tokenizer.chat_template = "[CLS] {% for message in messages %}{{ message['content'] }} [SEP] {% endfor %}"
+    model.generation_config.eos_token_id = model.config.eos_token_id = tokenizer.eos_token_id
+    model.generation_config.pad_token_id = tokenizer.pad_token_id
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+def answered(engine: Engine, asked_for: Sequence[Question], way: Callable[[Engine, Question], Answer]) -> list[dict[str, Any]]:
+    """What a way says to each question, and what that is worth."""
+    found = []
+    for one in asked_for:
+        began = time.perf_counter()
+        answer = way(engine, one)
+        said = answer.text.replace(_MARK, "").strip()
+        silent = answer.abstained or " ".join(normalized(said)) == NOT_HERE
+        cited = [citation.document for citation in answer.citations] if not silent else []
+        references = [one.wrong] if one.wrong else []
+        found.append({
+            "id": one.id, "said": said, "abstained": silent, "cited": cited,
+            "f1": 0.0 if silent else token_f1(said, one.answers), "em": 0.0 if silent else exact_match(said, one.answers),
+            "wrong": 0.0 if silent or not references else token_f1(said, references),
+            "found": any(place.document in one.relevant for hit in answer.hits[:5] for place in hit.passage.places),
+            "searched": answer.tree is None or any(step.query for step in answer.tree.steps), "seconds": time.perf_counter() - began,
+        })  # fmt: skip
+    return found
+
+
+def told(asked_for: Sequence[Question], found: Sequence[dict[str, Any]]) -> dict[str, float]:
+    """The figures of one way on one set."""
+    there = np.array([bool(one.relevant) for one in asked_for])
+    cited = [[document in one.relevant for document in row["cited"]] for one, row in zip(asked_for, found, strict=True)]
+    all_cited = [hit for hits in cited for hit in hits]
+    figures = {
+        "f1": float(np.mean([row["f1"] for row, known in zip(found, there, strict=True) if known])),
+        "em": float(np.mean([row["em"] for row, known in zip(found, there, strict=True) if known])),
+        "answered": float(np.mean([not row["abstained"] for row, known in zip(found, there, strict=True) if known])),
+        "citation precision": float(np.mean(all_cited)) if all_cited else 0.0,
+        "citation recall": float(np.mean([any(hits) for hits, known in zip(cited, there, strict=True) if known])),
+        "right but wrong": float(np.mean([row["found"] and row["f1"] < 0.5 for row, known in zip(found, there, strict=True) if known])),
+        "searched": float(np.mean([row["searched"] for row in found])),
+        "ms": 1000 * float(np.median([row["seconds"] for row in found])),
+    }
+    if not there.all():
+        figures["abstention f1"] = abstention([row["abstained"] for row in found], there).f1
+    if any(one.wrong for one in asked_for):
+        figures["wrong answer"] = float(np.mean([row["wrong"] for row in found]))
+    return figures
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, default=Path("../shared/data"))
+    parser.add_argument("--rows", type=int, default=6000)
+    parser.add_argument("--epochs", type=float, default=2.0)
+    parser.add_argument("--questions", type=int, default=150, help="of each set")
+    parser.add_argument("--deeper", nargs="*", default=["clapnq", "policyqa"], help="sets on which more ways are tried")
+    parser.add_argument("--out", type=Path, default=Path("closed-loop"))
+    given = parser.parse_args()
+    homes = {name: given.out / "homes" / name for name in {*SHARES, *ASKED}}
+    engines = {name: Engine.open(home, create=True) for name, home in homes.items()}
+    for name, engine in engines.items():
+        engine.add([given.data / name / "corpus.jsonl"])
+    run = Run(given.out / "artifacts", Quiet())
+    print("homes made", flush=True)
+    written = run.stage(rows, None, Lazy("data", lambda: given.data), given.rows, Lazy("homes", lambda: homes))
+    print((written.path / "manifest.json").read_text(encoding="utf-8"), flush=True)
+    model = tuned(run, given, written)
+    own = Tuned(HFDecoder(HF(str(model))))
+    critic = Filtered(own, Judge(load.reader(), set()))
+    ways = {name: way_of(cfg, critic if name == "critic judges" else own) for name, cfg in (WAYS | DEEPER).items()}
+    ways["quoted"] = lambda engine, one: engine.ask(one.text)
+    results: dict[str, dict[str, list[dict[str, Any]]]] = {}
+    for name in ASKED:
+        held = [one for one in questions(given.data, name) if one.held_out or name == "rgb_en"]
+        held = random.Random(1).sample(held, min(given.questions, len(held)))
+        results[name] = {}
+        for way in [*WAYS, "quoted", *(DEEPER if name in given.deeper else ())]:
+            kept = given.out / "answers" / f"{name}-{way}-{given.questions}-{model.parent.name}.json".replace(" ", "-")
+            if not kept.exists():
+                kept.parent.mkdir(exist_ok=True, parents=True)
+                write_json(kept, answered(engines[name], held, ways[way]))
+            results[name][way] = read_json(kept)
+            figures = told(held, results[name][way])
+            print(f"{name:<10} {way:<11}" + "".join(f" {key} {value:.3f}" for key, value in figures.items()), flush=True)
+        print("\n".join(differences(name, held, results[name])), flush=True)
+
+
+def way_of(cfg: Reflect, speaker: Speaker) -> Callable[[Engine, Question], Answer]:
+    """Answering as `cfg` says."""
+    return lambda engine, one: reflect(one.text, Searching(engine), speaker, cfg, choices=one.choices)
+
+
+def tuned(run: Run, given: argparse.Namespace, written: Artifact) -> Path:
+    """The folder of the tuned generator."""
+    config = Generator(
+        num_train_epochs=given.epochs, per_device_train_batch_size=16, gradient_accumulation_steps=1, learning_rate=3e-4, max_length=512,
+        reflection=True,
+    )  # fmt: skip
+    base = grown(given.out / "base")
+    made = run.stage(train, config, written, Lazy(HF(str(base)).fingerprint, lambda: str(base)))
+    losses = read_json(made.path / "losses.json")
+    print("losses", losses[:: max(1, len(losses) // 12)], losses[-1], flush=True)
+    return made.path / "model"
+
+
+def differences(name: str, held: Sequence[Question], found: dict[str, list[dict[str, Any]]]) -> Iterable[str]:
+    """Reflective answers against each other way, question by question: F1 of what can be answered, and being right to be silent or not."""
+    there = [bool(one.relevant) for one in held]
+
+    def f1(rows: Sequence[dict[str, Any]]) -> list[float]:
+        return [row["f1"] for row, known in zip(rows, there, strict=True) if known]
+
+    def decided(rows: Sequence[dict[str, Any]]) -> list[float]:
+        return [float(row["abstained"] != known) for row, known in zip(rows, there, strict=True)]
+
+    for way in found:
+        if way == "reflective":
+            continue
+        one, other = compare(f1(found[way]), f1(found["reflective"])), compare(decided(found[way]), decided(found["reflective"]))
+        yield (
+            f"{name:<10} reflective against {way}: F1 {one.value:+.3f} [{one.low:+.3f}, {one.high:+.3f}], "
+            f"answered or not as it should be {other.value:+.3f} [{other.low:+.3f}, {other.high:+.3f}]"
+        )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
