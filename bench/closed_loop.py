@@ -1,6 +1,6 @@
 """Self-RAG's loop closed, small: a generator grown from the starter learns to judge itself, then answers against plain retrieval.
 
-    python bench/closed_loop.py [--data ../shared/data] [--rows 6000] [--epochs 2] [--questions 150] [--out closed-loop]
+    python bench/closed_loop.py [--data ../shared/data] [--rows 5000] [--epochs 2] [--questions 100] [--out closed-loop]
 
 The generator is a causal model of six layers and 23 million weights: the starter's encoder, each word seeing those before it alone. Its
 rows are questions of people about documents that are not asked about later (squad_dev, policyqa, clapnq, boolq, pubmedqa) and instructions,
@@ -241,7 +241,7 @@ def grown(folder: Path) -> Path:
     if (folder / "config.json").exists():
         return folder
     torch.manual_seed(0)
-    config = AutoConfig.from_pretrained(minilm(), is_decoder=True, architectures=["BertLMHeadModel"])
+    config = AutoConfig.from_pretrained(minilm(), is_decoder=True, architectures=["BertLMHeadModel"], attention_probs_dropout_prob=0.0)
     model = BertLMHeadModel(config)
     state = load.reader().model.encoder.state_dict()
     model.bert.load_state_dict({name: weight for name, weight in state.items() if not name.startswith("pooler.")})
@@ -272,7 +272,7 @@ def answered(engine: Engine, asked_for: Sequence[Question], way: Callable[[Engin
             "f1": 0.0 if silent else token_f1(said, one.answers), "em": 0.0 if silent else exact_match(said, one.answers),
             "wrong": 0.0 if silent or not references else token_f1(said, references),
             "found": any(place.document in one.relevant for hit in answer.hits[:5] for place in hit.passage.places),
-            "searched": answer.tree is None or any(step.query for step in answer.tree.steps), "seconds": time.perf_counter() - began,
+            "searched": answer.tree is None or any(step.searched for step in answer.tree.steps), "seconds": time.perf_counter() - began,
         })  # fmt: skip
     return found
 
@@ -302,9 +302,9 @@ def told(asked_for: Sequence[Question], found: Sequence[dict[str, Any]]) -> dict
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
-    parser.add_argument("--rows", type=int, default=6000)
+    parser.add_argument("--rows", type=int, default=5000)
     parser.add_argument("--epochs", type=float, default=2.0)
-    parser.add_argument("--questions", type=int, default=150, help="of each set")
+    parser.add_argument("--questions", type=int, default=100, help="of each set")
     parser.add_argument("--deeper", nargs="*", default=["clapnq", "policyqa"], help="sets on which more ways are tried")
     parser.add_argument("--out", type=Path, default=Path("closed-loop"))
     given = parser.parse_args()

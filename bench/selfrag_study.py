@@ -1,7 +1,7 @@
 """Self-RAG's open questions with numbers: how large a critic must be, what wrong labels cost, and what a critic is worth when answering.
 
     python bench/selfrag_study.py [--data ../shared/data] [--rows 2400] [--epochs 3] [--layers 2 4 6]
-        [--flips 0.1 0.2 0.4] [--questions 300] [--out DIR]
+        [--flips 0.1 0.2 0.4] [--questions 300] [--out DIR] [--plots bench/plots]
 
 Critics are the first layers of all-MiniLM-L6-v2 under a classifier (sentence-transformers' CrossEncoder), trained on the same rows of
 people's judgements: relevance (critic_relevance) and support (critic_support: begin, healthver, wice). What is told is measured on
@@ -10,8 +10,9 @@ passages that no critic saw. For `flips` the middle critic learns from labels of
 When answering (clapnq, half of whose questions the corpus cannot answer): the five passages that hybrid search finds are judged for
 relevance, and a question whose best passage stays below a threshold is not answered. Beside it the score of the search itself, and the
 starter's judge of relevance, which was grown from ten times as many rows. Thresholds come from one half of the questions, figures from
-the other; `right` is an answered question whose own passage was found. Training a generator on a critic's labels needs a generator of
-size: see recipes/reflection.py; it is not part of this study. A large critic's weights cannot be had here; the code for one is the same.
+the other; `right` is an answered question whose own passage was found. What a critic is worth as a signal in training, what each group of
+tokens brings and what the threshold for searching costs is in closed_loop.py. A large critic's weights cannot be had here; the code for one
+is the same.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from figures import lines as lines_of
 
 from selfstudy.core.quiet import quiet
 from selfstudy.core.records import Hit, digest
@@ -50,9 +52,12 @@ def main() -> None:
     parser.add_argument("--flips", type=float, nargs="*", default=[0.1, 0.2, 0.4])
     parser.add_argument("--questions", type=int, default=300)
     parser.add_argument("--out", type=Path, default=Path("selfrag-study"))
+    parser.add_argument("--plots", type=Path, help="folder for pictures (needs matplotlib)")
     given = parser.parse_args()
     asked, hits = found(given)
     critics: dict[str, Any] = {}
+    by_size: dict[str, list[tuple[float, float]]] = {}
+    by_flips: dict[str, list[tuple[float, float]]] = {}
     for task, rows in (("relevance", relevance(given.data)), ("support", support(given.data))):
         learned, held = parted(rows, given.rows)
         right = np.array([label for _, _, label in held])
@@ -66,11 +71,24 @@ def main() -> None:
             each = 1000 * (time.perf_counter() - began) / len(held)
             hit = (said.argmax(axis=1) == right).astype(float)
             low, high = interval(hit, 2000, 0)
-            told = f"accuracy {hit.mean():.3f} [{low:.3f}, {high:.3f}], AUC {auc(said[:, -1], right == right.max()):.3f}"
+            area = auc(said[:, -1], right == right.max())
+            told = f"accuracy {hit.mean():.3f} [{low:.3f}, {high:.3f}], AUC {area:.3f}"
+            if not flipped:
+                by_size.setdefault(task, []).append((layers, area))
+            if layers == middle:
+                by_flips.setdefault(task, []).append((flipped, area))
             print(f"  {layers} layers, {flipped:.0%} flipped: {told}, {each:.1f} ms a pair, {seconds:.0f} s to learn", flush=True)
             if task == "relevance":
                 critics[f"critic, {layers} layers, {flipped:.0%} flipped"] = model
-    answering(asked, hits, critics | {"the starter's judge": cross_encoder()})
+    curves = answering(asked, hits, critics | {"the starter's judge": cross_encoder()})
+    if given.plots:
+        lines_of(given.plots / "critics-size.svg", "Critics by size", {"AUC on held-out rows": by_size}, "layers")
+        lines_of(
+            given.plots / "critics-flips.svg", "Critics by wrong labels", {"AUC on held-out rows": by_flips}, "share of labels flipped"
+        )
+        lines_of(
+            given.plots / "critics-answering.svg", "Critics when answering", {"answered rightly, of those answered": curves}, "answered"
+        )
 
 
 def relevance(data: Path) -> Rows:
@@ -109,8 +127,9 @@ def trained(out: Path, task: str, rows: Rows, layers: int, flipped: float, epoch
     classes = 1 + max(label for _, _, label in rows)
     chooser = random.Random(1)
     labels = [chooser.choice([c for c in range(classes) if c != label]) if chooser.random() < flipped else label for _, _, label in rows]
+    about, fast = {"num_hidden_layers": layers, "attention_probs_dropout_prob": 0.0}, {"attn_implementation": "eager"}
     with quiet():
-        model = CrossEncoder(str(minilm()), num_labels=classes, max_length=192, device="cpu", config_kwargs={"num_hidden_layers": layers})
+        model = CrossEncoder(str(minilm()), num_labels=classes, max_length=192, device="cpu", config_kwargs=about, model_kwargs=fast)
     data = Dataset.from_dict({"one": [row[0] for row in rows], "other": [row[1] for row in rows], "label": labels})
     arguments = CrossEncoderTrainingArguments(
         str(out / "training"), num_train_epochs=epochs, per_device_train_batch_size=16, learning_rate=1e-4, warmup_steps=6,
@@ -148,8 +167,8 @@ def found(given: argparse.Namespace) -> tuple[list[dict[str, Any]], list[list[Hi
     return asked, [engine.search(one["text"], PASSAGES) for one in asked]
 
 
-def answering(asked: list[dict[str, Any]], hits: list[list[Hit]], critics: dict[str, Any]) -> None:
-    """What each way of abstaining brings, at its best threshold and at others."""
+def answering(asked: list[dict[str, Any]], hits: list[list[Hit]], critics: dict[str, Any]) -> dict[str, list[tuple[float, float]]]:
+    """What each way of abstaining brings, at its best threshold and at others: the curves of being right over being answered."""
     there = np.array([bool(one["relevant"]) for one in asked])
     documents = [{place.document for hit in own for place in hit.passage.places} for own in hits]
     right = np.array([bool(own & one["relevant"]) for one, own in zip(asked, documents, strict=True)])
@@ -163,16 +182,18 @@ def answering(asked: list[dict[str, Any]], hits: list[list[Hit]], critics: dict[
         said = probabilities(model, [(one["text"], hit.passage.indexed) for one, own in zip(asked, hits, strict=True) for hit in own])
         each = 1000 * (time.perf_counter() - began) / len(asked)
         ways[name] = (said[:, -1].reshape(len(asked), PASSAGES).max(axis=1), each)
+    curves: dict[str, list[tuple[float, float]]] = {}
     for name, (sure, each) in ways.items():
         best = max(np.unique(sure[setting]), key=lambda cut: abstention(sure[setting] < cut, there[setting]).f1)
         one = abstention(sure[told] < best, there[told])
         line = f"  {name:<36} AUC {auc(sure[told], there[told]):.3f}  abstention F1 {one.f1:.3f}  {each:6.1f} ms a question"
-        curve = []
         for share in (0.1, 0.3, 0.5, 0.7):
             cut = np.quantile(sure[setting], share)
             spoken = sure[told] >= cut
-            curve.append(f"{spoken.mean():.2f}: {right[told][spoken].mean():.3f}")
-        print(f"{line}  answered: right of these  {'  '.join(curve)}", flush=True)
+            curves.setdefault(name, []).append((float(spoken.mean()), float(right[told][spoken].mean())))
+        shown = "  ".join(f"{spoken:.2f}: {good:.3f}" for spoken, good in curves[name])
+        print(f"{line}  answered: right of these  {shown}", flush=True)
+    return curves
 
 
 if __name__ == "__main__":

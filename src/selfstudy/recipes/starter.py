@@ -38,10 +38,10 @@ def rows(work: Work, config: None, data: Path, base: str) -> dict[str, dict[str,
     return told
 
 
-@stage("starter.reading", version=1)
+@stage("starter.reading", version=2)
 def reading(work: Work, config: Fit, written: Artifact, base: str) -> dict[str, Any]:
     """`reading.safetensors`, as it is shipped: trained on all rows that are not held out; `losses.json`."""
-    model, tokenizer = load.fresh(config.seed)
+    model, tokenizer = load.fresh(config.seed, trains=True)
     learned = [row for row in read_records(written.path / "rows.jsonl", r.Row) if not r.held_out(row.group)]
     losses = fit(work, config, model, load.prepared(tokenizer, learned), lambda batch: tokenizer.pad(batch, return_tensors="pt"))
     load.ship(model, work.folder / load.READING, {"sets": " ".join((*r.SETS, *r.SUPPORT)), "rows": str(len(learned))})
