@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import socket
+import subprocess
+import sys
 import threading
 import time
+import urllib.request
 from pathlib import Path
 from typing import Any
 
 import pytest
+import tiny
 from endpoint import Answer, Body, Script, completion, serving
 from pydantic import SecretStr
 
@@ -17,6 +23,7 @@ from selfstudy.core.ports import LLM
 from selfstudy.core.records import Message
 from selfstudy.models import openai
 from selfstudy.models.api import Api, Budget, Endpoint, Meter, Price
+from selfstudy.models.hf import HF
 from selfstudy.models.openai import OpenAI, seconds
 from selfstudy.models.replies import Replies
 
@@ -298,3 +305,42 @@ def test_two_processes_may_share_what_is_kept(tmp_path: Path) -> None:
         again = llm(endpoint.url, Replies(tmp_path))
         assert [reply.text for reply in again.chat(ask(*"abcdef"))] == [f"you said {letter}" for letter in "abcdef"]
         assert again.meter.calls == 0
+
+
+@pytest.mark.slow
+def test_a_server_of_transformers_over_a_model_made_here(tmp_path: Path) -> None:
+    """A server that we did not write: `transformers serve`, as a process of its own."""
+    folder = tiny.causal(tmp_path / "tiny", template=True)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [str(Path(sys.executable).with_name("transformers")), "serve", str(folder), "--host", "127.0.0.1", "--port", str(port)]
+    server = subprocess.Popen(command, env={**os.environ, "HF_HUB_OFFLINE": "1"}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        url = f"http://127.0.0.1:{port}"
+        wait_for(f"{url}/health", server)
+        api = Api(base_url=f"{url}/v1", key=SecretStr(KEY), retries=2, timeout=60.0, deadline=90.0)
+        kept = Replies(tmp_path / "replies")
+        model = OpenAI(str(folder), Endpoint(api), kept, Meter())
+        replies = model.chat(ask("what is oiled?", "who oils it?"), max_tokens=5)
+        again = model.chat(ask("what is oiled?", "who oils it?"), max_tokens=5)
+    finally:
+        server.terminate()
+        server.wait(60)
+    assert [reply.fault for reply in replies] == ["", ""]
+    assert all(1 <= reply.completion_tokens <= 5 and reply.prompt_tokens > 3 for reply in replies)
+    own = HF(str(folder)).chat(ask("what is oiled?", "who oils it?"), max_tokens=5)
+    assert [reply.text for reply in replies] == [reply.text for reply in own], "what the model itself says"
+    assert again == replies
+    assert model.meter.calls == 2, "what was answered is asked once"
+
+
+def wait_for(url: str, server: subprocess.Popen[bytes]) -> None:
+    until = time.monotonic() + 120
+    while time.monotonic() < until and server.poll() is None:
+        try:
+            with urllib.request.urlopen(url, timeout=5):
+                return
+        except OSError:
+            time.sleep(0.3)
+    raise AssertionError("the server does not answer")
