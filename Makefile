@@ -34,7 +34,7 @@ $(TESTS):
 check: env-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy --strict src
+	$(BIN)/mypy
 	$(BIN)/lint-imports
 
 starter: env

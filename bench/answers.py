@@ -144,7 +144,7 @@ def bench(folder: Path, most: int) -> list[Outcome]:
 def show(outcomes: Sequence[Outcome]) -> str:
     """A table for people, and each feature alone."""
     width = max(len(outcome.name) for outcome in outcomes)
-    lines = []
+    lines: list[str] = []
     for column in outcomes[0].row:
         if not lines:
             lines.append(" " * 20 + "  ".join(outcome.name.rjust(width) for outcome in outcomes))

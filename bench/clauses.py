@@ -18,6 +18,7 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -86,7 +87,7 @@ def right(start: int, end: int, clauses: Sequence[Span]) -> bool:
     return any(2 * both >= min(end - start, right - left) for both, (left, right) in zip(shared, clauses, strict=True) if both > 0)
 
 
-def standard(scores: NDArray[np.floating]) -> NDArray[np.float64]:
+def standard(scores: Any) -> Any:
     return (scores - scores.mean()) / (scores.std() or 1.0)
 
 
@@ -101,7 +102,7 @@ def ways(snapshot: Snapshot, embedder: Embedder, asked: Sequence[Asked], finer: 
     matrix = embedder.embed([text for _, text in inner])
     owners = np.array([row for row, _ in inner])
     vectors = embedder.embed([question for question, _, _ in asked], "query")
-    hybrid = retrievers(snapshot, embedder, 0.5)["hybrid"]
+    hybrid: Any = retrievers(snapshot, embedder, 0.5)["hybrid"]  # the scores of all passages, which the port does not show
     found: dict[str, list[list[int]]] = defaultdict(list)
     for (_, contract, _), vector, scores in zip(asked, vectors, hybrid._all([question for question, _, _ in asked]), strict=True):
         best = np.full(len(passages), -1.0)
@@ -131,7 +132,7 @@ def measured(
     with tempfile.TemporaryDirectory() as folder:
         store = Store.open(Path(folder), create=True)
         with store.writing() as writer:
-            put_embedded(writer, embedder, [(document, cut(document), None) for document in documents], set())
+            put_embedded(writer, [embedder], [(document, cut(document), None) for document in documents], set())
         snapshot = store.snapshot()
         texts = [passage.text for passage in snapshot.passages]
         print(f"\n{name}: {len(texts)} passages of {np.mean([len(text.split()) for text in texts]):.0f} words", flush=True)

@@ -22,7 +22,6 @@ from __future__ import annotations
 import argparse
 import json
 import random
-import sys
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
@@ -376,4 +375,4 @@ def differences(name: str, held: Sequence[Question], found: dict[str, list[dict[
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

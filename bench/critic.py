@@ -16,6 +16,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -83,7 +84,7 @@ def relevance_rows(data: Path, most: int) -> Rows:
     return drawn([(row["question"], "", row["passage"], "yes" if 2 * row["relevance"] >= row["max"] else "no") for row in rows], most)
 
 
-def read(path: Path) -> list[dict[str, str | int]]:
+def read(path: Path) -> list[dict[str, Any]]:
     lines = path.read_text(encoding="utf-8").splitlines()
     return [row for line in lines if (row := json.loads(line)).get("split") != "train"]
 

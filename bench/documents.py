@@ -94,7 +94,7 @@ def cpu() -> float:
 def make(folder: Path, part: str, given: Any) -> int:
     """The files of a part; returns how many pages they have, 0 where there are none to count."""
     text = "\n\n".join(WORDS.format(n=n) * 4 for n in range(20))
-    rows = [["pump", "minutes", "keeper"], *([f"pump {n}", n, "Ann"] for n in range(200))]
+    rows: list[list[Any]] = [["pump", "minutes", "keeper"], *([f"pump {n}", n, "Ann"] for n in range(200))]
     if part in ("pdf", "long pdf"):
         count, pages = (given.each, 10) if part == "pdf" else (1, given.pages)
         for number in range(count):

@@ -100,7 +100,8 @@ def lance(data: Set, folder: Path, segment: Callable[[str], str], **tokenizer: A
     table.create_index("body", config=FTS(**{**TOKENIZER, **tokenizer}))
 
     def search(question: str) -> Ranking:
-        query = table.search(MatchQuery(segment(question), "body"), query_type="fts")
+        match: Any = MatchQuery
+        query = table.search(match(segment(question), "body"), query_type="fts")
         ids: Ranking = query.select(["id", "_score"]).limit(10).to_arrow()["id"].to_pylist()
         return ids
 

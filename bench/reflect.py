@@ -19,6 +19,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from selfstudy.core.ports import Begun
 from selfstudy.core.prompts import grounded
@@ -40,7 +41,7 @@ def main() -> None:
         llm.parts()
         chooser = random.Random(0)
         texts = [" ".join(chooser.choices(WORDS, k=given.words)) for _ in range(given.passages)]
-        ways = {name: [] for name in ("plain", "reflective", "naive")}
+        ways: dict[str, list[float]] = {name: [] for name in ("plain", "reflective", "naive")}
         for _ in range(given.rounds):
             ways["plain"].append(timed(lambda: plain(llm, texts, given.tokens * given.segments)))
             ways["reflective"].append(timed(lambda: reflective(HFDecoder(llm), texts, given.tokens, given.segments, apart=False)))
@@ -90,7 +91,8 @@ def made(folder: Path, layers: int, width: int) -> Path:
     alphabet = pre_tokenizers.ByteLevel.alphabet()
     trainer = trainers.BpeTrainer(vocab_size=800, special_tokens=special, initial_alphabet=alphabet, show_progress=False)
     words.train_from_iterator([" ".join(WORDS)] * 4, trainer)
-    tokenizer = PreTrainedTokenizerFast(tokenizer_object=words, pad_token="<pad>", eos_token="<eos>")
+    fast: Any = PreTrainedTokenizerFast
+    tokenizer = fast(tokenizer_object=words, pad_token="<pad>", eos_token="<eos>")
     tokenizer.model_max_length = 4096
     tokenizer.save_pretrained(folder)
     torch.manual_seed(0)

@@ -20,7 +20,6 @@ from __future__ import annotations
 import argparse
 import json
 import random
-import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -197,4 +196,4 @@ def answering(asked: list[dict[str, Any]], hits: list[list[Hit]], critics: dict[
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

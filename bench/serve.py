@@ -1,11 +1,14 @@
 """Search requests per second of `selfstudy serve`, with and without batching across requests, beside a plain service.
 
     python bench/serve.py [--passages 20000] [--users 1 16 64 200] [--threads 16] [--seconds 10] [--soak 30] [--rounds 3] [--dir DIR]
-        [--json]
+        [--answers] [--json]
 
 Each question is asked once in a run, so no vector is remembered. The three services answer in alternating rounds, one at a time, over equal
 vectors; all search exactly, so recall is equal, and the overlap of the first ten is counted. The vectors are those of real sentences with
 noise. With other work on the machine only ratios within a run compare. The plain service needs `pip install faiss-cpu`.
+
+--answers asks our service alone, for answers quoted out of the documents, streamed as OpenAI's protocol has it: how many a second, and how
+long until the first words of one are there.
 """
 
 from __future__ import annotations
@@ -18,7 +21,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 from pathlib import Path
@@ -49,6 +52,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=10.0)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--soak", type=int, default=0, help="minutes for which our service alone is asked, to see its memory")
+    parser.add_argument("--answers", action="store_true", help="our service alone, which answers in place of searching")
     parser.add_argument("--dir", type=Path)
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args()
@@ -63,6 +67,9 @@ def main() -> None:
     }  # fmt: skip
     if given.soak:
         soak(commands["batched"], (f"{' '.join(spans[at % len(spans)].split()[:9])} {at}" for at in count()), given.users[0], given.soak)
+        return
+    if given.answers:
+        answers(commands["batched"], (f"What is said of {' '.join(span.split()[:6])}?" for span in spans * 10), given.users, given.seconds)
         return
     servers = [subprocess.Popen(command) for command in commands.values()]
     try:
@@ -102,6 +109,35 @@ def soak(command: list[str], questions: Iterator[str], users: int, minutes: int)
         server.wait(60)
 
 
+def answers(command: list[str], questions: Iterator[str], users: Sequence[int], seconds: float) -> None:
+    """Print for each number of people how many answers a second our service gives, and how long they took."""
+    server = subprocess.Popen(command)
+    try:
+        wait(server, PORTS["batched"])
+        load(PORTS["batched"], questions, 1, 3.0, streamed)  # what is loaded with the first answer
+        for asking in users:
+            told = load(PORTS["batched"], questions, asking, seconds, streamed)
+            sys.stdout.write(f"{asking:>4} users" + "".join(f"  {key} {value:.1f}" for key, value in told.items()) + "\n")
+            sys.stdout.flush()
+    finally:
+        server.terminate()
+        server.wait(60)
+
+
+def streamed(connection: http.client.HTTPConnection, question: str) -> float:
+    """Ask for an answer. Returns the seconds until its first words."""
+    began = time.perf_counter()
+    body = json.dumps({"messages": [{"role": "user", "content": question}], "stream": True})
+    connection.request("POST", "/v1/chat/completions", body, {"Content-Type": "application/json"})
+    reply = connection.getresponse()
+    first = 0.0
+    while line := reply.readline():
+        if not first and line.startswith(b"data: {") and json.loads(line[6:])["choices"][0]["delta"].get("content"):
+            first = time.perf_counter() - began
+    assert first, reply.status
+    return first
+
+
 def compared(questions: Iterator[str], users: int, seconds: float, rounds: int) -> dict[str, dict[str, float]]:
     """Each service's median over alternating rounds, and the median of its ratios to the plain one."""
     rows: dict[str, list[dict[str, float]]] = {name: [] for name in PORTS}
@@ -126,7 +162,7 @@ def made(folder: Path, spans: list[str], size: int) -> Path:
     bodies = list(dict.fromkeys(texts(spans, size, 6, seed=1)))
     passages = [Passage(passage_id("", text), "", text, (Place(f"d{at:06d}", 0, len(text)),)) for at, text in enumerate(bodies)]
     vectors = real[noise.integers(0, len(real), len(bodies))] + 0.03 * noise.standard_normal((len(bodies), real.shape[1]))
-    vectors = np.ascontiguousarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True), np.float32)
+    vectors = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
     with Store.open(home, create=True).writing("making the store") as writer:
         writer.put([(Document(one.places[0].document, one.text), [one], None) for one in passages])
         writer.add_vectors(embedder.fingerprint, [one.id for one in passages], vectors)
@@ -172,9 +208,15 @@ def overlap(questions: list[str]) -> float:
     return float(np.mean([len(one & other) / len(one) for one, other in zip(*sides, strict=True)]))
 
 
-def load(port: int, questions: Iterator[str], users: int, seconds: float) -> dict[str, float]:
-    """Requests per second of `users` who ask one question after another, and how long they waited, in milliseconds."""
+def load(
+    port: int, questions: Iterator[str], users: int, seconds: float, request: Callable[[http.client.HTTPConnection, str], Any] = ask
+) -> dict[str, float]:
+    """Requests per second of `users` who ask one question after another, and how long they waited, in milliseconds.
+
+    For a `request` that returns seconds those until the first words, too.
+    """
     took: list[float] = []
+    firsts: list[float] = []
     guard = threading.Lock()
     until = time.monotonic() + seconds
 
@@ -184,7 +226,9 @@ def load(port: int, questions: Iterator[str], users: int, seconds: float) -> dic
             with guard:
                 question = next(questions)
             began = time.perf_counter()
-            ask(connection, question)
+            told = request(connection, question)
+            if isinstance(told, float):
+                firsts.append(1000 * told)
             took.append(1000 * (time.perf_counter() - began))
         connection.close()
 
@@ -198,6 +242,7 @@ def load(port: int, questions: Iterator[str], users: int, seconds: float) -> dic
         "p50_ms": float(np.percentile(took, 50)),
         "p95_ms": float(np.percentile(took, 95)),
         "p99_ms": float(np.percentile(took, 99)),
+        **({"first_p50_ms": float(np.median(firsts)), "first_p99_ms": float(np.percentile(firsts, 99))} if firsts else {}),
     }
 
 

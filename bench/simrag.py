@@ -21,6 +21,7 @@ import random
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -145,7 +146,7 @@ def decided(reader: Reader, example: Example) -> bool:
         judged = reader.supported([(example.question, choice, passage) for choice in example.choices])
         return example.choices[int(judged[:, 2].argmax())] in example.answers
     (judged,) = reader.supported([("", example.question, passage)])
-    return (judged[2] > judged[0]) == (example.answers[0] == "true")
+    return bool(judged[2] > judged[0]) == (example.answers[0] == "true")
 
 
 def scored(answer: Callable[[str, Sequence[Hit]], str], asked: Sequence[dict[str, Any]], hits: Sequence[Sequence[Hit]]) -> dict[str, Any]:
@@ -197,7 +198,7 @@ def domain(name: str, args: argparse.Namespace) -> dict[str, dict[str, Any]]:
             reader = load.reader(starter.path / load.READING, longest=LONGEST)
         else:
             reader = Reader(*load.fresh(), longest=LONGEST)
-        results[variant.name] = scored(lambda question, found, reader=reader: answered(reader, question, found), asked, hits)
+        results[variant.name] = scored(partial(answered, reader), asked, hits)
         results[variant.name] |= {"accuracy": [float(decided(reader, one)) for one in exam], "losses": losses}
         print(f"{name:<10} {variant.name:<22} {cells(results[variant.name])}", flush=True)
     write_json(folder / "scores.json", results)
@@ -238,7 +239,8 @@ def main() -> None:
     results = {name: domain(name, args) for name in args.names}
     for variant in results[args.names[0]]:
         scores = [one[variant] for one in results.values()]
-        macro = {metric: [np.mean(one[metric]) for one in scores] for metric in ("em", "f1", "accuracy") if metric in scores[0]}
+        metrics = [metric for metric in ("em", "f1", "accuracy") if metric in scores[0]]
+        macro: dict[str, Any] = {metric: [np.mean(one[metric]) for one in scores] for metric in metrics}
         print(f"macro      {variant:<22} {cells(macro)}")
     print("\n".join(differences(results)))
 

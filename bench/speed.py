@@ -108,13 +108,13 @@ def embedding(embedder: Any, passages: list[str], cache: Path) -> dict[str, Any]
     """Passages/s of selfstudy, in int8 too, and of sentence-transformers, their ratios in alternating rounds, and the share of the peak."""
     from sentence_transformers import SentenceTransformer
 
-    theirs = SentenceTransformer(str(embedder.folder.path), device="cpu")
+    theirs: Any = SentenceTransformer(str(embedder.folder.path), device="cpu")
     quantise(embedder.folder.path, passages, cache / "int8", cache)
     small = Int8Embedder(cache / "int8")
     lengths = [len(ids) for ids in theirs.tokenizer(passages, truncation=True, max_length=theirs.max_seq_length)["input_ids"]]
     layers, width = 6, theirs.get_embedding_dimension() or 384
     operations = sum(layers * (24 * n * width**2 + 4 * n**2 * width) for n in lengths)
-    ways = {
+    ways: dict[str, Any] = {
         "ours": lambda: embedder.embed(passages),
         "int8": lambda: small.embed(passages),
         "theirs": lambda: theirs.encode(passages, normalize_embeddings=True, show_progress_bar=False),

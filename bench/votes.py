@@ -14,7 +14,6 @@ import argparse
 import json
 import random
 import shutil
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -122,4 +121,4 @@ def ranks(engine: Engine, measured: Path, out: Path) -> dict[str, np.ndarray[Any
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

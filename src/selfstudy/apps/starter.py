@@ -20,7 +20,7 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None)
 def starter(
     data: Annotated[Path, typer.Option(help="The folder that holds the labelled sets.")],
     work: Annotated[Path, typer.Option(help="Where finished steps and checkpoints are kept.")] = Path("starter"),
-    epochs: Annotated[float, typer.Option(help="Passes over the rows.")] = 3.0,
+    epochs: Annotated[float, typer.Option(help="Passes over the rows.")] = 2.0,
 ) -> None:
     """Train the starter model, measure it on documents that it never saw, and put it where the package ships it from."""
     from selfstudy.core.run import Run

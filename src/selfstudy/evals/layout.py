@@ -111,7 +111,7 @@ def _boxed(points: list[Points], asked: list[Points]) -> tuple[list[Points], lis
 
 def clusters(vectors: Vectors, texts: Sequence[str], most: int = 10) -> tuple[NDArray[np.int64], list[str]]:
     """For each vector the number of its cluster (k-means), and for each cluster the words that tell it from the others."""
-    from scipy.cluster.vq import kmeans2  # type: ignore[import-untyped]
+    from scipy.cluster.vq import kmeans2
 
     wanted = max(1, min(most, len(vectors) // 12))
     reduced = _projection(vectors, min(_WIDTH, vectors.shape[1]))(vectors)

@@ -84,7 +84,7 @@ def _saturated(counts: Any, length: float) -> Any:
 
 
 def _diagonal(values: Any) -> Any:
-    from scipy import sparse  # type: ignore[import-untyped]
+    from scipy import sparse
 
     return sparse.diags_array(values)
 

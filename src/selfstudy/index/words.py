@@ -71,7 +71,7 @@ class Words:
 
 
 def _sparse() -> Any:
-    from scipy import sparse  # type: ignore[import-untyped]
+    from scipy import sparse
 
     return sparse
 

@@ -120,7 +120,7 @@ def distance(fresh: Sequence[Asked], old: Sequence[Asked], seed: int = 0) -> flo
 
 
 def _jensen_shannon(one: Sequence[set[str]], other: Sequence[set[str]]) -> float:
-    from scipy.spatial.distance import jensenshannon  # type: ignore[import-untyped]
+    from scipy.spatial.distance import jensenshannon
 
     counts = [Counter(stem for bag in side for stem in bag) for side in (one, other)]
     words = sorted(counts[0].keys() | counts[1].keys())
