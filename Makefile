@@ -10,7 +10,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 DATA ?= ../shared/data
 
 # The longest tests begin first.
-LONG := $(foreach name,adapt generator models light api_embedder,tests/test_$(name).py)
+LONG := $(foreach name,adapt generator int8 imitation models light hf api_embedder,tests/test_$(name).py)
 TESTS := $(LONG) $(filter-out $(LONG),$(wildcard tests/test_*.py))
 MARK := -m "not slow"
 EACH := OMP_NUM_THREADS=1 $(MAKE) --no-print-directory --jobs=2 --output-sync=target --keep-going

@@ -104,5 +104,9 @@ def home(made: Path, run: Run) -> Path:
 @pytest.fixture
 def small_guard(monkeypatch: pytest.MonkeyPatch) -> None:
     """Everyday questions among 60 other passages: 5,000 take a minute to embed."""
+    make_guard_small(monkeypatch)
+
+
+def make_guard_small(patch: pytest.MonkeyPatch) -> None:
     whole = guard.embed
-    monkeypatch.setattr(candidate.guard, "embed", lambda embedder, progress=None, n=0: whole(embedder, n=60))
+    patch.setattr(candidate.guard, "embed", lambda embedder, progress=None, n=0: whole(embedder, n=60))

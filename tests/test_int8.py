@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from conftest import make_guard_small
 from docstrings import home_in
 from test_models import make_model
 
@@ -91,8 +92,18 @@ def added(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return home_in(tmp_path_factory.mktemp("added"), 'int8 = "auto"\nimitation = {on = false}\n')
 
 
-def test_what_serves_goes_to_int8_by_the_gate_and_back(added: Path, small_guard: None, tmp_path: Path) -> None:
-    home = shutil.copytree(added, tmp_path / "home")
+@pytest.fixture(scope="module")
+def studied(added: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home whose search is studied, and nothing of it in int8."""
+    home = shutil.copytree(added, tmp_path_factory.mktemp("studied") / "home")
+    with pytest.MonkeyPatch.context() as patch:
+        make_guard_small(patch)
+        assert Engine.open(home, sets=["int8=off"]).adapt().int8 is None
+    return home
+
+
+def test_what_serves_goes_to_int8_by_the_gate_and_back(studied: Path, small_guard: None, tmp_path: Path) -> None:
+    home = shutil.copytree(studied, tmp_path / "home")
     engine = Engine.open(home, sets=["gate.int8_margin=1", "gate.guard_margin=1"])
     assert [stage.stage for stage in engine.plan()].count("study.int8") == 1
     before = engine.live
@@ -119,8 +130,8 @@ def test_what_serves_goes_to_int8_by_the_gate_and_back(added: Path, small_guard:
     assert again.live.embedder == before.embedder
 
 
-def test_int8_that_loses_too_much_is_refused(added: Path, small_guard: None, tmp_path: Path) -> None:
-    engine = Engine.open(shutil.copytree(added, tmp_path / "home"), sets=["gate.int8_margin=0"])
+def test_int8_that_loses_too_much_is_refused(studied: Path, small_guard: None, tmp_path: Path) -> None:
+    engine = Engine.open(shutil.copytree(studied, tmp_path / "home"), sets=["gate.int8_margin=0"])
     told = engine.adapt().int8
     assert told is not None
     assert not told["promoted"]
