@@ -30,6 +30,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from grown import grown, labelled_words_alone
 
 from selfstudy.answer.reflective import Reflect, reflect
 from selfstudy.answer.scoring import Weights
@@ -46,7 +47,6 @@ from selfstudy.evals.answers import abstention, exact_match, normalized, token_f
 from selfstudy.evals.paired import compare
 from selfstudy.models.decoder import HFDecoder
 from selfstudy.models.hf import HF
-from selfstudy.models.minilm import folder as minilm
 from selfstudy.models.starter import load
 from selfstudy.recipes.engine import Engine
 from selfstudy.synth.reflections import Input, Reflections, shares, woven
@@ -232,30 +232,6 @@ class Searching:
         return [self.engine.search(question, k, where=where) for question in questions]
 
 
-def grown(folder: Path) -> Path:
-    """The starter's encoder as a causal model, with a tokenizer whose template puts a question between the marks that BERT knows."""
-    import torch
-    from transformers import AutoConfig, AutoTokenizer, BertLMHeadModel
-
-    if (folder / "config.json").exists():
-        return folder
-    torch.manual_seed(0)
-    config = AutoConfig.from_pretrained(minilm(), is_decoder=True, architectures=["BertLMHeadModel"], attention_probs_dropout_prob=0.0)
-    model = BertLMHeadModel(config)
-    state = load.reader().model.encoder.state_dict()
-    model.bert.load_state_dict({name: weight for name, weight in state.items() if not name.startswith("pooler.")})
-    model.tie_weights()
-    tokenizer = AutoTokenizer.from_pretrained(minilm())
-    tokenizer.model_max_length = config.max_position_embeddings
-    tokenizer.eos_token = "[SEP]"
-    tokenizer.chat_template = "[CLS] {% for message in messages %}{{ message['content'] }} [SEP] {% endfor %}"
-    model.generation_config.eos_token_id = model.config.eos_token_id = tokenizer.eos_token_id
-    model.generation_config.pad_token_id = tokenizer.pad_token_id
-    model.save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
-    return folder
-
-
 def answered(engine: Engine, asked_for: Sequence[Question], way: Callable[[Engine, Question], Answer]) -> list[dict[str, Any]]:
     """What a way says to each question, and what that is worth."""
     found = []
@@ -344,10 +320,11 @@ def way_of(cfg: Reflect, speaker: Speaker) -> Callable[[Engine, Question], Answe
 def tuned(run: Run, given: argparse.Namespace, written: Artifact) -> Path:
     """The folder of the tuned generator."""
     config = Generator(
-        num_train_epochs=given.epochs, per_device_train_batch_size=16, gradient_accumulation_steps=1, learning_rate=3e-4, max_length=512,
+        num_train_epochs=given.epochs, per_device_train_batch_size=16, gradient_accumulation_steps=1, learning_rate=2e-4, max_length=512,
         reflection=True,
     )  # fmt: skip
     base = grown(given.out / "base")
+    labelled_words_alone()
     made = run.stage(train, config, written, Lazy(HF(str(base)).fingerprint, lambda: str(base)))
     losses = read_json(made.path / "losses.json")
     print("losses", losses[:: max(1, len(losses) // 12)], losses[-1], flush=True)
