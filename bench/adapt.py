@@ -7,7 +7,7 @@ For each set: whole groups of documents up to 2,000 passages are added to a new 
 questions are asked of base and live. Prints a row for each set and the macro averages; --out keeps the homes and the JSON.
 The runs of --without go on in the home of the whole run, back at the base, so that what is alike is not made again (their seconds say
 little), and the gate grows stricter with each candidate. With --force a candidate that it refused serves all the same, so that these rows
-can be compared.
+can be compared. --plot draws the gains of all whole runs that --out keeps.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from figures import Interval, forest
 
 from selfstudy.recipes.engine import Engine
 
@@ -126,13 +127,14 @@ def macro(results: list[dict[str, Any]], metric: str) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("names", nargs="+")
+    parser.add_argument("names", nargs="*")
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--out", type=Path)
     parser.add_argument("--most", type=int, default=2000, help="documents of a set")
     parser.add_argument("--set", dest="sets", action="append", default=[])
     parser.add_argument("--force", action="store_true", help="let a refused candidate serve")
     parser.add_argument("--without", nargs="*", choices=sorted(WITHOUT), default=[], help="one more run without each of these parts")
+    parser.add_argument("--plot", type=Path, help="a picture of the gains (needs matplotlib)")
     arguments = parser.parse_args()
     out = arguments.out or Path(tempfile.mkdtemp(prefix="selfstudy-bench-"))
     for variant in ["", *arguments.without]:
@@ -144,8 +146,20 @@ def main() -> None:
             print(f"{'without ' + variant + ': ' if variant else ''}mrr@10  {row(result, 'mrr@10')}", flush=True)
             print(f"{'':>8}hit@10  {row(result, 'hit@10')}", flush=True)
             print(f"{'':>8}{result['reason']}", flush=True)
-        for metric in ("mrr@10", "hit@10"):
+        for metric in ("mrr@10", "hit@10") if results else ():
             print(f"{'without ' + variant + ': ' if variant else ''}{metric}  {macro(results, metric)}", flush=True)
+    if arguments.plot:
+        plot(arguments.plot, out)
+
+
+def plot(path: Path, out: Path) -> None:
+    """Draw what studying brought in every set whose result is kept in `out`."""
+    results = [json.loads(file.read_text(encoding="utf-8")) for file in sorted(out.glob("*.json")) if "-without-" not in file.name]
+    panels: dict[str, dict[str, Interval]] = {}
+    for retriever in ("dense", "hybrid"):
+        changes = {result["set"]: result["evaluate"]["compare"][retriever]["mrr@10"] for result in results}
+        panels[f"{retriever} search"] = {name: (one["value"], one["low"], one["high"]) for name, one in changes.items()}
+    forest(path, "What studying brings: MRR@10 of people's questions, live less base", panels)
 
 
 if __name__ == "__main__":

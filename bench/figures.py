@@ -46,6 +46,7 @@ def _panels(title: str, count: int, height: float) -> tuple[Any, Any]:
     import matplotlib
 
     matplotlib.use("svg")
+    matplotlib.rcParams["svg.fonttype"] = "none"
     matplotlib.rcParams["svg.hashsalt"] = title  # the same picture from the same figures
     from matplotlib import pyplot
 
