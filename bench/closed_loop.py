@@ -2,19 +2,21 @@
 
     python bench/closed_loop.py [--data ../shared/data] [--rows 5000] [--epochs 2] [--questions 100] [--out closed-loop]
 
-The generator is a causal model of six layers and 23 million weights: the starter's encoder, each word seeing those before it alone. Its
-rows are questions of people about documents that are not asked about later (squad_dev, policyqa, clapnq, boolq, pubmedqa) and instructions,
-woven with passages and reflection tokens by `synth.reflections`: hybrid search with question and answer, relevance by the starter's judge,
-support by the words (the starter's judge of support is worse), a search for whatever was asked of a collection. One in three answerable
-questions is put with its own document taken away, so that "not in these documents" is to be said; so are those without an answer.
+The generator is a causal model of six layers and 23 million weights (bench/grown.py). Its rows are questions of people about documents that
+are not asked about later (squad_dev, policyqa, clapnq, boolq, pubmedqa) and instructions, woven with passages and reflection tokens by
+`synth.reflections`: hybrid search with question and answer, relevance by the starter's judge, support by the words (the starter's judge of
+support is worse), a search for whatever was asked of a collection. One question in three is put with its own document taken away, so that
+"not in these documents" is to be said.
 
 Every way answers the same held-out questions over the same hybrid search of the untuned embedder: `reflective` (a search where the model
 wants one, five passages, its own judgements, nothing unsupported is said), `always` and `never` searching, `plain` (the first passage,
-nothing judged), all with the same model; `quoted` is what the product does without any generator. rgb_en holds passages with a wrong
-answer. On --deeper sets also: the same model's sentences judged by the critic that its rows were labelled by (a filter at answer time in
-place of a signal in training), each group of tokens without weight, and other thresholds for searching. `right but wrong` is the share of
-answerable questions whose document was found and whose answer has an F1 below one half. Differences are paired, with 95% intervals over
-questions, one seed. What was finished is kept under --out; a run that was stopped goes on.
+nothing judged), all with the same model; `quoted` is what the product does without any generator. Half of clapnq's questions have no
+answer in the documents; rgb_en holds passages with a wrong answer. On --deeper sets also: the same model's sentences judged, when
+answering, by the critic that its rows were labelled by, and each group of tokens without weight. `right but wrong` is the share of
+answerable questions whose document is among the first five found and whose answer has an F1 below one half. What the model thinks of
+searching is told for questions beside instructions. The starter has seen pubmedqa's passages beside their questions. Differences are
+paired, with 95% intervals over questions (policyqa's come from a few sites), one seed. What was finished is kept under --out; a run that
+was stopped goes on.
 """
 
 from __future__ import annotations
@@ -33,7 +35,7 @@ import numpy as np
 from grown import grown, labelled_words_alone
 
 from selfstudy.answer.reflective import Reflect, reflect
-from selfstudy.answer.scoring import Weights
+from selfstudy.answer.scoring import Weights, needs_search
 from selfstudy.answer.speaking import Next, Proposal, Speaker, Tuned
 from selfstudy.answer.written import bears_out
 from selfstudy.core.artifacts import write_records
@@ -63,16 +65,14 @@ WAYS = {
     "reflective": REFLECTIVE,
     "always": REFLECTIVE.model_copy(update={"mode": "always"}),
     "never": Reflect(mode="never", max_tokens=64, max_segments=2),
-    "plain": Reflect(mode="always", max_tokens=64, max_segments=1, passages=1, beam=1, weights=Weights(relevant=0, supported=0, useful=0)),
+    "plain": Reflect(mode="always", max_tokens=64, max_segments=2, passages=1, beam=1, weights=Weights(relevant=0, supported=0, useful=0)),
 }
 DEEPER = {
     "critic judges": REFLECTIVE,
     "no relevance": REFLECTIVE.model_copy(update={"weights": Weights(relevant=0)}),
     "no support": REFLECTIVE.model_copy(update={"weights": Weights(supported=0), "require": "nothing", "unsupported": "mark"}),
     "no usefulness": REFLECTIVE.model_copy(update={"weights": Weights(useful=0)}),
-    **{f"search above {cut}": REFLECTIVE.model_copy(update={"threshold": cut}) for cut in (0.5, 0.9, 0.99)},
 }
-_MARK = "(not from the documents)"
 _BLOCK = 32
 
 
@@ -112,10 +112,10 @@ def questions(data: Path, name: str) -> list[Question]:
             relevant[question].append(document)
     found = []
     for row in lines(data / name / "queries.jsonl"):
-        about = relevant[row["id"]]
+        there = row["type"] != "unanswerable"
+        about = relevant[row["id"]] if there else [row["context_id"]] if row.get("context_id") in groups else []
         if row["answers"] == ["maybe"] or not about:
             continue
-        there = row["type"] != "unanswerable"
         group = "rgb" if name == "rgb_en" else groups[about[0]]
         answers = tuple(row["answers"]) if there else ()
         found.append(Question(row["id"], row["text"], answers, frozenset(about if there else ()), group, row.get("fake_answer", "")))
@@ -168,7 +168,7 @@ def rows(work: Work, config: None, data: Path, most: int, homes: dict[str, Path]
     written: list[Conversation] = []
     with work.log("woven") as log:
         for name, share in SHARES.items():
-            learned = [one for one in questions(data, name) if not one.held_out]
+            learned = [one for one in questions(data, name) if one.relevant and not one.held_out]
             learned = random.Random(0).sample(learned, min(len(learned), round(share * most)))
             written += put(work, log, name, learned, judge, Engine.open(homes[name]))
         for row in free:
@@ -205,7 +205,7 @@ def put(work: Work, log: Any, name: str, learned: Sequence[Question], judge: Jud
     """The rows of one set."""
     inputs, hidden = [], {}
     for place, one in enumerate(learned):
-        absent = not one.relevant or place % ABSENT == 0
+        absent = place % ABSENT == 0
         said = NOT_HERE if absent else one.answers[0]
         inputs.append(Input(one.text, said, one.choices))
         hidden[f"{one.text} {said}"] = one.relevant if absent else frozenset()
@@ -238,7 +238,7 @@ def answered(engine: Engine, asked_for: Sequence[Question], way: Callable[[Engin
     for one in asked_for:
         began = time.perf_counter()
         answer = way(engine, one)
-        said = answer.text.replace(_MARK, "").strip()
+        said = written(answer)
         silent = answer.abstained or " ".join(normalized(said)) == NOT_HERE
         cited = [citation.document for citation in answer.citations] if not silent else []
         references = [one.wrong] if one.wrong else []
@@ -246,13 +246,20 @@ def answered(engine: Engine, asked_for: Sequence[Question], way: Callable[[Engin
             "id": one.id, "said": said, "abstained": silent, "cited": cited,
             "f1": 0.0 if silent else token_f1(said, one.answers), "em": 0.0 if silent else exact_match(said, one.answers),
             "wrong": 0.0 if silent or not references else token_f1(said, references),
-            "found": any(place.document in one.relevant for hit in answer.hits[:5] for place in hit.passage.places),
             "searched": answer.tree is None or any(step.searched for step in answer.tree.steps), "seconds": time.perf_counter() - began,
         })  # fmt: skip
     return found
 
 
-def told(asked_for: Sequence[Question], found: Sequence[dict[str, Any]]) -> dict[str, float]:
+def written(answer: Answer) -> str:
+    """What was said: without marks, and without what another passage says otherwise."""
+    if answer.tree is None or answer.abstained:
+        return answer.text
+    said = {one.id: one.text for step in answer.tree.steps for one in step.candidates}
+    return " ".join(said[id] for id in answer.tree.chosen)
+
+
+def told(asked_for: Sequence[Question], found: Sequence[dict[str, Any]], retrieved: Sequence[bool]) -> dict[str, float]:
     """The figures of one way on one set."""
     there = np.array([bool(one.relevant) for one in asked_for])
     cited = [[document in one.relevant for document in row["cited"]] for one, row in zip(asked_for, found, strict=True)]
@@ -261,9 +268,11 @@ def told(asked_for: Sequence[Question], found: Sequence[dict[str, Any]]) -> dict
         "f1": float(np.mean([row["f1"] for row, known in zip(found, there, strict=True) if known])),
         "em": float(np.mean([row["em"] for row, known in zip(found, there, strict=True) if known])),
         "answered": float(np.mean([not row["abstained"] for row, known in zip(found, there, strict=True) if known])),
-        "citation precision": float(np.mean(all_cited)) if all_cited else 0.0,
+        "citation precision": float(np.mean(all_cited)) if all_cited else float("nan"),
         "citation recall": float(np.mean([any(hits) for hits, known in zip(cited, there, strict=True) if known])),
-        "right but wrong": float(np.mean([row["found"] and row["f1"] < 0.5 for row, known in zip(found, there, strict=True) if known])),
+        "right but wrong": float(
+            np.mean([here and row["f1"] < 0.5 for row, here, known in zip(found, retrieved, there, strict=True) if known])
+        ),
         "searched": float(np.mean([row["searched"] for row in found])),
         "ms": 1000 * float(np.median([row["seconds"] for row in found])),
     }
@@ -296,20 +305,34 @@ def main() -> None:
     critic = Filtered(own, Judge(load.reader(), set()))
     ways = {name: way_of(cfg, critic if name == "critic judges" else own) for name, cfg in (WAYS | DEEPER).items()}
     ways["quoted"] = lambda engine, one: engine.ask(one.text)
+    searching(own, given.data, [one for name in ASKED for one in questions(given.data, name) if one.held_out])
     results: dict[str, dict[str, list[dict[str, Any]]]] = {}
     for name in ASKED:
         held = [one for one in questions(given.data, name) if one.held_out or name == "rgb_en"]
         held = random.Random(1).sample(held, min(given.questions, len(held)))
         results[name] = {}
+        first = [{place.document for hit in engines[name].search(one.text, 5) for place in hit.passage.places} for one in held]
+        retrieved = [bool(documents & one.relevant) for documents, one in zip(first, held, strict=True)]
         for way in [*WAYS, "quoted", *(DEEPER if name in given.deeper else ())]:
-            kept = given.out / "answers" / f"{name}-{way}-{given.questions}-{model.parent.name}.json".replace(" ", "-")
+            key = digest("answers", model.parent.name, repr((WAYS | DEEPER).get(way)), *(one.id for one in held))
+            kept = given.out / "answers" / f"{name}-{way}-{key}.json".replace(" ", "-")
             if not kept.exists():
                 kept.parent.mkdir(exist_ok=True, parents=True)
                 write_json(kept, answered(engines[name], held, ways[way]))
             results[name][way] = read_json(kept)
-            figures = told(held, results[name][way])
+            figures = told(held, results[name][way], retrieved)
             print(f"{name:<10} {way:<11}" + "".join(f" {key} {value:.3f}" for key, value in figures.items()), flush=True)
         print("\n".join(differences(name, held, results[name])), flush=True)
+
+
+def searching(speaker: Tuned, data: Path, held: Sequence[Question]) -> None:
+    """Print how often the model would search for questions about the documents, and for instructions that need none."""
+    free = [row["instruction"] for row in lines(data / "instruct_small" / "instruct.jsonl") if len(row["response"].split()) >= 80]
+    for name, texts in (("questions", [one.text for one in held]), ("instructions", free)):
+        texts = random.Random(2).sample(texts, min(100, len(texts)))
+        wants = [needs_search(decision) for text in texts for decision in speaker.decide(text, [()]) if decision is not None]
+        shares = "  ".join(f"above {cut}: {np.mean(np.array(wants) > cut):.2f}" for cut in (0.2, 0.5, 0.9))
+        print(f"searches for {name} ({len(wants)}): {shares}", flush=True)
 
 
 def way_of(cfg: Reflect, speaker: Speaker) -> Callable[[Engine, Question], Answer]:
@@ -342,7 +365,7 @@ def differences(name: str, held: Sequence[Question], found: dict[str, list[dict[
         return [float(row["abstained"] != known) for row, known in zip(rows, there, strict=True)]
 
     for way in found:
-        if way == "reflective":
+        if way == "reflective" or (way == "quoted" and held[0].choices):  # a quoted sentence is no yes or no
             continue
         one, other = compare(f1(found[way]), f1(found["reflective"])), compare(decided(found[way]), decided(found["reflective"]))
         yield (

@@ -10,9 +10,8 @@ passages that no critic saw. For `flips` the middle critic learns from labels of
 When answering (clapnq, half of whose questions the corpus cannot answer): the five passages that hybrid search finds are judged for
 relevance, and a question whose best passage stays below a threshold is not answered. Beside it the score of the search itself, and the
 starter's judge of relevance, which was grown from ten times as many rows. Thresholds come from one half of the questions, figures from
-the other; `right` is an answered question whose own passage was found. What a critic is worth as a signal in training, what each group of
-tokens brings and what the threshold for searching costs is in closed_loop.py. A large critic's weights cannot be had here; the code for one
-is the same.
+the other; `right` is an answered question whose own passage was found. What each group of tokens brings, and a generator's own judgement
+beside that of the critic which taught it, is in closed_loop.py. A large critic's weights cannot be had here; the code for one is the same.
 """
 
 from __future__ import annotations
@@ -119,7 +118,7 @@ def trained(out: Path, task: str, rows: Rows, layers: int, flipped: float, epoch
     from sentence_transformers import CrossEncoder, CrossEncoderTrainer, CrossEncoderTrainingArguments
     from sentence_transformers.cross_encoder.losses import CrossEntropyLoss
 
-    kept = out / f"{task}-{layers}-{flipped:g}-{len(rows)}-{epochs:g}"
+    kept = out / f"{task}-{layers}-{flipped:g}-{len(rows)}-{epochs:g}-eager"
     if (kept / "seconds.json").exists():
         return CrossEncoder(str(kept), device="cpu"), json.loads((kept / "seconds.json").read_text())
     torch.manual_seed(0)

@@ -7,8 +7,8 @@ Each question is asked once in a run, so no vector is remembered. The three serv
 vectors; all search exactly, so recall is equal, and the overlap of the first ten is counted. The vectors are those of real sentences with
 noise. With other work on the machine only ratios within a run compare. The plain service needs `pip install faiss-cpu`.
 
---answers asks our service alone, for answers quoted out of the documents, streamed as OpenAI's protocol has it: how many a second, and how
-long until the first words of one are there.
+--answers asks our service alone, for answers quoted out of the documents or the word that they hold none, streamed as OpenAI's protocol has
+it: how many a second, and how long until the first words of one are there. The work is the same for both.
 """
 
 from __future__ import annotations
@@ -69,7 +69,12 @@ def main() -> None:
         soak(commands["batched"], (f"{' '.join(spans[at % len(spans)].split()[:9])} {at}" for at in count()), given.users[0], given.soak)
         return
     if given.answers:
-        answers(commands["batched"], (f"What is said of {' '.join(span.split()[:6])}?" for span in spans * 10), given.users, given.seconds)
+        answers(
+            commands["batched"],
+            (f"What is said of {' '.join(spans[at % len(spans)].split()[:6])} {at}?" for at in count()),
+            given.users,
+            given.seconds,
+        )
         return
     servers = [subprocess.Popen(command) for command in commands.values()]
     try:

@@ -60,6 +60,8 @@ def test_each_passage_of_a_document_in_two_languages_is_found_by_its_own(run: Ru
     docs.mkdir()
     (docs / "both.md").write_text(parts)
     (docs / "stated.md").write_text(f"---\nlanguage: English\n---\n{parts.replace('pump', 'second pump')}")
+    (docs / "coded.md").write_text(f"---\nlanguage: eng\n---\n{parts.replace('pump', 'third pump')}")
+    (docs / "copy.md").write_text(f"# One\n\n{english}\n")
     Path("home").mkdir()
     Path("home/config.toml").write_text('embedder = "fake:64"\nchunk.words = 30\nchunk.min_words = 5\n')
     assert run("add", "docs")[0] == 0
@@ -69,9 +71,11 @@ def test_each_passage_of_a_document_in_two_languages_is_found_by_its_own(run: Ru
         return {(hit["passage"]["places"][0]["document"], hit["passage"]["title"].rpartition(" > ")[2]) for hit in hits}
 
     assert language_of(parts) == "zh", "most of its letters"
-    assert found("language = 'en'") == {("both.md", "One")}
+    assert found("language = 'en'") == {("both.md", "One")}, "it stands in the copy, too"
     assert found("language = 'zh'") == {("both.md", "Two"), ("both.md", "Three")}, "a list of names is in its document's language"
-    assert {title for _, title in found("language = 'English'")} == {"One", "Two", "Three"}, "what a document states of itself stays"
+    for stated in ("English", "eng"):
+        assert {title for _, title in found(f"language = '{stated}'")} == {"One", "Two", "Three"}, "what a document states of itself stays"
+    assert found("language is null") == set()
 
 
 def test_filters_and_the_audit_know_it(run: Run, tmp_path: Path) -> None:

@@ -101,7 +101,7 @@ class Passage(Record):
 
     `near` is the id of the passage that this one nearly repeats, if there is one; `within` are those of the passages, one or several that
     follow one another, that all of its text stands in. Neither names a passage that itself repeats another. `language` is that of its
-    text, where this surely tells one; else its documents' counts.
+    text, where that surely tells one; else that of its document holds.
     """
 
     id: str

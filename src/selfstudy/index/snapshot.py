@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -41,8 +40,6 @@ ANY = f"({SUPERSEDED_BY} is null or {SUPERSEDED_BY} is not null)"
 """A filter that lets every document through, superseded or not."""
 LANGUAGE = "language"
 """The field of a document that a passage of it answers for itself, where it can: a contract may be in two languages."""
-_CODE = re.compile("[a-z]{2,3}")
-"""Where a document states something else, "English", its passages cannot be told from it."""
 HIDDEN = frozenset({SUPERSEDED_BY, DROPPED})
 """Fields of documents that a search without a filter passes over."""
 
@@ -235,7 +232,7 @@ class Snapshot:
     @cached_property
     def fields(self) -> frozenset[str]:
         """The names that a filter may use."""
-        told = {LANGUAGE} if any(self._languages) else set()
+        told = {LANGUAGE} if self._languages[1] else set()
         return frozenset({"id", "title", "source"}.union(told, *(card.fields for card in self.documents.values())))
 
     @cached_property
@@ -245,10 +242,11 @@ class Snapshot:
 
     @cached_property
     def described(self) -> str:
-        """The same for equal documents, as filters see them, of equal passages."""
+        """The same for equal documents and passages, as filters see them."""
         rows, documents = self._places
         cards = (json.dumps(card.fields, sort_keys=True) for card in self.documents.values())
-        return digest(self.content, sha256(rows.tobytes() + documents.tobytes()).hexdigest(), *cards)
+        told, names = self._languages
+        return digest(self.content, sha256(rows.tobytes() + documents.tobytes() + told.tobytes()).hexdigest(), *names, *cards)
 
     @cached_property
     def shown(self) -> str:
@@ -264,19 +262,29 @@ class Snapshot:
         rows, documents = self._places
         here = holds[documents]
         if node is not None and LANGUAGE in filters.names(node):
-            for at, (row, number) in enumerate(zip(rows, documents, strict=True)):
-                fields, own = cards[number].fields, self._languages[row]
-                if own is not None and own != fields.get(LANGUAGE) and _CODE.fullmatch(str(fields.get(LANGUAGE, "en"))):
-                    here[at] = shown[number] and node.holds({**fields, LANGUAGE: own})
+            told, names = self._languages
+            telling = told[rows] >= 0
+            pairs, places = np.unique(documents[telling] * len(names) + told[rows][telling], return_inverse=True)
+            answers = np.zeros(len(pairs), bool)
+            for at, (number, own) in enumerate(divmod(int(pair), len(names)) for pair in pairs):
+                fields = cards[number].fields
+                named = fields.get(LANGUAGE) in (None, *names)  # its parts cannot be held against one that states "English", or "eng"
+                answers[at] = shown[number] and node.holds({**fields, LANGUAGE: names[own]}) if named else holds[number]
+            here[telling] = answers[places]
         mask = np.zeros(len(self), bool)
         mask[rows[here]] = True
         return mask
 
     @cached_property
-    def _languages(self) -> list[str | None]:
-        """By row, the language that a passage tells by itself."""
-        found: list[str | None] = self._rows[LANGUAGE].to_pylist() if LANGUAGE in self._rows.column_names else [None] * len(self)
-        return found
+    def _languages(self) -> tuple[Rows, list[str]]:
+        """By row the number of the language that a passage tells by itself, -1 for none, and the names of all."""
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        column = self._rows[LANGUAGE] if LANGUAGE in self._rows.column_names else pa.nulls(len(self), pa.string())
+        found = pc.dictionary_encode(column)
+        found = found.combine_chunks() if isinstance(found, pa.ChunkedArray) else found
+        return found.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64), found.dictionary.to_pylist()
 
     def _table(self, name: str) -> Any:
         return open_at(self._database, name, self.state.tables[name], self._home)

@@ -37,7 +37,7 @@ def base_of(model: Any) -> dict[str, Any]:
 def fresh(seed: int = 0, trains: bool = False) -> tuple[Any, Any]:
     """An untrained `reading.network` over all-MiniLM-L6-v2, its word vectors frozen, and the tokenizer.
 
-    With `trains` as a CPU trains it fastest: half of a step went into drawing what attention drops.
+    With `trains` attention drops nothing: drawing what to drop takes half of a step on a CPU.
     """
     encoder, tokenizer = _minilm(seed, {"attn_implementation": "eager", "attention_probs_dropout_prob": 0.0} if trains else {})
     encoder.embeddings.requires_grad_(False)
