@@ -343,8 +343,8 @@ def way_of(cfg: Reflect, speaker: Speaker) -> Callable[[Engine, Question], Answe
 def tuned(run: Run, given: argparse.Namespace, written: Artifact) -> Path:
     """The folder of the tuned generator."""
     config = Generator(
-        num_train_epochs=given.epochs, per_device_train_batch_size=16, gradient_accumulation_steps=1, learning_rate=2e-4, max_length=512,
-        reflection=True,
+        num_train_epochs=given.epochs, per_device_train_batch_size=8, gradient_accumulation_steps=1, learning_rate=2e-4, max_length=512,
+        reflection=True, save_steps=100,
     )  # fmt: skip
     base = grown(given.out / "base")
     labelled_words_alone()

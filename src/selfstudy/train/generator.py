@@ -277,7 +277,8 @@ def _trainer(trl: Any, config: Generator, model: Any, tokenizer: Any, learned: l
     if _reads_apart(model):
         collator = _Collator(tokenizer.pad_token_id)
         return Seq2SeqTrainer(model=model, args=Seq2SeqTrainingArguments(**options), train_dataset=data, data_collator=collator)
-    arguments = trl.SFTConfig(**options, max_length=None, packing=False)
+    # Few lengths: bf16 on a CPU keeps what it compiled for each of them.
+    arguments = trl.SFTConfig(**{"pad_to_multiple_of": 32} | options, max_length=None, packing=False)
     return trl.SFTTrainer(model=model, args=arguments, train_dataset=data, processing_class=tokenizer)
 
 
