@@ -26,12 +26,13 @@ import json
 import random
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from figures import Interval, forest
 from grown import grown, labelled_words_alone
 
 from selfstudy.answer.reflective import Reflect, reflect
@@ -42,7 +43,7 @@ from selfstudy.core.artifacts import write_records
 from selfstudy.core.files import read_json, write_json
 from selfstudy.core.ports import Reader, Retriever
 from selfstudy.core.prompts import NOT_HERE
-from selfstudy.core.records import Answer, Artifact, Conversation, Hit, Message, Passage, Support, Verdict, digest
+from selfstudy.core.records import Answer, Artifact, Conversation, Difference, Hit, Message, Passage, Support, Verdict, digest
 from selfstudy.core.reflection import asked
 from selfstudy.core.run import Lazy, Quiet, Run, Work, stage
 from selfstudy.evals.answers import abstention, exact_match, normalized, token_f1
@@ -291,6 +292,7 @@ def main() -> None:
     parser.add_argument("--questions", type=int, default=100, help="of each set")
     parser.add_argument("--deeper", nargs="*", default=["clapnq", "policyqa"], help="sets on which more ways are tried")
     parser.add_argument("--out", type=Path, default=Path("closed-loop"))
+    parser.add_argument("--plot", type=Path, help="a picture of the differences (needs matplotlib)")
     given = parser.parse_args()
     homes = {name: given.out / "homes" / name for name in {*SHARES, *ASKED}}
     engines = {name: Engine.open(home, create=True) for name, home in homes.items()}
@@ -307,6 +309,7 @@ def main() -> None:
     ways["quoted"] = lambda engine, one: engine.ask(one.text)
     searching(own, given.data, [one for name in ASKED for one in questions(given.data, name) if one.held_out])
     results: dict[str, dict[str, list[dict[str, Any]]]] = {}
+    panels: dict[str, dict[str, Interval]] = {"F1 of what can be answered": {}, "answered or not as it should be": {}}
     for name in ASKED:
         held = [one for one in questions(given.data, name) if one.held_out or name == "rgb_en"]
         held = random.Random(1).sample(held, min(given.questions, len(held)))
@@ -322,7 +325,17 @@ def main() -> None:
             results[name][way] = read_json(kept)
             figures = told(held, results[name][way], retrieved)
             print(f"{name:<10} {way:<11}" + "".join(f" {key} {value:.3f}" for key, value in figures.items()), flush=True)
-        print("\n".join(differences(name, held, results[name])), flush=True)
+        for way, (one, other) in differences(held, results[name]).items():
+            print(
+                f"{name:<10} reflective against {way}: F1 {one.value:+.3f} [{one.low:+.3f}, {one.high:+.3f}], "
+                f"answered or not as it should be {other.value:+.3f} [{other.low:+.3f}, {other.high:+.3f}]",
+                flush=True,
+            )
+            if way in WAYS or way == "quoted":
+                panels["F1 of what can be answered"][f"{name}: against {way}"] = (one.value, one.low, one.high)
+                panels["answered or not as it should be"][f"{name}: against {way}"] = (other.value, other.low, other.high)
+    if given.plot:
+        forest(given.plot, "Reflective answers less others, same questions", panels)
 
 
 def searching(speaker: Tuned, data: Path, held: Sequence[Question]) -> None:
@@ -354,7 +367,7 @@ def tuned(run: Run, given: argparse.Namespace, written: Artifact) -> Path:
     return made.path / "model"
 
 
-def differences(name: str, held: Sequence[Question], found: dict[str, list[dict[str, Any]]]) -> Iterable[str]:
+def differences(held: Sequence[Question], found: dict[str, list[dict[str, Any]]]) -> dict[str, tuple[Difference, Difference]]:
     """Reflective answers against each other way, question by question: F1 of what can be answered, and being right to be silent or not."""
     there = [bool(one.relevant) for one in held]
 
@@ -364,14 +377,12 @@ def differences(name: str, held: Sequence[Question], found: dict[str, list[dict[
     def decided(rows: Sequence[dict[str, Any]]) -> list[float]:
         return [float(row["abstained"] != known) for row, known in zip(rows, there, strict=True)]
 
+    told = {}
     for way in found:
         if way == "reflective" or (way == "quoted" and held[0].choices):  # a quoted sentence is no yes or no
             continue
-        one, other = compare(f1(found[way]), f1(found["reflective"])), compare(decided(found[way]), decided(found["reflective"]))
-        yield (
-            f"{name:<10} reflective against {way}: F1 {one.value:+.3f} [{one.low:+.3f}, {one.high:+.3f}], "
-            f"answered or not as it should be {other.value:+.3f} [{other.low:+.3f}, {other.high:+.3f}]"
-        )
+        told[way] = compare(f1(found[way]), f1(found["reflective"])), compare(decided(found[way]), decided(found["reflective"]))
+    return told
 
 
 if __name__ == "__main__":
