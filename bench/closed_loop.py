@@ -17,12 +17,15 @@ answerable questions whose document is among the first five found and whose answ
 searching is told for questions beside instructions. The starter has seen pubmedqa's passages beside their questions. Differences are
 paired, with 95% intervals over questions (policyqa's come from a few sites), one seed. What was finished is kept under --out; a run that
 was stopped goes on.
+
+--pointing leaves the generator out: the starter's reader points at a sentence of each passage and judges it, and the same scores choose.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import math
 import random
 import time
 from collections import defaultdict
@@ -37,7 +40,7 @@ from grown import grown, labelled_words_alone
 
 from selfstudy.answer.reflective import Reflect, reflect
 from selfstudy.answer.scoring import Weights, needs_search
-from selfstudy.answer.speaking import Next, Proposal, Speaker, Tuned
+from selfstudy.answer.speaking import Next, Proposal, Speaker, Told, Tuned
 from selfstudy.answer.written import bears_out
 from selfstudy.core.artifacts import write_records
 from selfstudy.core.files import read_json, write_json
@@ -46,6 +49,7 @@ from selfstudy.core.prompts import NOT_HERE
 from selfstudy.core.records import Answer, Artifact, Conversation, Difference, Hit, Message, Passage, Support, Verdict, digest
 from selfstudy.core.reflection import asked
 from selfstudy.core.run import Lazy, Quiet, Run, Work, stage
+from selfstudy.core.text import sentences
 from selfstudy.evals.answers import abstention, exact_match, normalized, token_f1
 from selfstudy.evals.paired import compare
 from selfstudy.models.decoder import HFDecoder
@@ -58,6 +62,7 @@ from selfstudy.train.generator import generator as train
 
 SHARES = {"squad_dev": 0.5, "policyqa": 0.15, "clapnq": 0.1, "boolq": 0.2, "pubmedqa": 0.05}
 """What each set gives of the rows, as far as it has so many."""
+POINTED = ("clapnq", "policyqa", "rgb_en")
 ASKED = ("clapnq", "policyqa", "boolq", "pubmedqa", "rgb_en")
 ABSENT = 3  # one in so many answerable questions loses its document
 INSTRUCTIONS = 0.08
@@ -143,7 +148,7 @@ def verdict(said: str, passage: str, relevant: float | None) -> Verdict:
         useful = 1 if said == NOT_HERE else 5
         return Verdict(useful=tuple(float(mark == useful) for mark in range(1, 6)))  # type: ignore[arg-type]
     full = relevant if said in ("yes", "no") else float(said != NOT_HERE and bears_out(said, Passage("", "", passage)))
-    return Verdict(relevant, Support(1 - full, 0.0, full))
+    return Verdict(relevant, Support(fully=full, partly=0.0, no=1 - full))
 
 
 class Without:
@@ -160,7 +165,7 @@ class Without:
         ]
 
 
-@stage("loop.rows", version=1)
+@stage("loop.rows", version=2)
 def rows(work: Work, config: None, data: Path, most: int, homes: dict[str, Path]) -> dict[str, Any]:
     """`conversations.jsonl`, woven."""
     free = [row for row in lines(data / "instruct_small" / "instruct.jsonl") if len(row["response"].split()) < 80]
@@ -291,6 +296,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=float, default=2.0)
     parser.add_argument("--questions", type=int, default=100, help="of each set")
     parser.add_argument("--deeper", nargs="*", default=["clapnq", "policyqa"], help="sets on which more ways are tried")
+    parser.add_argument("--pointing", action="store_true", help="the starter's reader quotes and judges in place of a generator")
     parser.add_argument("--out", type=Path, default=Path("closed-loop"))
     parser.add_argument("--plot", type=Path, help="a picture of the differences (needs matplotlib)")
     given = parser.parse_args()
@@ -298,33 +304,28 @@ def main() -> None:
     engines = {name: Engine.open(home, create=True) for name, home in homes.items()}
     for name, engine in engines.items():
         engine.add([given.data / name / "corpus.jsonl"])
-    run = Run(given.out / "artifacts", Quiet())
-    print("homes made", flush=True)
-    written = run.stage(rows, None, Lazy("data", lambda: given.data), given.rows, Lazy("homes", lambda: homes))
-    print((written.path / "manifest.json").read_text(encoding="utf-8"), flush=True)
-    model = tuned(run, given, written)
-    own = Tuned(HFDecoder(HF(str(model))))
-    critic = Filtered(own, Judge(load.reader(), set()))
-    ways = {name: way_of(cfg, critic if name == "critic judges" else own) for name, cfg in (WAYS | DEEPER).items()}
+    if given.pointing:
+        key, ways = digest("pointing"), pointing(load.reader())
+    else:
+        key, ways = writing(given, homes)
     ways["quoted"] = lambda engine, one: engine.ask(one.text)
-    searching(own, given.data, [one for name in ASKED for one in questions(given.data, name) if one.held_out])
     results: dict[str, dict[str, list[dict[str, Any]]]] = {}
     panels: dict[str, dict[str, Interval]] = {"F1 of what can be answered": {}, "answered or not as it should be": {}}
-    for name in ASKED:
+    for name in POINTED if given.pointing else ASKED:
         held = [one for one in questions(given.data, name) if one.held_out or name == "rgb_en"]
         held = random.Random(1).sample(held, min(given.questions, len(held)))
         results[name] = {}
         first = [{place.document for hit in engines[name].search(one.text, 5) for place in hit.passage.places} for one in held]
         retrieved = [bool(documents & one.relevant) for documents, one in zip(first, held, strict=True)]
-        for way in [*WAYS, "quoted", *(DEEPER if name in given.deeper else ())]:
-            key = digest("answers", model.parent.name, repr((WAYS | DEEPER).get(way)), *(one.id for one in held))
-            kept = given.out / "answers" / f"{name}-{way}-{key}.json".replace(" ", "-")
+        for way in [one for one in ways if one in WAYS or one == "quoted" or name in given.deeper]:
+            asked_so = digest("answers", key, repr((WAYS | DEEPER).get(way)), *(one.id for one in held))
+            kept = given.out / "answers" / f"{name}-{way}-{asked_so}.json".replace(" ", "-")
             if not kept.exists():
                 kept.parent.mkdir(exist_ok=True, parents=True)
                 write_json(kept, answered(engines[name], held, ways[way]))
             results[name][way] = read_json(kept)
             figures = told(held, results[name][way], retrieved)
-            print(f"{name:<10} {way:<11}" + "".join(f" {key} {value:.3f}" for key, value in figures.items()), flush=True)
+            print(f"{name:<10} {way:<11}" + "".join(f" {about} {value:.3f}" for about, value in figures.items()), flush=True)
         for way, (one, other) in differences(held, results[name]).items():
             print(
                 f"{name:<10} reflective against {way}: F1 {one.value:+.3f} [{one.low:+.3f}, {one.high:+.3f}], "
@@ -336,6 +337,46 @@ def main() -> None:
                 panels["answered or not as it should be"][f"{name}: against {way}"] = (other.value, other.low, other.high)
     if given.plot:
         forest(given.plot, "Reflective answers less others, same questions", panels)
+
+
+Way = Callable[[Engine, Question], Answer]
+
+
+def writing(given: argparse.Namespace, homes: dict[str, Path]) -> tuple[str, dict[str, Way]]:
+    """The tuned generator's name, and every way of answering with it."""
+    run = Run(given.out / "artifacts", Quiet())
+    written = run.stage(rows, None, Lazy("data", lambda: given.data), given.rows, Lazy("homes", lambda: homes))
+    print((written.path / "manifest.json").read_text(encoding="utf-8"), flush=True)
+    model = tuned(run, given, written)
+    own = Tuned(HFDecoder(HF(str(model))))
+    searching(own, given.data, [one for name in ASKED for one in questions(given.data, name) if one.held_out])
+    critic = Filtered(own, Judge(load.reader(), set()))
+    return model.parent.name, {name: way_of(cfg, critic if name == "critic judges" else own) for name, cfg in (WAYS | DEEPER).items()}
+
+
+def pointing(reader: Reader) -> dict[str, Way]:
+    """The ways that there are for one that quotes."""
+    names = ("reflective", "plain", "no relevance", "no support")
+    return {name: way_of((WAYS | DEEPER)[name], Pointing(reader)) for name in names}
+
+
+class Pointing:
+    """A `Speaker` that says the sentence in which the starter's reader finds the answer: relevant and supported as far as it thinks so."""
+
+    def __init__(self, reader: Reader) -> None:
+        self.reader = reader
+
+    def decide(self, question: str, said: Sequence[tuple[Told, ...]]) -> list[tuple[float, float, float] | None]:
+        return [(1.0, 0.0, 0.0) for _ in said]
+
+    def propose(self, question: str, wanted: Sequence[Next], choices: Sequence[str] = (), max_tokens: int = 100) -> list[Proposal]:
+        passages = [one.passage.indexed if one.passage else "" for one in wanted]
+        found = []
+        for passage, read in zip(passages, self.reader.read([(question, passage) for passage in passages]), strict=True):
+            spans = [span for span in sentences(passage) if span[0] <= read.start < span[1]] or [(read.start, read.end)]
+            judged = Verdict(read.relevant, Support(fully=read.answered, partly=0.0, no=1 - read.answered))
+            found.append(Proposal(passage[slice(*spans[0])], judged, math.log(max(read.answered, 1e-6)), done=True))
+        return found
 
 
 def searching(speaker: Tuned, data: Path, held: Sequence[Question]) -> None:
