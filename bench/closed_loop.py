@@ -103,6 +103,9 @@ class Question:
         return int(digest("side", self.group)[:8], 16) % 3 == 0
 
 
+Way = Callable[[Engine, Question], Answer]
+
+
 def lines(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.open(encoding="utf-8")]
 
@@ -179,7 +182,7 @@ def rows(work: Work, config: None, data: Path, most: int, homes: dict[str, Path]
             written += put(work, log, name, learned, judge, Engine.open(homes[name]))
         for row in free:
             one = Input(row["instruction"], row["response"])
-            (text,) = woven(Reflections(passages=3), [one], Without(Nothing(), {}), judge)
+            (text,) = woven(Reflections(passages=3), [one], Nothing(), judge)
             written.append(Conversation((*asked(one.question), Message("assistant", text)), "reflection", "instruction"))
     random.Random(0).shuffle(written)
     write_records(work.folder / "conversations.jsonl", written)
@@ -238,7 +241,7 @@ class Searching:
         return [self.engine.search(question, k, where=where) for question in questions]
 
 
-def answered(engine: Engine, asked_for: Sequence[Question], way: Callable[[Engine, Question], Answer]) -> list[dict[str, Any]]:
+def answered(engine: Engine, asked_for: Sequence[Question], way: Way) -> list[dict[str, Any]]:
     """What a way says to each question, and what that is worth."""
     found = []
     for one in asked_for:
@@ -247,11 +250,10 @@ def answered(engine: Engine, asked_for: Sequence[Question], way: Callable[[Engin
         said = written(answer)
         silent = answer.abstained or " ".join(normalized(said)) == NOT_HERE
         cited = [citation.document for citation in answer.citations] if not silent else []
-        references = [one.wrong] if one.wrong else []
         found.append({
             "id": one.id, "said": said, "abstained": silent, "cited": cited,
             "f1": 0.0 if silent else token_f1(said, one.answers), "em": 0.0 if silent else exact_match(said, one.answers),
-            "wrong": 0.0 if silent or not references else token_f1(said, references),
+            "wrong": 0.0 if silent or not one.wrong else token_f1(said, [one.wrong]),
             "searched": answer.tree is None or any(step.searched for step in answer.tree.steps), "seconds": time.perf_counter() - began,
         })  # fmt: skip
     return found
@@ -339,9 +341,6 @@ def main() -> None:
         forest(given.plot, "Reflective answers less others, same questions", panels)
 
 
-Way = Callable[[Engine, Question], Answer]
-
-
 def writing(given: argparse.Namespace, homes: dict[str, Path]) -> tuple[str, dict[str, Way]]:
     """The tuned generator's name, and every way of answering with it."""
     run = Run(given.out / "artifacts", Quiet())
@@ -389,7 +388,7 @@ def searching(speaker: Tuned, data: Path, held: Sequence[Question]) -> None:
         print(f"searches for {name} ({len(wants)}): {shares}", flush=True)
 
 
-def way_of(cfg: Reflect, speaker: Speaker) -> Callable[[Engine, Question], Answer]:
+def way_of(cfg: Reflect, speaker: Speaker) -> Way:
     """Answering as `cfg` says."""
     return lambda engine, one: reflect(one.text, Searching(engine), speaker, cfg, choices=one.choices)
 

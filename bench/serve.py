@@ -23,6 +23,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -99,9 +100,7 @@ def main() -> None:
 
 def soak(command: list[str], questions: Iterator[str], users: int, minutes: int) -> None:
     """Ask our service for so long, and print for each minute what it did and how much memory it holds. Any error ends it."""
-    server = subprocess.Popen(command)
-    try:
-        wait(server, PORTS["batched"])
+    with running(command) as server:
         for minute in range(minutes + 1):
             status = Path(f"/proc/{server.pid}/status").read_text("utf-8")
             own, mapped = (int(status.split(f"{kind}:")[1].split()[0]) / 1024 for kind in ("RssAnon", "RssFile"))
@@ -109,21 +108,25 @@ def soak(command: list[str], questions: Iterator[str], users: int, minutes: int)
             told = "  ".join(f"{key} {value:.1f}" for key, value in done.items())
             sys.stdout.write(f"minute {minute}: {own:.0f} MiB and {mapped:.0f} of mapped files  {told}\n")
             sys.stdout.flush()
-    finally:
-        server.terminate()
-        server.wait(60)
 
 
 def answers(command: list[str], questions: Iterator[str], users: Sequence[int], seconds: float) -> None:
     """Print for each number of people how many answers a second our service gives, and how long they took."""
-    server = subprocess.Popen(command)
-    try:
-        wait(server, PORTS["batched"])
+    with running(command):
         load(PORTS["batched"], questions, 1, 3.0, streamed)  # what is loaded with the first answer
         for asking in users:
             told = load(PORTS["batched"], questions, asking, seconds, streamed)
             sys.stdout.write(f"{asking:>4} users" + "".join(f"  {key} {value:.1f}" for key, value in told.items()) + "\n")
             sys.stdout.flush()
+
+
+@contextmanager
+def running(command: list[str]) -> Iterator[subprocess.Popen[bytes]]:
+    """Our service alone, from its first answer on."""
+    server = subprocess.Popen(command)
+    try:
+        wait(server, PORTS["batched"])
+        yield server
     finally:
         server.terminate()
         server.wait(60)

@@ -12,6 +12,8 @@ from pydantic import TypeAdapter
 
 Scalar = str | int | float | bool
 Split = Literal["train", "tune", "exam"]
+LANGUAGE = "language"
+"""The field of a document's metadata that names its language; a passage answers for itself where it can: a contract may be in two."""
 
 
 @cache

@@ -7,10 +7,8 @@ from dataclasses import replace
 from functools import cache
 from typing import Any
 
-from selfstudy.core.records import Document, Passage
+from selfstudy.core.records import LANGUAGE, Document, Passage
 
-LANGUAGE = "language"
-"""The field of `Document.meta` that filters see."""
 _FEWEST = 20
 """Letters below which nothing can be said; a character of a script without spaces counts as three."""
 _SURE = 0.5

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from selfstudy.core.errors import BadInput, HomeError
 from selfstudy.core.ports import Vectors
-from selfstudy.core.records import Document, Mark, Passage, Place, Record, Scalar, Section, digest
+from selfstudy.core.records import LANGUAGE, Document, Mark, Passage, Place, Record, Scalar, Section, digest
 from selfstudy.index import filters
 from selfstudy.index.analyze import body
 from selfstudy.index.state import State
@@ -38,8 +38,6 @@ DROPPED = "dropped"
 """The field, true, of a document that a person dropped."""
 ANY = f"({SUPERSEDED_BY} is null or {SUPERSEDED_BY} is not null)"
 """A filter that lets every document through, superseded or not."""
-LANGUAGE = "language"
-"""The field of a document that a passage of it answers for itself, where it can: a contract may be in two languages."""
 HIDDEN = frozenset({SUPERSEDED_BY, DROPPED})
 """Fields of documents that a search without a filter passes over."""
 

@@ -12,10 +12,9 @@ from pathlib import Path
 
 from selfstudy.core.files import make_folder, write_atomic
 from selfstudy.core.ports import Critic, Embedder
-from selfstudy.core.records import Passage
+from selfstudy.core.records import LANGUAGE, Passage
 from selfstudy.corpus.boilerplate import left_out
 from selfstudy.corpus.contradictions import Contradiction, contradictions
-from selfstudy.corpus.language import LANGUAGE
 from selfstudy.corpus.quality import Grade
 from selfstudy.corpus.set_aside import SetAside
 from selfstudy.corpus.versions import Family

@@ -19,6 +19,7 @@ from selfstudy.models.starter import load
 from selfstudy.models.starter import rows as r
 from selfstudy.recipes import starter_measures
 from selfstudy.train.labelled import Fit, fit
+from selfstudy.train.trainers import LENGTHS
 
 
 @stage("starter.rows", version=2)
@@ -52,8 +53,8 @@ def reading(work: Work, config: Fit, written: Artifact, base: str) -> dict[str, 
 
 
 def padded(tokenizer: Any, batch: list[dict[str, Any]]) -> Any:
-    """A batch as tensors. Few lengths: bf16 on a CPU keeps what it compiled for each, and grew by ten GiB in 1,200 steps without."""
-    return tokenizer.pad(batch, return_tensors="pt", pad_to_multiple_of=32)
+    """A batch as tensors."""
+    return tokenizer.pad(batch, return_tensors="pt", pad_to_multiple_of=LENGTHS)
 
 
 @stage("starter.measures", version=2)

@@ -20,7 +20,7 @@ from selfstudy.core.quiet import quiet
 from selfstudy.core.records import Artifact, Conversation, Message, Record
 from selfstudy.core.reflection import BEGIN, END, TOKENS
 from selfstudy.core.run import Work, stage
-from selfstudy.train.trainers import has_bf16, precision, trained
+from selfstudy.train.trainers import LENGTHS, has_bf16, precision, trained
 
 IGNORED = -100
 """The label of a token that nothing is learned from."""
@@ -277,8 +277,7 @@ def _trainer(trl: Any, config: Generator, model: Any, tokenizer: Any, learned: l
     if _reads_apart(model):
         collator = _Collator(tokenizer.pad_token_id)
         return Seq2SeqTrainer(model=model, args=Seq2SeqTrainingArguments(**options), train_dataset=data, data_collator=collator)
-    # Few lengths: bf16 on a CPU keeps what it compiled for each of them.
-    arguments = trl.SFTConfig(**{"pad_to_multiple_of": 32} | options, max_length=None, packing=False)
+    arguments = trl.SFTConfig(**{"pad_to_multiple_of": LENGTHS} | options, max_length=None, packing=False)
     return trl.SFTTrainer(model=model, args=arguments, train_dataset=data, processing_class=tokenizer)
 
 

@@ -11,6 +11,9 @@ from typing import Any
 
 from selfstudy.core.run import Work
 
+LENGTHS = 32
+"""Batches are padded to multiples of so many tokens: bf16 on a CPU keeps what it compiled for each length, ten GiB after 1,200 steps."""
+
 
 def has_bf16() -> bool:
     """Whether bf16 is faster than fp32 here: a CPU with AVX512-BF16 or AMX, or a GPU. Elsewhere it is emulated and slower."""
