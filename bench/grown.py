@@ -70,7 +70,7 @@ def grown(folder: Path) -> Path:
     about = BertConfig.from_pretrained(minilm()).to_dict() | {"model_type": "grown", "architectures": ["Grown"]}
     config = GrownConfig(**about | {"is_decoder": True, "attention_probs_dropout_prob": 0.0})  # drawing what to drop takes half of a step
     model = Grown(config)
-    state = load.reader().model.encoder.state_dict()
+    state = load.trained().encoder.state_dict()
     model.bert.load_state_dict({name: weight for name, weight in state.items() if not name.startswith("pooler.")})
     model.tie_weights()
     tokenizer: Any = AutoTokenizer.from_pretrained(minilm())

@@ -39,9 +39,11 @@ from selfstudy.core.run import Run, Work, stage
 from selfstudy.evals.answers import exact_match, token_f1
 from selfstudy.evals.paired import compare
 from selfstudy.models.starter import load
+from selfstudy.models.starter.heads import Torch
 from selfstudy.models.starter.reading import Reader
 from selfstudy.models.starter.rows import Row, held_out
 from selfstudy.recipes.engine import Engine
+from selfstudy.recipes.starter import padded
 from selfstudy.synth.kinds import choices, claims
 from selfstudy.train.labelled import Fit, fit
 
@@ -98,9 +100,7 @@ def rows_of(example: Example, absent: bool) -> list[Row]:
 def tuned(work: Work, config: Fit, examples: Artifact, variant: dict[str, Any], general: Artifact, starter: Artifact) -> dict[str, Any]:
     """`reading.safetensors` after stage II, and `losses.json`."""
     chosen = Variant(**variant)
-    model, tokenizer = load.fresh(config.seed)
-    if chosen.starts:
-        model = load.reader(starter.path / load.READING).model.train()
+    model = load.trained(starter.path / load.READING).train() if chosen.starts else load.fresh(config.seed)
     learned = [one for one in read_records(examples.path / "examples.jsonl", Example) if one.split == "train"]
     rows = [row for example in learned if kind_of(example) in chosen.kinds for row in rows_of(example, chosen.absent)]
     rng = random.Random(config.seed)
@@ -111,7 +111,7 @@ def tuned(work: Work, config: Fit, examples: Artifact, variant: dict[str, Any], 
         others = [row for row in read_records(general.path / "rows.jsonl", Row) if not held_out(row.group)]
         drawn = rng.sample(others, len(rows))
         rows = [row for pair in zip(rows, drawn, strict=True) for row in pair] if chosen.domain else drawn
-    losses = fit(work, config, model, load.prepared(tokenizer, rows), lambda batch: tokenizer.pad(batch, return_tensors="pt"))
+    losses = fit(work, config, model, load.prepared(rows), padded)
     load.ship(model, work.folder / load.READING, {})
     write_json(work.folder / "losses.json", losses)
     return {"rows": len(rows)}
@@ -197,7 +197,7 @@ def domain(name: str, args: argparse.Namespace) -> dict[str, dict[str, Any]]:
         elif variant.starts:
             reader = load.reader(starter.path / load.READING, longest=LONGEST)
         else:
-            reader = Reader(*load.fresh(), longest=LONGEST)
+            reader = Reader(Torch(load.fresh()), load.tokenizer(), longest=LONGEST)
         results[variant.name] = scored(partial(answered, reader), asked, hits)
         results[variant.name] |= {"accuracy": [float(decided(reader, one)) for one in exam], "losses": losses}
         print(f"{name:<10} {variant.name:<22} {cells(results[variant.name])}", flush=True)

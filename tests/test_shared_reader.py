@@ -10,9 +10,9 @@ import pytest
 from service import filled, serving
 
 from selfstudy.core.records import Reading
-from selfstudy.models.starter import judge, shared
 from selfstudy.models.starter.shared import Shared
 from selfstudy.recipes import engine as engine_module
+from selfstudy.recipes import system as system_module
 from selfstudy.recipes.engine import Engine
 from selfstudy.recipes.system import Reranking, reranker_of
 
@@ -26,7 +26,7 @@ class Counting:
         self.loaded = 0
         self.read_pairs: list[tuple[str, str]] = []
 
-    def load(self) -> Counting:
+    def load(self, cache: Path | None) -> Counting:
         self.loaded += 1
         return self
 
@@ -41,8 +41,7 @@ def reader(monkeypatch: pytest.MonkeyPatch) -> Counting:
     made = Counting()
     stands_in = Shared(made.load)
     monkeypatch.setattr(engine_module, "SHIPPED", stands_in)
-    monkeypatch.setattr(shared, "SHIPPED", stands_in)
-    monkeypatch.setattr(judge.Answering.__init__, "__defaults__", (stands_in,))
+    monkeypatch.setattr(system_module, "SHIPPED", stands_in)
     reranker_of.cache_clear()
     return made
 

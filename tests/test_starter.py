@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
+import subprocess
+import sys
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -13,8 +17,11 @@ import pytest
 from selfstudy.core.errors import BadInput, BadModel
 from selfstudy.core.run import Run, Work, stage
 from selfstudy.models.starter import deltas, load
-from selfstudy.models.starter.reading import ABSENT, Reader
+from selfstudy.models.starter.heads import OpenVino, Torch
+from selfstudy.models.starter.network import ABSENT
+from selfstudy.models.starter.reading import Reader
 from selfstudy.models.starter.rows import Row, from_answers, held_out, sets_threshold
+from selfstudy.recipes.starter import padded, padded_lists
 
 PASSAGE = "The kettle holds 1.7 litres. Its cord is 75 cm long, and the lid is made of steel."
 ROWS = [
@@ -28,39 +35,37 @@ ROWS = [
 
 
 @pytest.fixture(scope="module")
-def learned() -> tuple[object, object]:
+def learned() -> Any:
     """A network that has seen `ROWS` a few times."""
     import torch
 
-    model, tokenizer = load.fresh()
-    batch = tokenizer.pad(load.prepared(tokenizer, ROWS), return_tensors="pt")
+    model = load.fresh()
+    batch = padded(load.prepared(ROWS))
     optimizer = torch.optim.AdamW([weight for weight in model.parameters() if weight.requires_grad], lr=3e-4)
     model.train()
     for _ in range(30):
         optimizer.zero_grad()
         model(**batch)["loss"].backward()
         optimizer.step()
-    return model, tokenizer
+    return model
 
 
 def test_labels_mark_the_answers_tokens() -> None:
-    _, tokenizer = load.fresh()
-    items = load.prepared(tokenizer, ROWS)
-    assert tokenizer.decode(items[0]["input_ids"][items[0]["start"] : items[0]["end"] + 1]) == "1. 7 litres"
+    items = load.prepared(ROWS)
+    assert load.tokenizer().decode(items[0]["input_ids"][items[0]["start"] : items[0]["end"] + 1]) == "1. 7 litres"
     assert (items[2]["start"], items[2]["end"], items[2]["relevant"]) == (0, 0, 1)
     assert (items[4]["start"], items[4]["relevant"], items[4]["support"]) == (ABSENT, ABSENT, 2)
 
 
 def test_an_answer_beyond_the_cut_is_not_learned_as_absent() -> None:
-    _, tokenizer = load.fresh()
     long = "A word or two about nothing at all. " * 60 + PASSAGE
     start = long.index("steel")
-    (item,) = load.prepared(tokenizer, [Row("own", "a", "What is the lid made of?", long, span=(start, start + 5), relevant=1)])
+    (item,) = load.prepared([Row("own", "a", "What is the lid made of?", long, span=(start, start + 5), relevant=1)])
     assert (item["start"], item["end"], item["relevant"]) == (ABSENT, ABSENT, 1)
 
 
-def test_what_was_learned_is_read_back_in_order(learned: tuple[object, object]) -> None:
-    reader = Reader(*learned, batch_size=2)
+def test_what_was_learned_is_read_back_in_order(learned: Any) -> None:
+    reader = Reader(Torch(learned), load.tokenizer())
     found = reader.read([(row.question, row.passage) for row in ROWS[:4]])
     assert [PASSAGE[one.start : one.end] for one in found[:2]] == ["1.7 litres", "steel"]
     assert min(one.answered for one in found[:2]) > 0.5 > max(one.answered for one in found[2:])
@@ -70,12 +75,97 @@ def test_what_was_learned_is_read_back_in_order(learned: tuple[object, object]) 
     assert np.allclose(judged.sum(1), 1, atol=1e-5)
 
 
-def test_shipped_files_are_small_and_give_the_model_back(learned: tuple[object, object], tmp_path: Path) -> None:
-    model, tokenizer = learned
-    load.ship(model, tmp_path / "reading.safetensors", {"rows": "6"})
+def test_an_answer_stands_in_the_passage_and_is_not_longer_than_allowed() -> None:
+    def later_is_better(ids: Any, mask: Any, kinds: Any) -> Any:
+        """All tokens but the first alike to start with, and to end with the better the later; "no answer" is the worst."""
+        span = np.zeros((*ids.shape, 2), np.float32)
+        span[:, :, 1] = np.arange(ids.shape[1])
+        span[:, 0] = -9
+        return span, np.zeros(len(ids), np.float32), np.zeros((len(ids), 3), np.float32)
+
+    for longest, whole in ((1, "."), (3, "three four.")):
+        reader = Reader(later_is_better, load.tokenizer(), longest=longest)
+        short, long = reader.read([("Where?", "One two three four."), ("Where is it then?", "One two three, four five six seven eight.")])
+        assert "One two three four."[short.start :] == whole
+        assert (short.end, long.end) == (19, 41), "neither the marks around the passage nor what fills up a batch"
+    assert short.answered > 0.99
+
+
+def test_a_list_counts_once_and_wants_its_own_passage_first() -> None:
+    import torch
+
+    model = load.fresh().eval()
+    for head in (model.span, model.relevant, model.support):
+        torch.nn.init.zeros_(head.weight)
+    alone, wrong = load.prepared([replace(row, span=None) for row in (ROWS[0], ROWS[3])])
+
+    def cost(*lists: list[dict[str, Any]]) -> float:
+        return float(model(**padded_lists([{"rows": rows} for rows in lists]))["loss"].item())
+
+    # With nothing learned a row's relevance costs ln 2, two wrong rows together as much as one, and the place among three ln 3.
+    assert cost([alone]) == pytest.approx(math.log(2))
+    assert cost([alone, wrong, wrong]) == pytest.approx(2 * math.log(2) + math.log(3))
+    assert cost([alone, wrong, wrong], [alone]) == pytest.approx((3 * math.log(2) + math.log(3)) / 2)
+    torch.nn.init.normal_(model.relevant.weight)
+    with torch.no_grad():
+        first, second = model.heads(*(padded([alone, wrong])[name] for name in load.NAMES))[1].tolist()
+    alone["relevant"] = wrong["relevant"] = ABSENT
+    assert (cost([alone, wrong]) < cost([wrong, alone])) == (first > second), "the first of a list is its own"
+
+
+def test_the_reader_runs_converted_as_it_runs_in_torch_and_opens_without_torch(tmp_path: Path) -> None:
+    cut = "The ferry leaves Marlow at noon and takes forty minutes to cross the lake. " * 30
+    pairs = [
+        ("How much does the kettle hold?", PASSAGE), ("When does the ferry leave?", cut), ("", ""),
+        ("量子力学描述什么？", "量子力学描述微观世界。"), ("word " * 300, PASSAGE), ("Who wrote the opera?", "🙂 naïve café"),
+    ]  # fmt: skip
+    converted = load.reader(cache=tmp_path)
+    assert isinstance(converted.heads, OpenVino)
+    plain = Reader(Torch(load.trained()), load.tokenizer())
+    for one, other in zip(converted.read(pairs), plain.read(pairs), strict=True):
+        assert one.answered == pytest.approx(other.answered, abs=0.03)
+        assert one.relevant == pytest.approx(other.relevant, abs=0.03)
+    spans = [[(one.start, one.end) for one in reader.read(pairs[:2])] for reader in (converted, plain)]
+    assert spans[0] == spans[1]
+    assert cut[slice(*spans[0][1])] == "noon"
+    triples = [("How long is the cord?", answer, PASSAGE) for answer in ("75 cm", "two metres")]
+    assert np.allclose(converted.supported(triples), plain.supported(triples), atol=0.03)
+    again = (
+        "import sys; from pathlib import Path; from selfstudy.models.starter import load;"
+        f"found = load.reader(cache=Path({str(tmp_path)!r})).read([('How much does the kettle hold?', {PASSAGE!r})]);"
+        "print(found[0].start, found[0].end, 'torch' in sys.modules)"
+    )
+    told = subprocess.run([sys.executable, "-c", again], capture_output=True, text=True, check=True).stdout.split()
+    assert told == [*map(str, spans[0][0]), "False"]
+
+
+def test_a_network_that_cannot_be_converted_runs_in_torch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from selfstudy.models.starter import heads
+
+    pairs = [(row.question, row.passage) for row in ROWS[:4]]
+    expected = load.reader().read(pairs)
+    truly = heads._graph
+
+    def without_mask(model: Any) -> Any:
+        model.heads, given = (lambda ids, mask, kinds: given(ids, mask * 0 + 1, kinds)), model.heads
+        try:
+            return truly(model)
+        finally:
+            model.heads = given
+
+    monkeypatch.setattr(heads, "_graph", without_mask)
+    found = load.reader(cache=tmp_path)
+    assert isinstance(found.heads, Torch), "its scores differ"
+    assert [one.answered for one in found.read(pairs)] == pytest.approx([one.answered for one in expected], abs=0.03)
+    monkeypatch.setattr(heads, "_graph", lambda model: pytest.fail("that it cannot be done is kept"))
+    assert isinstance(load.reader(cache=tmp_path).heads, Torch)
+
+
+def test_shipped_files_are_small_and_give_the_model_back(learned: Any, tmp_path: Path) -> None:
+    load.ship(learned, tmp_path / "reading.safetensors", {"rows": "6"})
     assert (tmp_path / "reading.safetensors").stat().st_size < 11.5e6  # eight bits for each of the 10.6 million weights over the words
     pairs = [(row.question, row.passage) for row in ROWS[:4]]
-    before, after = Reader(model, tokenizer).read(pairs), load.reader(tmp_path / "reading.safetensors").read(pairs)
+    before, after = Reader(Torch(learned), load.tokenizer()).read(pairs), load.reader(tmp_path / "reading.safetensors").read(pairs)
     for one, other in zip(before, after, strict=True):
         assert other.answered == pytest.approx(one.answered, abs=0.02)
         assert other.relevant == pytest.approx(one.relevant, abs=0.02)
@@ -138,8 +228,7 @@ def test_a_stopped_training_goes_on_from_its_checkpoint(tmp_path: Path) -> None:
             truly(done, total)
 
         work.progress = progress  # type: ignore[method-assign]
-        model, tokenizer = load.fresh(config.seed)
-        losses = fit(work, config, model, load.prepared(tokenizer, ROWS), lambda batch: tokenizer.pad(batch, return_tensors="pt"))
+        losses = fit(work, config, load.fresh(config.seed), load.prepared(ROWS), padded)
         return {"first": losses[0], "last": losses[-1]}
 
     config = Fit(max_steps=24, per_device_train_batch_size=6, learning_rate=3e-4, save_steps=5)
@@ -153,23 +242,27 @@ def test_a_stopped_training_goes_on_from_its_checkpoint(tmp_path: Path) -> None:
 
 
 def test_the_build_trains_measures_and_fills_in_the_card(tmp_path: Path) -> None:
+    from selfstudy.core.artifacts import manifest
     from selfstudy.recipes import starter
     from selfstudy.train.labelled import Fit
 
     data = sets(tmp_path / "data")
     config = Fit(max_steps=2, per_device_train_batch_size=4)
-    read, measured = starter.build(Run(tmp_path / "work"), data, config)
+    read, measured = starter.build(Run(tmp_path / "work"), data, config, config)
+    told = manifest(read).result
+    assert told["lists"] > 100
+    assert told["rows"] > 4 * told["lists"], "rows that have no list are learned again"
     starter.publish(read, measured, tmp_path / "weights")
     card = (tmp_path / "weights" / "README.md").read_text()
     assert "{" not in card, "every figure is filled in"
     assert len(load.reader(tmp_path / "weights" / load.READING).read([("What is it?", PASSAGE)])) == 1
-    again = starter.build(Run(tmp_path / "work"), data, config)
+    again = starter.build(Run(tmp_path / "work"), data, config, config)
     assert again == (read, measured)
     (data / "squad_dev" / "queries.jsonl").write_text((data / "squad_dev" / "queries.jsonl").read_text().replace("How", "Why"))
-    changed, _ = starter.build(Run(tmp_path / "work", planning=True), data, config)
+    changed, _ = starter.build(Run(tmp_path / "work", planning=True), data, config, config)
     assert changed.key != read.key, "another text of the same length is another set"
     with pytest.raises(BadInput, match="lacks squad_dev"):
-        starter.build(Run(tmp_path / "work"), tmp_path / "nowhere", config)
+        starter.build(Run(tmp_path / "work"), tmp_path / "nowhere", config, config)
 
 
 def test_abstention_is_measured_over_every_passage_that_holds_no_answer() -> None:
@@ -205,7 +298,7 @@ def test_abstention_is_measured_over_every_passage_that_holds_no_answer() -> Non
 def sets(data: Path) -> Path:
     """Labelled sets of a few rows in the layout of the real ones."""
     rows: dict[str, list[dict[str, object]]] = {"corpus": [], "queries": []}
-    for name in ("squad_dev", "pubmedqa", "medquad"):
+    for name in ("squad_dev", "pubmedqa", "medquad", "boolq"):
         (data / name).mkdir(parents=True)
         rows = {"corpus": [], "queries": []}
         for n in range(60):
@@ -253,6 +346,21 @@ def test_rows_say_what_the_sets_say(tmp_path: Path) -> None:
     assert {row.source for row in judged} == {"begin", "wice"}, "the third may not be published"
     assert {row.question for row in judged} == {"", "What of it?"}
     assert all(row.support == (2 if "red" in str(row.answer) else 0) for row in judged)
+
+
+def test_lists_hold_near_passages_of_their_own_side(tmp_path: Path) -> None:
+    from selfstudy.models.starter.rows import listed
+    from selfstudy.testing import FakeEmbedder
+
+    found = listed(sets(tmp_path / "data"), "squad_dev", FakeEmbedder())
+    assert len(found) == 40, "of those that have an answer"
+    for one in found:
+        own, *wrong = one.rows()
+        assert (own, [row.passage for row in wrong]) == (one.row, list(one.wrong))
+        assert {(row.question, row.span, row.relevant) for row in wrong} == {(own.question, (0, 0), 0)}
+        assert own.passage not in one.wrong
+        assert len(set(one.wrong)) == 4
+        assert {held_out(f"squad_dev:{text.split(chr(10))[0]}") for text in one.wrong} == {held_out(own.group)}
 
 
 KETTLE = "The Marlow kettle is made in Quillan. Its lid is made of brass and weighs 300 grams. The kettle boils a litre in 140 seconds."

@@ -29,7 +29,8 @@ def starter(
     from selfstudy.train.labelled import Fit
 
     with watching() as reporter:
-        read, measured = build(Run(work, reporter), data, Fit(num_train_epochs=epochs, learning_rate=1.5e-4))
+        going_on = Fit(num_train_epochs=1, per_device_train_batch_size=8, learning_rate=1e-4)
+        read, measured = build(Run(work, reporter), data, Fit(num_train_epochs=epochs, learning_rate=1.5e-4), going_on)
     publish(read, measured, FOLDER)
     output.show((FOLDER / "README.md").read_text("utf-8"))
 

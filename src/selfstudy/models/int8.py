@@ -23,8 +23,9 @@ from selfstudy.core.plugs import extra
 from selfstudy.core.plugs import openvino as library
 from selfstudy.core.ports import Progress, Role, Vectors, silent
 from selfstudy.core.records import digest
+from selfstudy.models.converted import ABOUT, MODEL, NotConvertible
 from selfstudy.models.folder import ModelFolder
-from selfstudy.models.openvino import ABOUT, NotConvertible, OpenVinoRuntime, open_runtime
+from selfstudy.models.openvino import OpenVinoRuntime, open_runtime
 from selfstudy.models.sentence import encodable, known_tokens, threads_of_environment
 
 MOST = 128
@@ -47,7 +48,7 @@ def quantise(folder: Path, passages: Sequence[str], into: Path, cache: Path) -> 
         raise BadModel(f"{folder} cannot run on OpenVINO: {error}.", "Use the model as it is.") from error
     floating = cache / whole.fingerprint
     into.mkdir(parents=True, exist_ok=True)
-    library().save_model(_calibrated(floating / "model.xml", runtime, chosen), str(into / "model.xml"), compress_to_fp16=False)
+    library().save_model(_calibrated(floating / MODEL, runtime, chosen), str(into / MODEL), compress_to_fp16=False)
     shutil.copy(floating / "tokenizer.json", into)
     about: dict[str, Any] = read_json(floating / ABOUT)
     about["files"] = {path.name: path.stat().st_size for path in into.iterdir() if path.name != ABOUT}
@@ -119,4 +120,4 @@ class Int8Embedder:
 
 def holds_int8(folder: Path) -> bool:
     """Whether `quantise` wrote this folder."""
-    return (folder / ABOUT).is_file() and (folder / "model.xml").is_file()
+    return (folder / ABOUT).is_file() and (folder / MODEL).is_file()

@@ -7,10 +7,8 @@ a cache folder beside its own tokenizer. OpenVINO chooses its precision: bf16 on
 from __future__ import annotations
 
 import json
-import os
-import shutil
-import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any
@@ -18,18 +16,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from selfstudy.core.errors import HomeError
-from selfstudy.core.files import sync_folder, write_json
+from selfstudy.core.files import write_json
 from selfstudy.core.plugs import openvino as library
 from selfstudy.core.ports import Progress, Vectors, silent
+from selfstudy.models.converted import ABOUT, MODEL, NotConvertible, compiled, graph, opened
 from selfstudy.models.folder import ModelFolder
 from selfstudy.models.memory import ran_out
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
-FORMAT = 1
-ABOUT = "runtime.json"
 LEAST_COSINE = 0.999  # to the original, on every probe; bf16 keeps .9995, a wrong token or mask falls far below
 _CONVERTIBLE = {"Transformer", "Pooling", "Normalize", "Dense"}
 _CHUNK = 2048  # texts tokenized at once
@@ -48,10 +44,6 @@ _PROBES = (
 )
 
 
-class NotConvertible(Exception):
-    """Why a model cannot run here; the caller uses torch instead."""
-
-
 class OpenVinoRuntime:
     """Embeds with the converted model in `converted`. Safe to share between threads. Raises NotConvertible.
 
@@ -61,7 +53,6 @@ class OpenVinoRuntime:
     name = "openvino"
 
     def __init__(self, converted: Path, threads: int | None = None) -> None:
-        openvino = library()
         from tokenizers import Tokenizer
 
         about = json.loads((converted / ABOUT).read_text(encoding="utf-8"))
@@ -74,14 +65,7 @@ class OpenVinoRuntime:
         if self._longest is not None:
             self._tokenizer.enable_truncation(self._longest)
         # Throughput: each stream takes a batch of its own, which is faster than all cores on one batch.
-        options: dict[str, Any] = {"PERFORMANCE_HINT": "THROUGHPUT"}
-        if threads is not None:
-            options["INFERENCE_NUM_THREADS"] = threads
-        try:
-            compiled = openvino.Core().compile_model(str(converted / "model.xml"), "CPU", options)
-        except RuntimeError as error:
-            raise NotConvertible(f"OpenVINO cannot compile it: {str(error).splitlines()[0]}") from error
-        self._queue = openvino.AsyncInferQueue(compiled)
+        self._queue = library().AsyncInferQueue(compiled(converted, "THROUGHPUT", threads))
         self._lock = Lock()
         self._tokens = _TOKENS
 
@@ -125,14 +109,8 @@ class OpenVinoRuntime:
         return self._padded([encoding.ids for encoding in self._tokenizer.encode_batch(list(texts))])
 
     def _padded(self, tokens: Sequence[list[int]]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        longest = max(len(ids) for ids in tokens)
-        width = max(longest, min(-(-longest // _MULTIPLE) * _MULTIPLE, self._longest or longest))
-        ids = np.full((len(tokens), width), self._pad, np.int64)
-        mask = np.zeros((len(tokens), width), np.int64)
-        for row, one in enumerate(tokens):
-            ids[row, : len(one)] = one
-            mask[row, : len(one)] = 1
-        return ids, mask
+        ids = padded(tokens, self._pad, self._longest)
+        return ids, (np.arange(ids.shape[1]) < np.array([[len(one)] for one in tokens])).astype(np.int64)
 
 
 def batches(lengths: Sequence[int], tokens: int = _TOKENS) -> list[list[int]]:
@@ -146,72 +124,24 @@ def batches(lengths: Sequence[int], tokens: int = _TOKENS) -> list[list[int]]:
     return made
 
 
+def padded(rows: Sequence[Sequence[int]], pad: int, most: int | None = None, multiple: int = _MULTIPLE) -> NDArray[np.int64]:
+    """(len(rows), tokens) numbers, filled up with `pad` to a multiple, not beyond `most`: each new length is prepared anew."""
+    longest = max(len(row) for row in rows)
+    whole = -(-longest // multiple) * multiple
+    width = whole if most is None else max(longest, min(whole, most))
+    filled = np.full((len(rows), width), pad, np.int64)
+    for row, one in zip(filled, rows, strict=True):
+        row[: len(one)] = one
+    return filled
+
+
 def open_runtime(folder: ModelFolder, cache: Path | None, threads: int | None = None) -> OpenVinoRuntime:
-    """The compiled model of `folder`, converted first where `cache` does not hold it yet. Raises NotConvertible.
-
-    Without a cache, or where the cache cannot be written, the conversion lasts as long as the process.
-    """
-    openvino = library()
-
-    version = openvino.__version__
-    if cache is not None:
-        kept = cache / folder.fingerprint
-        about = kept_at(kept)
-        if about is not None and about["why_not"] is None:
-            return OpenVinoRuntime(kept, threads)
-        if about is not None and about["openvino"] == version:
-            raise NotConvertible(about["why_not"])
-        try:
-            cache.mkdir(parents=True, exist_ok=True)
-            return _converted(folder, kept, threads)
-        except (OSError, HomeError):
-            pass  # the cache cannot be written
-    with tempfile.TemporaryDirectory(prefix="selfstudy-") as passing:
-        return _converted(folder, Path(passing) / folder.fingerprint, threads)
+    """The compiled model of `folder`, converted first where `cache` does not hold it yet. Raises NotConvertible."""
+    load = partial(OpenVinoRuntime, threads=threads)
+    return opened(cache, folder.fingerprint, load, lambda into, about: _convert(folder, into, about, load))
 
 
-def kept_at(kept: Path) -> dict[str, Any] | None:
-    """What was kept there, or None where it is of another format or not whole."""
-    try:
-        about: dict[str, Any] = json.loads((kept / ABOUT).read_text(encoding="utf-8"))
-        whole = about["format"] == FORMAT and all((kept / name).stat().st_size == size for name, size in about["files"].items())
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-    return about if whole else None
-
-
-def _converted(folder: ModelFolder, kept: Path, threads: int | None) -> OpenVinoRuntime:
-    """Convert and check beside `kept`, then rename; that it cannot be done is kept too."""
-    openvino = library()
-
-    beside = Path(tempfile.mkdtemp(prefix=f".{kept.name}.", dir=kept.parent))
-    try:
-        about: dict[str, Any] = {"format": FORMAT, "openvino": openvino.__version__, "why_not": None, "files": {}}
-        runtime: OpenVinoRuntime | NotConvertible
-        try:
-            runtime = _convert(folder, beside, about, threads)
-        except NotConvertible as error:
-            runtime = error
-            about |= {"why_not": str(error), "files": {}}
-        write_json(beside / ABOUT, about)
-        beside.chmod(0o755)
-        shutil.rmtree(kept, ignore_errors=True)
-        try:
-            os.rename(beside, kept)
-            sync_folder(kept.parent)
-        except OSError:
-            if kept_at(kept) is None:  # else another process was first, with the same result
-                raise
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
-    if isinstance(runtime, NotConvertible):
-        raise runtime
-    return runtime
-
-
-def _convert(folder: ModelFolder, into: Path, about: dict[str, Any], threads: int | None) -> OpenVinoRuntime:
-    openvino = library()
-
+def _convert(folder: ModelFolder, into: Path, about: dict[str, Any], load: Callable[[Path], OpenVinoRuntime]) -> OpenVinoRuntime:
     from selfstudy.core.quiet import quiet
     from selfstudy.models.torch import load_model
 
@@ -229,33 +159,23 @@ def _convert(folder: ModelFolder, into: Path, about: dict[str, Any], threads: in
         raise NotConvertible("its tokenizer does not pad on the right")
     try:
         with quiet():
-            openvino.save_model(_graph(model), str(into / "model.xml"), compress_to_fp16=False)
+            library().save_model(_graph(model), str(into / MODEL), compress_to_fp16=False)
             tokenizer.backend_tokenizer.save(str(into / "tokenizer.json"))
         expected = model.encode(list(_PROBES), prompt="", normalize_embeddings=True, show_progress_bar=False)
         about |= {"dim": int(expected.shape[1]), "pad": int(tokenizer.pad_token_id), "max_seq_length": model.max_seq_length}
         write_json(into / ABOUT, about)
-        runtime = OpenVinoRuntime(into, threads)
+        runtime = load(into)
         cosine = (runtime.vectors(_PROBES, "", silent) * expected).sum(axis=1).min()
     except (RuntimeError, ValueError, TypeError, KeyError, AttributeError, NotImplementedError) as error:
         raise NotConvertible(f"its conversion failed: {(str(error) or type(error).__name__).splitlines()[0]}") from error
     if not cosine >= LEAST_COSINE:
         raise NotConvertible(f"converted, its vectors differ (least cosine {cosine:.4f})")
-    for path in into.iterdir():
-        with open(path, "rb") as file:
-            os.fsync(file.fileno())
-    about["files"] = {path.name: path.stat().st_size for path in into.iterdir() if path.name != ABOUT}
     return runtime
 
 
 def _graph(model: SentenceTransformer) -> Any:
-    """The model as OpenVINO's, from (ids, mask) to vectors of unit length, for any number and length of texts.
-
-    Through the front end itself: openvino.convert_model would report its use over the network, and torch.onnx needs one more package
-    and gives a graph with neither attention nor GELU in one piece.
-    """
+    """The model as OpenVINO's, from (ids, mask) to vectors of unit length, for any number and length of texts."""
     import torch
-    from openvino.frontend import FrontEndManager
-    from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
 
     class Whole(torch.nn.Module):
         def __init__(self) -> None:
@@ -269,7 +189,4 @@ def _graph(model: SentenceTransformer) -> Any:
     ids = torch.ones((3, 11), dtype=torch.long)
     mask = torch.ones_like(ids)
     mask[0, 5:] = 0
-    with torch.no_grad():
-        decoder = TorchScriptPythonDecoder(Whole().eval(), example_input={"input_ids": ids, "attention_mask": mask})
-        front = FrontEndManager().load_by_framework("pytorch")
-        return front.convert(front.load(decoder))
+    return graph(Whole(), {"input_ids": ids, "attention_mask": mask})

@@ -100,7 +100,8 @@ class SentenceEmbedder:
     def _load(self) -> Runtime:
         threads = self.threads
         if self._which != "torch":
-            from selfstudy.models.openvino import NotConvertible, open_runtime
+            from selfstudy.models.converted import NotConvertible
+            from selfstudy.models.openvino import open_runtime
 
             try:
                 return open_runtime(self.folder, self._cache, threads)

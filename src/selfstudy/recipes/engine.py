@@ -50,7 +50,7 @@ from selfstudy.recipes.rulings import Rulings
 from selfstudy.recipes.serving import Opening, Serving
 from selfstudy.recipes.settings import Settings
 from selfstudy.recipes.settle import settle, terms_of
-from selfstudy.recipes.system import Remembering, System, load_embedder, reranked, served
+from selfstudy.recipes.system import Remembering, System, converted, load_embedder, reranked, served
 from selfstudy.recipes.votes import key_of, votes_of
 from selfstudy.recipes.watching import EVERY, watch
 
@@ -517,7 +517,7 @@ class Engine:
     @property
     def reader(self) -> Reader | None:
         """The starter's reader, loaded when it is first used; None where the settings want none."""
-        return SHIPPED if self.settings.reader else None
+        return SHIPPED.kept_in(converted(self.home)) if self.settings.reader else None
 
     @property
     def base(self) -> System:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from functools import partial
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from selfstudy.core.records import Artifact, digest
 from selfstudy.core.run import Lazy, Run, Work, stage
 from selfstudy.models import minilm
 from selfstudy.models.folder import sha256_of
+from selfstudy.models.openvino import padded as fill
 from selfstudy.models.starter import load
 from selfstudy.models.starter import rows as r
 from selfstudy.recipes import starter_measures
@@ -43,18 +43,63 @@ def rows(work: Work, config: None, data: Path, base: str) -> dict[str, dict[str,
 @stage("starter.reading", version=2)
 def reading(work: Work, config: Fit, written: Artifact, base: str) -> dict[str, Any]:
     """`reading.safetensors`, as it is shipped: trained on all rows that are not held out; `losses.json`."""
-    model, tokenizer = load.fresh(config.seed, trains=True)
+    model = load.fresh(config.seed, trains=True)
     learned = [row for row in read_records(written.path / "rows.jsonl", r.Row) if not r.held_out(row.group)]
-    losses = fit(work, config, model, load.prepared(tokenizer, learned), partial(padded, tokenizer))
+    losses = fit(work, config, model, load.prepared(learned), padded)
     load.ship(model, work.folder / load.READING, {"sets": " ".join((*r.SETS, *r.SUPPORT)), "rows": str(len(learned))})
     write_json(work.folder / "losses.json", losses)
     shutil.rmtree(work.folder / "checkpoints", ignore_errors=True)
     return {"rows": len(learned), "first loss": losses[0], "last loss": losses[-1]}
 
 
-def padded(tokenizer: Any, batch: list[dict[str, Any]]) -> Any:
+def padded(batch: list[dict[str, Any]]) -> dict[str, Any]:
     """A batch as tensors."""
-    return tokenizer.pad(batch, return_tensors="pt", pad_to_multiple_of=LENGTHS)
+    import torch
+
+    filled = {name: torch.from_numpy(fill([row[name] for row in batch], 0, multiple=LENGTHS)) for name in load.NAMES}
+    return filled | {name: torch.tensor([row[name] for row in batch]) for name in batch[0] if name not in load.NAMES}
+
+
+@stage("starter.lists", version=1)
+def lists(work: Work, config: None, data: Path, base: str) -> dict[str, int]:
+    """`lists.jsonl`: questions with passages to put in order."""
+    embedder = minilm.load()
+    found: list[r.Listed] = []
+    for done, name in enumerate(r.RANKED, 1):
+        found += r.listed(data, name, embedder)
+        work.progress(done, len(r.RANKED))
+    write_records(work.folder / "lists.jsonl", found)
+    return {name: sum(one.row.source == name for one in found) for name in r.RANKED}
+
+
+@stage("starter.ranking", version=1)
+def ranking(work: Work, config: Fit, written: Artifact, listed: Artifact, read: Artifact, base: str) -> dict[str, Any]:
+    """`reading.safetensors` once more: gone on with on lists of passages, and on rows that have no list."""
+    model = load.fresh(config.seed, trains=True)
+    model.load_state_dict(load.trained(read.path / load.READING).state_dict())
+    found = [one for one in read_records(listed.path / "lists.jsonl", r.Listed) if not r.held_out(one.row.group)]
+    single = [row for row in read_records(written.path / "rows.jsonl", r.Row) if not r.held_out(row.group) and not _in_lists(row)]
+    items = [_item(load.prepared(rows)) for rows in (*(one.rows() for one in found), *([row] for row in single))]
+    losses = fit(work, config, model, items, padded_lists)
+    rows = sum(len(item["rows"]) for item in items)
+    load.ship(model, work.folder / load.READING, {"sets": " ".join((*r.SETS, "boolq", *r.SUPPORT)), "rows": str(rows)})
+    write_json(work.folder / "losses.json", losses)
+    shutil.rmtree(work.folder / "checkpoints", ignore_errors=True)
+    return {"rows": rows, "lists": len(found), "first loss": losses[0], "last loss": losses[-1]}
+
+
+def _in_lists(row: r.Row) -> bool:
+    """Whether lists hold such rows: questions that their passage answers, and wrong passages."""
+    return row.support is None and not (row.relevant and row.span == (0, 0))
+
+
+def _item(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    return {"rows": rows, "input_ids": max((row["input_ids"] for row in rows), key=len)}
+
+
+def padded_lists(batch: list[dict[str, Any]]) -> dict[str, Any]:
+    """A batch of lists as tensors, all their rows one under the other, with the number of each one's list."""
+    return padded([{**row, "lists": number} for number, item in enumerate(batch) for row in item["rows"]])
 
 
 @stage("starter.measures", version=2)
@@ -70,19 +115,24 @@ def measures(work: Work, config: None, written: Artifact, read: Artifact, base: 
     }
 
 
-def build(run: Run, data: Path, config: Fit) -> tuple[Artifact, Artifact]:
+def build(run: Run, data: Path, config: Fit, going_on: Fit) -> tuple[Artifact, Artifact]:
     """The trained reading model and its measures. Every step that is finished is kept, and training resumes from its last checkpoint.
 
     Raises BadInput where `data` lacks a set.
     """
-    folders = [data / name for name in (*r.SETS, "critic_support")]
-    if missing := [folder.name for folder in folders if not folder.is_dir()]:
+    if missing := [name for name in dict.fromkeys((*r.SETS, *r.RANKED, "critic_support")) if not (data / name).is_dir()]:
         raise BadInput(f"{data} lacks {', '.join(missing)}.", "Name the folder that holds the labelled sets: make starter DATA=folder.")
-    files = [path for folder in folders for path in sorted(folder.iterdir()) if path.suffix in (".jsonl", ".tsv")]
-    key = digest("data", *(f"{path.parent.name}/{path.name} {sha256_of(path)}" for path in files))
-    written = run.stage(rows, None, Lazy(key, lambda: data), minilm.SHA256)
+    written = run.stage(rows, None, _sets(data, *r.SETS, "critic_support"), minilm.SHA256)
     read = run.stage(reading, config, written, minilm.SHA256)
+    asked = run.stage(lists, None, _sets(data, *r.RANKED), minilm.SHA256)
+    read = run.stage(ranking, going_on, written, asked, read, minilm.SHA256)
     return read, run.stage(measures, None, written, read, minilm.SHA256)
+
+
+def _sets(data: Path, *names: str) -> Lazy:
+    """`data`, known by the content of these sets."""
+    files = [path for name in names for path in sorted((data / name).iterdir()) if path.suffix in (".jsonl", ".tsv")]
+    return Lazy(digest("data", *(f"{path.parent.name}/{path.name} {sha256_of(path)}" for path in files)), lambda: data)
 
 
 def publish(read: Artifact, measured: Artifact, folder: Path) -> None:

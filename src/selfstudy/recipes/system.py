@@ -24,6 +24,7 @@ from selfstudy.models.int8 import Int8Embedder, holds_int8
 from selfstudy.models.kept import KeptVectors
 from selfstudy.models.reranker import CrossReranker
 from selfstudy.models.starter.judge import Answering
+from selfstudy.models.starter.shared import SHIPPED
 from selfstudy.recipes.adapted import load_adapted
 
 ARTIFACT = "artifact:"
@@ -117,7 +118,7 @@ def reranked(ways: dict[str, Retriever], system: System, home: Path) -> dict[str
 def reranker_of(model: str, home: Path) -> Reranker:
     """The reranker of that name, the same object for all who ask for it; nothing is loaded yet. Raises BadInput for one that is gone."""
     if model == STARTER:
-        return Answering()
+        return Answering(SHIPPED.kept_in(converted(home)))
     return CrossReranker(find(home / "artifacts", model.removeprefix(ARTIFACT)).path / "model")
 
 

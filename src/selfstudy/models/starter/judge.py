@@ -44,7 +44,7 @@ def cross_encoder(path: Path | None = None) -> Any:
     from sentence_transformers.sentence_transformer.modules import Pooling
     from torch.nn import Identity
 
-    network = load.reader(path).model
+    network = load.trained(path)
     width = network.encoder.config.hidden_size
     with quiet():
         encoder = Transformer(str(minilm.folder()), max_seq_length=MOST_TOKENS)

@@ -19,6 +19,8 @@ SETS = ("squad_dev", "pubmedqa", "medquad")
 """Sets whose licence allows redistributing what is trained on them, but for those on which the whole loop or its answers are measured."""
 SUPPORT = ("begin", "wice")
 """Sources of the support labels of which the same is true."""
+RANKED = {"squad_dev": 6000, "boolq": 3000, "medquad": 2000, "pubmedqa": 500}
+"""Sets, and how many of their questions at most, that putting passages in order is learned from."""
 _MOST = {"medquad": 1000}
 _LEVEL = {"supported": 2, "partial": 1, "not_supported": 0, "contradicted": 0}
 
@@ -40,6 +42,18 @@ class Row(Record):
     relevant: int | None = None
     support: int | None = None
     answers: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Listed(Record):
+    """A question with its own passage, and passages that are near and wrong."""
+
+    row: Row
+    wrong: tuple[str, ...] = ()
+
+    def rows(self) -> list[Row]:
+        """The question beside each passage, its own first."""
+        return [self.row, *(beside(self.row, passage) for passage in self.wrong)]
 
 
 def held_out(group: str) -> bool:
@@ -67,6 +81,20 @@ def labelled(data: Path, name: str, embedder: Embedder, seed: int = 0) -> list[R
     wrong = [row for row in asked if row.span != (0, 0)]
     wrong = rng.sample(wrong, len(wrong) // 3)
     return asked + _near_and_wrong(name, corpus, asked, wrong, embedder, rng)
+
+
+def listed(data: Path, name: str, embedder: Embedder, wrong: int = 4, seed: int = 0) -> list[Listed]:
+    """Questions of the set `name`, each with its own passage and `wrong` of the thirty nearest others, nearer ones more often."""
+    corpus = _corpus(data, name)
+    asked = list(_asked(data, name, corpus))
+    rng = random.Random(seed)
+    chosen = [row for row in asked if row.relevant and row.span != (0, 0)]
+    chosen = rng.sample(chosen, min(RANKED[name], len(chosen)))
+    found = []
+    for row, near in zip(chosen, near_and_wrong(name, corpus, asked, chosen, embedder), strict=True):
+        ordered = sorted(range(len(near)), key=lambda place: rng.expovariate(1 / (place + 3)))
+        found.append(Listed(row, tuple(near[place] for place in ordered[:wrong])))
+    return found
 
 
 def support(data: Path) -> list[Row]:
@@ -128,9 +156,25 @@ def _asked(data: Path, name: str, corpus: dict[str, dict[str, Any]]) -> Iterator
 def _near_and_wrong(
     name: str, corpus: dict[str, dict[str, Any]], asked: Sequence[Row], chosen: Sequence[Row], embedder: Embedder, rng: random.Random
 ) -> list[Row]:
-    """For each row one of the passages that the embedder takes for its own: not relevant, and without an answer.
+    """For each row one of the passages that the embedder takes for its own: not relevant, and without an answer."""
+    found = []
+    for row, near in zip(chosen, near_and_wrong(name, corpus, asked, chosen, embedder), strict=True):
+        if near:
+            found.append(beside(row, near[min(int(rng.expovariate(1 / 6)), len(near) - 1)]))
+    return found
 
-    Its passage is of the same side of the split.
+
+def beside(row: Row, wrong: str) -> Row:
+    """The same question beside a passage that is wrong for it."""
+    return replace(row, passage=wrong, span=(0, 0) if row.span is not None else None, relevant=0, answers=())
+
+
+def near_and_wrong(
+    name: str, corpus: dict[str, dict[str, Any]], asked: Sequence[Row], chosen: Sequence[Row], embedder: Embedder
+) -> Iterator[list[str]]:
+    """For each of `chosen` up to 30 passages that the embedder takes for its own, the nearest first, which hold none of its answers.
+
+    They are of the same side of the split.
     """
     sides = {_text(document): held_out(_group(name, document, id)) for id, document in corpus.items()}
     texts = list(sides)
@@ -139,15 +183,10 @@ def _near_and_wrong(
         right[row.question].add(row.passage)
     passages = embedder.embed(texts, "passage")
     questions = embedder.embed([row.question for row in chosen], "query")
-    found = []
     for row, vector in zip(chosen, questions, strict=True):
         near = [texts[place] for place in (-(passages @ vector)).argsort()[:60] if sides[texts[place]] == held_out(row.group)][:30]
         words = row.answers if row.span is not None else ()  # "yes" and "no" stand anywhere
-        near = [text for text in near if text not in right[row.question] and not _alike(text, words, inside=True)]
-        if near:
-            wrong = near[min(int(rng.expovariate(1 / 6)), len(near) - 1)]
-            found.append(replace(row, passage=wrong, span=(0, 0) if row.span is not None else None, relevant=0, answers=()))
-    return found
+        yield [text for text in near if text not in right[row.question] and not _alike(text, words, inside=True)]
 
 
 def _alike(text: str, answers: Sequence[str], inside: bool = False) -> bool:

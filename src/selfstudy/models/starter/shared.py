@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from threading import Lock
+from typing import Self
 
 from selfstudy.core import ports
 from selfstudy.core.recent import Recent
@@ -14,16 +16,23 @@ _KEPT = 10_000
 
 
 class Shared:
-    """A `core.ports.Reader` that is loaded with the first pair. Safe to share between threads.
+    """A `core.ports.Reader` that `loading` gives for the first pair, told where converted models are kept. Safe to share between threads.
 
     The last `most` readings are kept, so that passages which were put in order by reading them are not read again for the answer.
     """
 
-    def __init__(self, loading: Callable[[], ports.Reader], most: int = _KEPT) -> None:
+    def __init__(self, loading: Callable[[Path | None], ports.Reader], most: int = _KEPT) -> None:
         self._loading = loading
+        self._cache: Path | None = None
         self._loaded: ports.Reader | None = None
         self._kept: Recent[Reading] = Recent(most)
         self._guard = Lock()
+
+    def kept_in(self, cache: Path) -> Self:
+        """The same reader; the first such folder is where its network is kept as it runs."""
+        with self._guard:
+            self._cache = self._cache or cache
+        return self
 
     def read(self, pairs: Sequence[tuple[str, str]]) -> list[Reading]:
         """As `core.ports.Reader.read`. Raises BadModel."""
@@ -37,8 +46,8 @@ class Shared:
 
     def _reader(self) -> ports.Reader:
         with self._guard:
-            self._loaded = self._loaded or self._loading()
+            self._loaded = self._loaded or self._loading(self._cache)
             return self._loaded
 
 
-SHIPPED = Shared(load.reader)
+SHIPPED = Shared(lambda cache: load.reader(cache=cache))
