@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -13,6 +14,13 @@ from typing import Any
 Body = dict[str, Any]
 Script = Callable[[Body, int], "Answer | str"]
 """Called with the request's body and how many requests came before; a str is the content of a good reply."""
+
+
+def free_port() -> int:
+    """A port of loopback that nobody listens at, for a process that is told where to."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
 
 
 class Answer:

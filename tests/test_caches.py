@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from endpoint import free_port
 
 from selfstudy.core.errors import BadInput
 from selfstudy.core.ports import Progress, Role, Vectors, silent
@@ -313,9 +314,7 @@ def redis_at(tmp_path: Path) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
     program = shutil.which("redis-server")
     if program is None:
         pytest.skip("redis-server is not installed (apt-get install redis-server)")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     folder = tmp_path / "redis"
     folder.mkdir()
     command = [program, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(folder)]

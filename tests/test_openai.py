@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import socket
 import subprocess
 import sys
 import threading
@@ -15,7 +14,7 @@ from typing import Any
 
 import pytest
 import tiny
-from endpoint import Answer, Body, Script, completion, serving
+from endpoint import Answer, Body, Script, completion, free_port, serving
 from pydantic import SecretStr
 
 from selfstudy.core.errors import BadModel, Stopped
@@ -311,9 +310,7 @@ def test_two_processes_may_share_what_is_kept(tmp_path: Path) -> None:
 def test_a_server_of_transformers_over_a_model_made_here(tmp_path: Path) -> None:
     """A server that we did not write: `transformers serve`, as a process of its own."""
     folder = tiny.causal(tmp_path / "tiny", template=True)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     command = [str(Path(sys.executable).with_name("transformers")), "serve", str(folder), "--host", "127.0.0.1", "--port", str(port)]
     server = subprocess.Popen(command, env={**os.environ, "HF_HUB_OFFLINE": "1"}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:

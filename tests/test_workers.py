@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -17,6 +16,7 @@ from typing import Any
 
 import pytest
 from conftest import SOURCE
+from endpoint import free_port
 from service import Reply, Server, filled
 
 from selfstudy.recipes.engine import Engine
@@ -68,9 +68,7 @@ def test_two_who_promote_at_once_both_do_and_the_history_knows_in_which_order(
 @contextmanager
 def workers(home: Path, plug: Path, count: int = 2) -> Iterator[tuple[Server, int]]:
     """`selfstudy serve --workers` as a process of its own: where it answers, and the process that watches over the workers."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     command = [
         sys.executable,
         "-m",

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from selfstudy.core.files import write_json
+from selfstudy.core.padding import padded
 from selfstudy.core.plugs import openvino as library
 from selfstudy.core.ports import Progress, Vectors, silent
 from selfstudy.models.converted import ABOUT, MODEL, NotConvertible, compiled, graph, opened
@@ -30,7 +31,7 @@ LEAST_COSINE = 0.999  # to the original, on every probe; bf16 keeps .9995, a wro
 _CONVERTIBLE = {"Transformer", "Pooling", "Normalize", "Dense"}
 _CHUNK = 2048  # texts tokenized at once
 _TOKENS = 1024  # tokens of a batch: more does not go faster and costs memory
-_MULTIPLE = 8  # lengths are rounded up, so that fewer shapes are prepared
+MULTIPLE = 8  # lengths are rounded up, so that fewer shapes are prepared
 
 _PROBES = (
     "",
@@ -109,7 +110,7 @@ class OpenVinoRuntime:
         return self._padded([encoding.ids for encoding in self._tokenizer.encode_batch(list(texts))])
 
     def _padded(self, tokens: Sequence[list[int]]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        ids = padded(tokens, self._pad, self._longest)
+        ids = padded(tokens, self._pad, MULTIPLE, self._longest)
         return ids, (np.arange(ids.shape[1]) < np.array([[len(one)] for one in tokens])).astype(np.int64)
 
 
@@ -122,17 +123,6 @@ def batches(lengths: Sequence[int], tokens: int = _TOKENS) -> list[list[int]]:
         else:
             made.append([index])
     return made
-
-
-def padded(rows: Sequence[Sequence[int]], pad: int, most: int | None = None, multiple: int = _MULTIPLE) -> NDArray[np.int64]:
-    """(len(rows), tokens) numbers, filled up with `pad` to a multiple, not beyond `most`: each new length is prepared anew."""
-    longest = max(len(row) for row in rows)
-    whole = -(-longest // multiple) * multiple
-    width = whole if most is None else max(longest, min(whole, most))
-    filled = np.full((len(rows), width), pad, np.int64)
-    for row, one in zip(filled, rows, strict=True):
-        row[: len(one)] = one
-    return filled
 
 
 def open_runtime(folder: ModelFolder, cache: Path | None, threads: int | None = None) -> OpenVinoRuntime:

@@ -10,11 +10,11 @@ from typing import Any
 from selfstudy.core.artifacts import manifest, read_records, write_records
 from selfstudy.core.errors import BadInput
 from selfstudy.core.files import make_folder, write_atomic, write_json
+from selfstudy.core.padding import padded as filled
 from selfstudy.core.records import Artifact, digest
 from selfstudy.core.run import Lazy, Run, Work, stage
 from selfstudy.models import minilm
 from selfstudy.models.folder import sha256_of
-from selfstudy.models.openvino import padded as fill
 from selfstudy.models.starter import load
 from selfstudy.models.starter import rows as r
 from selfstudy.recipes import starter_measures
@@ -56,8 +56,8 @@ def padded(batch: list[dict[str, Any]]) -> dict[str, Any]:
     """A batch as tensors."""
     import torch
 
-    filled = {name: torch.from_numpy(fill([row[name] for row in batch], 0, multiple=LENGTHS)) for name in load.NAMES}
-    return filled | {name: torch.tensor([row[name] for row in batch]) for name in batch[0] if name not in load.NAMES}
+    tensors = {name: torch.from_numpy(filled([row[name] for row in batch], 0, LENGTHS)) for name in load.NAMES}
+    return tensors | {name: torch.tensor([row[name] for row in batch]) for name in batch[0] if name not in load.NAMES}
 
 
 @stage("starter.lists", version=1)

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from selfstudy.core.artifacts import read_records
 from selfstudy.core.errors import BadConfig, BadModel, MissingExtra, NotEnough, first_line
 from selfstudy.core.files import write_json
+from selfstudy.core.padding import padded
 from selfstudy.core.plugs import extra
 from selfstudy.core.prompts import opening, prompt_ids
 from selfstudy.core.quiet import quiet
@@ -285,15 +286,10 @@ class _Collator:
     """Rows of an encoder-decoder side by side. transformers' own makes the decoder read the labels, where passages are IGNORED."""
 
     def __init__(self, pad: int) -> None:
-        self.fills = {"input_ids": pad, "labels": IGNORED, "decoder_input_ids": pad}
+        self.fills = {"input_ids": pad, "labels": IGNORED, "decoder_input_ids": pad, "attention_mask": 0}
 
     def __call__(self, rows: Sequence[dict[str, list[int]]]) -> dict[str, Any]:
         import torch
 
-        made = {}
-        for name, fill in self.fills.items():
-            longest = max(len(row[name]) for row in rows)
-            made[name] = torch.tensor([row[name] + [fill] * (longest - len(row[name])) for row in rows])
-        longest = made["input_ids"].shape[1]
-        made["attention_mask"] = torch.tensor([[1] * len(row["input_ids"]) + [0] * (longest - len(row["input_ids"])) for row in rows])
-        return made
+        masked = [{**row, "attention_mask": [1] * len(row["input_ids"])} for row in rows]
+        return {name: torch.from_numpy(padded([row[name] for row in masked], fill, LENGTHS)) for name, fill in self.fills.items()}

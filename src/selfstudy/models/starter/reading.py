@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from selfstudy.core.padding import padded
 from selfstudy.core.ports import SUPPORT
 from selfstudy.core.records import Reading
-from selfstudy.models.openvino import batches, padded
+from selfstudy.models.openvino import MULTIPLE, batches
 
 if TYPE_CHECKING:
     from tokenizers import Encoding, Tokenizer
@@ -87,7 +88,7 @@ def _short(tokenizer: Tokenizer, text: str, most: int) -> str:
 def inputs(encoded: Sequence[Encoding]) -> tuple[Ints, Ints, Ints]:
     """Ids, mask and kinds (0: the first part, 1: the passage) of a batch, (rows, tokens) each."""
     rows = [(one.ids, one.attention_mask, one.type_ids) for one in encoded]
-    ids, mask, kinds = (padded(side, 0) for side in zip(*rows, strict=True))
+    ids, mask, kinds = (padded(side, 0, MULTIPLE) for side in zip(*rows, strict=True))
     return ids, mask, kinds
 
 
