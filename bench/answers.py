@@ -88,7 +88,7 @@ def measure(name: str, engine: Engine, asked: Sequence[Asked]) -> Outcome:
     began = time.monotonic()
     cfg, live = engine.settings.extract, engine.live
     embedder = load_embedder(live.embedder, engine.home)
-    hits = retrievers(engine.store.snapshot(), embedder, live.weight)["hybrid"].search([one.text for one in asked], cfg.hits)
+    hits = [engine.search(one.text, cfg.hits) for one in asked]
     reads = read([one.text for one in asked], hits, embedder, cfg, engine.reader)
     rows = features_of(reads)
     calibration = calibration_of(live) or DEFAULT

@@ -22,7 +22,7 @@ from selfstudy.evals import guard
 from selfstudy.recipes import adapt, calibrate, candidate
 from selfstudy.recipes.engine import Engine
 
-SETS = ["training.minutes=0", "head.steps=80", "chunk.words=80"]
+SETS = ["training.minutes=0", "head.steps=80", "chunk.words=80", "reranker=off", "sentences.guard=150"]
 
 
 class Watched:
@@ -84,7 +84,7 @@ def home(studied: Path, small_guard: None, tmp_path: Path) -> Path:
     return tmp_path / "copied"
 
 
-LEARNS_NOTHING = [*SETS, "imitation.on=false", "head.anchor=0.0", "head.steps=1", "head.learning_rate=1e-9"]
+LEARNS_NOTHING = [*SETS, "imitation.on=false", "sentences.on=false", "head.anchor=0.0", "head.steps=1", "head.learning_rate=1e-9"]
 
 
 @pytest.fixture(scope="module")
@@ -191,6 +191,59 @@ def test_a_refused_candidate_stays_refused_unless_forced_and_that_is_recorded(re
     assert engine.promote(outcome.key, force=True)["forced"]
     assert engine.live.key == outcome.key
     assert engine.history()[-1]["forced"]
+
+
+def test_sentences_go_live_with_the_embedder_and_back_with_it(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = Engine.open(home, sets=SETS)
+    told = engine.history_of.events()[0].details["sentences"]
+    assert told["promoted"], told["reason"]
+    assert {check["name"] for check in told["verdict"]["checks"]} == {"exam size", "dense", "hybrid", "guard"}
+    promoted = engine.live
+    assert promoted.sentences is not None
+    question = "How can a date be written in words?"
+    model = engine._embedder(promoted.embedder)._embedder
+    truly = model.embed
+
+    def no_passages(texts: Any, role: str = "passage", *rest: Any) -> Any:
+        assert role == "query", f"{texts[:2]} are kept"
+        return truly(texts, "query")
+
+    monkeypatch.setattr(model, "embed", no_passages)
+    by_sentence = {way: [hit.passage.id for hit in engine.search(question, 10, way)] for way in ("dense", "hybrid")}
+    without = engine._retrievers(engine.store.snapshot(), replace(promoted, sentences=None))
+    plain = {way: [hit.passage.id for hit in without[way].search([question], 20)[0]] for way in by_sentence}
+    for way, found in by_sentence.items():
+        assert set(found) <= set(plain[way]), "taken from the first twenty"
+        assert found != plain[way][:10], "in another order"
+    engine.rollback()
+    assert engine.live.sentences is None
+    engine.promote(str(promoted.key))
+    assert engine.live == promoted
+
+
+def test_sentences_come_beside_a_refused_embedder_where_their_vectors_are_kept(refused: Path) -> None:
+    kept = [one for one in LEARNS_NOTHING if one != "sentences.on=false"]
+    told = Engine.open(refused, sets=[*kept, "cache.vectors_mib=0"]).adapt().sentences
+    assert told is not None
+    assert told["reason"].startswith("Not tried: vectors are not kept")
+    told = Engine.open(refused, sets=[*kept, "cache.vectors_mib=1"]).adapt().sentences
+    assert told is not None
+    assert "sentences, and room for the vectors of" in told["reason"]
+    engine = Engine.open(refused, sets=kept)
+    assert "study.sentences" in [stage.stage for stage in engine.plan()]
+    before, outcome = engine.live, engine.adapt()
+    assert not outcome.promoted
+    assert outcome.sentences is not None
+    assert outcome.sentences["promoted"], outcome.sentences["reason"]
+    after = engine.live
+    assert (after.embedder, after.weight) == (before.embedder, before.weight)
+    assert after.sentences is not None
+    assert after.sentences.dense == 2.0, "no words stand beside the meaning"
+    events = len(engine.history_of.events())
+    assert Engine.open(refused, sets=kept).adapt().sentences == outcome.sentences
+    assert len(engine.history_of.events()) == events, "what was judged is not judged again"
+    engine.rollback()
+    assert engine.live == before
 
 
 def test_a_candidate_that_only_the_guard_refuses_is_tried_again_nearer_to_the_base(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:

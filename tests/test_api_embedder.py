@@ -100,11 +100,11 @@ def test_the_retriever_of_an_api_learns_by_a_head(tmp_path: Path, monkeypatch: p
     monkeypatch.setattr(adapt, "judge", judge)
     with serving(embeddings) as endpoint:
         monkeypatch.setenv("OPENAI_BASE_URL", endpoint.url)
-        engine = Engine.open(tmp_path / "home", create=True, sets=["embedder=openai:vectors", "head.steps=60"])
+        engine = Engine.open(tmp_path / "home", create=True, sets=["embedder=openai:vectors", "head.steps=60", "reranker=off"])
         texts = 6 * engine.add([docs]).passages  # six questions a passage at most
         before = len(endpoint.bodies)
         priced = ["api.prices={'vectors'={input=20.0,output=0.0}}"]
-        plan = Engine.open(tmp_path / "home", sets=["embedder=openai:vectors", "head.steps=60", *priced]).plan()
+        plan = Engine.open(tmp_path / "home", sets=["embedder=openai:vectors", "head.steps=60", "reranker=off", *priced]).plan()
         costs = [(one.stage, one.calls, one.tokens, one.money) for one in plan if one.calls]
         assert [cost[0] for cost in costs] == ["synth.round_trip", "study.guard_vectors", "study.calibration"]
         assert costs[0][1:3] == (math.ceil(texts / 64), texts * 16)
@@ -117,7 +117,7 @@ def test_the_retriever_of_an_api_learns_by_a_head(tmp_path: Path, monkeypatch: p
         assert 0.3 < cosine < 0.99999
         assert live.fingerprint == engine.live.fingerprint != base.fingerprint
         asked = len(endpoint.bodies)
-        again = Engine.open(tmp_path / "home", sets=["embedder=openai:vectors", "head.steps=60"])
+        again = Engine.open(tmp_path / "home", sets=["embedder=openai:vectors", "head.steps=60", "reranker=off"])
         again.adapt()
         assert again.search("How is a log opened?", 3, "dense")
         assert len(endpoint.bodies) == asked, "everything that was paid for is kept"

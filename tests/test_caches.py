@@ -58,10 +58,10 @@ def vectors(n: int, dim: int = 384, seed: int = 0) -> dict[bytes, Vectors]:
 def test_a_text_is_embedded_once_for_each_model_and_role(tmp_path: Path) -> None:
     texts = ["a kettle", "tea", "a kettle", "coffee"]
     first = Counting()
-    made = Remembering(first, KeptVectors.at(tmp_path, MIB)).embed(texts)
+    made = Remembering(first, KeptVectors.at(tmp_path / "cache" / "vectors", MIB)).embed(texts)
     assert first.asked == ["a kettle", "tea", "coffee"]
     again = Counting()
-    late = Remembering(again, KeptVectors.at(tmp_path, MIB))
+    late = Remembering(again, KeptVectors.at(tmp_path / "cache" / "vectors", MIB))
     seen: list[tuple[int, int]] = []
     np.testing.assert_array_equal(late.embed(["milk", *texts], progress=lambda *at: seen.append(at))[1:], made)
     assert again.asked == ["milk"]
@@ -69,7 +69,7 @@ def test_a_text_is_embedded_once_for_each_model_and_role(tmp_path: Path) -> None
     late.embed(texts, "query")
     assert again.asked == ["milk", "a kettle", "tea", "coffee"]
     other = Counting(seed=1)
-    assert np.abs(Remembering(other, KeptVectors.at(tmp_path, MIB)).embed(texts) - made).max() > 0.1
+    assert np.abs(Remembering(other, KeptVectors.at(tmp_path / "cache" / "vectors", MIB)).embed(texts) - made).max() > 0.1
     assert len(other.asked) == 3
 
 

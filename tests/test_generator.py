@@ -252,7 +252,8 @@ def full(run: Command, docs: Path, tmp_path: Path) -> Any:  # noqa: F811
     lines = [{"messages": [{"role": "user", "content": f"Say {n}."}, {"role": "assistant", "content": str(n)}]} for n in range(44)]
     (tmp_path / "general.jsonl").write_text("\n".join(map(json.dumps, lines)))
     causal(tmp_path / "tiny", texts=[path.read_text() for path in docs.iterdir()])
-    sets = ["embedder=fake:64", "training.minutes=0", "head.on=false", 'tuning.general=["general.jsonl"]', "tuning.exam=40",
+    sets = ["embedder=fake:64", "training.minutes=0", "head.on=false", "sentences.on=false", "reranker=off",
+            'tuning.general=["general.jsonl"]', "tuning.exam=40",
             "gate.minimum_exam=5", "gate.minimum_general=5",
             "tuning.held=10", "tuning.max_tokens=4", "tuning.mix.most=20", "tuning.stage1.max_length=128",
             "tuning.stage2.max_length=256"]  # fmt: skip

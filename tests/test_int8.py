@@ -89,7 +89,8 @@ def test_gains_are_ndcg() -> None:
 
 @pytest.fixture(scope="module")
 def added(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return home_in(tmp_path_factory.mktemp("added"), 'int8 = "auto"\nimitation = {on = false}\n')
+    alone = 'imitation = {on = false}\nsentences = {on = false}\nreranker = "off"\n'
+    return home_in(tmp_path_factory.mktemp("added"), f'int8 = "auto"\n{alone}')
 
 
 @pytest.fixture(scope="module")

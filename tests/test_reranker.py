@@ -172,16 +172,18 @@ def test_a_missing_model_is_told(tmp_path: Path) -> None:
         CrossReranker(tmp_path).score([("a", "b")])
 
 
-def test_the_starters_reader_as_it_is_goes_by_whether_there_is_an_answer() -> None:
+def test_the_starters_reader_as_it_is_goes_by_relevance_and_says_nothing_of_chinese() -> None:
     from selfstudy.models.starter import load
-    from selfstudy.models.starter.judge import Answering
+    from selfstudy.models.starter.judge import Relevance
 
     pairs = [("How tall is the tower?", "The tower is 30 m high."), ("How tall is the tower?", "Bananas are cheap in May.")]
-    scores = Answering().score(pairs)
-    expected = [reading.answered for reading in load.reader().read(pairs)]
+    scores = Relevance().score(pairs)
+    expected = [reading.relevant for reading in load.reader().read(pairs)]
     assert (1 / (1 + np.exp(-scores))).tolist() == pytest.approx(expected, abs=1e-4)
     assert scores[0] > scores[1]
-    assert Answering().score([]).shape == (0,)
+    mixed = Relevance().score([pairs[1], ("塔有多高？", "塔高三十米。"), pairs[0]])
+    assert mixed.tolist() == pytest.approx([scores[1], 0.0, scores[0]], abs=0.05)
+    assert Relevance().score([]).shape == (0,)
 
 
 def test_the_starters_judge_is_the_readers_relevance(tmp_path: Path) -> None:
@@ -225,6 +227,15 @@ def test_each_condition_alone_keeps_a_reranker_out(changes: dict[str, Any], name
     assert not refused.promote
     assert [check.name for check in refused.checks if not check.passed] == [name]
     assert refused.reason.startswith("Refused")
+
+
+def test_one_that_was_not_trained_here_need_only_do_no_harm() -> None:
+    same = {"hybrid": (BEFORE, BEFORE), "trained": False}
+    assert not verdict(**same | {"trained": True}).promote
+    assert verdict(**same).promote
+    assert verdict(**same | {"hybrid": (BEFORE, BEFORE - 0.02)}).promote
+    for changes, name in (({"hybrid": (BEFORE, BEFORE - 0.04)}, "reranked"), ({"guard": (BEFORE, BEFORE - 0.04)}, "guard")):
+        assert [check.name for check in verdict(**same | changes).checks if not check.passed] == [name]
 
 
 def test_systems_that_rank_otherwise_are_told_apart() -> None:
@@ -300,6 +311,13 @@ def test_a_reranker_that_knows_more_is_weighed_and_promoted(tmp_path: Path, monk
     assert made.system().reranking == Reranking("starter:", made.weight, 5)
 
 
+def test_one_that_hardly_knows_more_counts_what_is_usual(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, small_guard: None) -> None:
+    made = study(tmp_path, monkeypatch, Knowing(0.02, 0.0))
+    made.rerank = Rerank(weights=(), usual=0.15)
+    monkeypatch.setattr(reranking, "reciprocal_ranks", lambda rows, weight: np.full(len(rows), 0.5) + (0.001 * weight))
+    assert made.weight == 0.15
+
+
 def test_one_that_forgot_everything_else_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, small_guard: None) -> None:
     verdict, _ = judged(study(tmp_path, monkeypatch, Knowing(12.0, -40.0)))
     assert [check.name for check in verdict.checks if not check.passed] == ["guard"]
@@ -309,7 +327,7 @@ def test_one_that_knows_nothing_is_not_even_examined(tmp_path: Path, monkeypatch
     made = study(tmp_path, monkeypatch, Knowing(0.0, 0.0))
     verdict, outcome = judged(made)
     assert not verdict.promote
-    assert "no weight of the reranker" in outcome.reason
+    assert "no better at any weight" in outcome.reason
     assert len(list((tmp_path / "artifacts").glob("reread*"))) == 1, "only the tuning questions were read"
 
 
@@ -341,7 +359,7 @@ def test_more_effort_changes_only_what_was_not_set() -> None:
         found, _ = config.load(Settings, None, sets)
         return found.training.minutes, found.reranking.minutes, found.rounds, found.reranker
 
-    assert minutes() == (3.0, 0.0, 1, "off")
+    assert minutes() == (3.0, 0.0, 1, "auto")
     assert minutes("effort=high") == (9.0, 9.0, 2, "auto")
     assert minutes("effort=high", "training.minutes=2", "reranker=off", "rounds=1") == (2.0, 9.0, 1, "off")
     with pytest.raises(BadConfig, match="expected 'normal' or 'high'"):

@@ -114,9 +114,9 @@ def test_a_list_counts_once_and_wants_its_own_passage_first() -> None:
 
 
 def test_the_reader_runs_converted_as_it_runs_in_torch_and_opens_without_torch(tmp_path: Path) -> None:
-    cut = "The ferry leaves Marlow at noon and takes forty minutes to cross the lake. " * 30
+    cut = "The ferry was built by Ada Brook. " + "It takes forty minutes to cross the lake, and nobody hurries. " * 30
     pairs = [
-        ("How much does the kettle hold?", PASSAGE), ("When does the ferry leave?", cut), ("", ""),
+        ("How much does the kettle hold?", PASSAGE), ("Who built the ferry?", cut), ("", ""),
         ("量子力学描述什么？", "量子力学描述微观世界。"), ("word " * 300, PASSAGE), ("Who wrote the opera?", "🙂 naïve café"),
     ]  # fmt: skip
     converted = load.reader(cache=tmp_path)
@@ -127,7 +127,7 @@ def test_the_reader_runs_converted_as_it_runs_in_torch_and_opens_without_torch(t
         assert one.relevant == pytest.approx(other.relevant, abs=0.03)
     spans = [[(one.start, one.end) for one in reader.read(pairs[:2])] for reader in (converted, plain)]
     assert spans[0] == spans[1]
-    assert cut[slice(*spans[0][1])] == "noon"
+    assert cut[slice(*spans[0][1])] == "Ada Brook"
     triples = [("How long is the cord?", answer, PASSAGE) for answer in ("75 cm", "two metres")]
     assert np.allclose(converted.supported(triples), plain.supported(triples), atol=0.03)
     again = (

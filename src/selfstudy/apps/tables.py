@@ -267,7 +267,7 @@ def outcome(result: Mapping[str, Any]) -> RenderableType:
     parts += _differences(f"{'dense' if 'dense' in result['differences'] else 'hybrid'} MRR@10 by writer", result["writers"])
     parts += _checks(result["verdict"] or {})
     parts.append(Text(result["reason"], style="bold green" if result["promoted"] else "bold"))
-    parts += [outcome(result[name]) for name in ("imitation", "int8", "reranker", "generator") if result.get(name)]
+    parts += [outcome(result[name]) for name in ("imitation", "sentences", "int8", "reranker", "generator") if result.get(name)]
     return Group(*_spaced(parts))
 
 

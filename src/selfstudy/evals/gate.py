@@ -134,15 +134,23 @@ def judge_reranker(
     own: BeforeAfter | None = None,
     candidates: int = 1,
     seed: int = 0,
+    trained: bool = True,
 ) -> Verdict:
-    """The verdict on a reranker from reciprocal ranks of hybrid search without and with it; the rest as for `judge`."""
+    """The verdict on a reranker from reciprocal ranks of hybrid search without and with it; the rest as for `judge`.
+
+    One that was `trained` here must be proven to pay. The starter's was proven on people's questions about other documents (its card),
+    and written questions hardly show what it is worth: it need only be proven harmless.
+    """
     n = len(writers)
     size = Check("exam size", n >= gate.minimum_exam, None, f"at least {gate.minimum_exam} questions are needed, and there are {n}")
     checks: tuple[Check, ...] = (size,)
     if size.passed:
         checks += (
-            _gain("reranked", compare(*hybrid, seed), gate, candidates),
-            _unseen(gate, hybrid, writers, unseen, seed),
+            *(
+                (_gain("reranked", compare(*hybrid, seed), gate, candidates), _unseen(gate, hybrid, writers, unseen, seed))
+                if trained
+                else (_not_worse("reranked", compare(*hybrid, seed), gate.hybrid_margin),)
+            ),
             _not_worse("guard", compare(*guard, seed), gate.guard_margin),
             *_own(gate, own, seed),
         )
@@ -191,6 +199,29 @@ def judge_imitation(gate: Gate, *, dense: BeforeAfter, guard: BeforeAfter, candi
         return Verdict(False, _refusal(failed), checks)
     gain = wording.difference(compare(*dense, seed))
     return Verdict(True, f"Promoted: on {n} exam questions MRR@10 of dense search changes by {gain}, and the guard holds.", checks)
+
+
+def judge_sentences(gate: Gate, *, dense: BeforeAfter, hybrid: BeforeAfter, guard: BeforeAfter, seed: int = 0) -> Verdict:
+    """The verdict on putting passages in order by their sentences from reciprocal ranks without and with that.
+
+    Nothing is learned here that could be wrong about these documents alone: that it finds more was measured on people's questions about
+    others (LOG.md), and written questions, most of which are answered first anyway, hardly show it. So it need only be proven harmless.
+    """
+    n = len(np.asarray(dense[0]))
+    size = Check("exam size", n >= gate.minimum_exam, None, f"at least {gate.minimum_exam} questions are needed, and there are {n}")
+    checks: tuple[Check, ...] = (size,)
+    if size.passed:
+        checks += (
+            _not_worse("dense", compare(*dense, seed), gate.hybrid_margin),
+            _not_worse("hybrid", compare(*hybrid, seed), gate.hybrid_margin),
+            _not_worse("guard", compare(*guard, seed), gate.guard_margin),
+        )
+    failed = [check for check in checks if not check.passed]
+    if failed:
+        return Verdict(False, _refusal(failed), checks)
+    found = {name: wording.difference(compare(*pair, seed)) for name, pair in (("dense", dense), ("hybrid", hybrid))}
+    told = f"MRR@10 changes by {found['dense']} in dense and by {found['hybrid']} in hybrid search"
+    return Verdict(True, f"Promoted: on {n} exam questions {told}, and the guard holds.", checks)
 
 
 def by_writer(before: ArrayLike, after: ArrayLike, writers: Sequence[str], seed: int = 0) -> dict[str, Difference]:

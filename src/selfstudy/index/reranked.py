@@ -30,13 +30,12 @@ class Reranked:
     them (a threshold, a page) sees one scale.
     """
 
-    name = "reranked"
-
-    def __init__(self, retriever: Retriever, reranker: Reranker, weight: float, depth: int = 5) -> None:
+    def __init__(self, retriever: Retriever, reranker: Reranker, weight: float, depth: int = 5, name: str = "reranked") -> None:
         self.retriever = retriever
         self.reranker = reranker
         self.weight = weight
         self.depth = check_k(depth)
+        self.name = name
 
     def search(self, questions: Sequence[str], k: int, where: str | None = None) -> list[list[Hit]]:
         """The best `k` passages for each question, best first. Raises BadInput."""

@@ -133,6 +133,7 @@ class KeptVectors:
 
         for _ in range(2):
             try:
+                self.folder.mkdir(parents=True, exist_ok=True)  # LMDB makes the last folder alone
                 # Without metasync a power cut may take the last commits along, never what is whole.
                 env = lmdb.open(
                     str(self.folder), map_size=self.most + self.most // 2 + _ROOM, max_dbs=2, max_readers=512, metasync=False,

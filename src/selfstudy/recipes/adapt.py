@@ -538,11 +538,11 @@ class Study:
         return own_ranks(self.snapshot, self.settings.own.queries, self.settings.own.qrels, self.live_retrievers()["hybrid"], after)
 
     def recalibrated(self, system: System) -> Artifact:
-        """When `system`, which has a reranker, should abstain."""
+        """When `system`, whose first passages are put in order anew, should abstain."""
 
         def load() -> tuple[Any, Embedder]:
             embedder = self.embedder(system.embedder)
-            return reranked(retrievers(self.snapshot, embedder, system.weight), system, self.home)["hybrid"], embedder
+            return reranked(retrievers(self.snapshot, embedder, system.weight), system, self.home, embedder)["hybrid"], embedder
 
         ranked = self.lazy(f"reranked {system.ranks}", system.fingerprint, load)
         return self.run.stage(calibration, self.settings.abstain, self.mined, self.settings.extract, ranked)

@@ -29,6 +29,7 @@ from selfstudy.models.hf import HF
 from selfstudy.models.starter.shared import SHIPPED
 from selfstudy.recipes import asking, evaluate, ingest, int8
 from selfstudy.recipes.adapt import Study
+from selfstudy.recipes.bysentence import SentenceStudy
 from selfstudy.recipes.caches import rankings_of, vectors_of
 from selfstudy.recipes.decisions import Decisions
 from selfstudy.recipes.drift import Drifted, drifted
@@ -227,6 +228,8 @@ class Engine:
             planned += ImitationStudy(study, True, self.settings.imitation.shares[0]).plan()
         if self.settings.int8 == "auto":
             planned += Int8Study(study).plan()
+        if self.settings.sentences.on:
+            planned += self._sentence_study(study, self.live).plan()
         if self.settings.reranker == "auto":
             planned += self._reranker_study(study).plan()
         if self.settings.tuning.base is not None:
@@ -237,8 +240,9 @@ class Engine:
     def adapt(self) -> Outcome:
         """Study the documents and, if the gate opens, let the tuned system serve. Stages that are finished are kept.
 
-        Words, imitated by vectors, come beside the tuned embedder or, where that was refused, beside what serves; where the settings want
-        int8 or a reranker, or name a generator to be tuned, these follow. Each has a gate of its own.
+        Words, imitated by vectors, come beside the tuned embedder or, where that was refused, beside what serves; then passages are put in
+        order by their sentences. Where the settings want int8 or a reranker, or name a generator to be tuned, these follow. Each has a gate
+        of its own.
         Raises NotEnough, Busy, Stopped, MissingExtra; then nothing that serves was changed.
         """
         if self.settings.int8 == "auto":
@@ -251,6 +255,8 @@ class Engine:
                 outcome = self._adapt_search(time.monotonic())
                 if self.settings.imitation.on and outcome.imitation is None:
                     outcome = replace(outcome, imitation=self._adapt_imitation().json())
+                if self.settings.sentences.on and outcome.sentences is None:
+                    outcome = replace(outcome, sentences=self._adapt_sentences().json())
                 if self.settings.int8 == "auto":
                     outcome = replace(outcome, int8=self._adapt_int8().json())
                 if self.settings.reranker == "auto":
@@ -324,6 +330,27 @@ class Engine:
         self._pointer.fill(study.full, "embed")
         return self._judged(study.key, None, lambda: (*study.judge(self.settings.gate), study.system()))
 
+    def _adapt_sentences(self) -> Outcome:
+        search, live = self._study(planning=False), self.live
+        study = self._sentence_study(search, live)
+        if study.refusal:
+            return study.judge(self.settings.gate)[1]
+        return self._judged(study.key, None, lambda: self._by_sentence(search, live))
+
+    def _by_sentence(self, search: Study, system: System) -> tuple[Verdict, Outcome, System]:
+        """Whether the first passages that `system` finds are put in order by their sentences, and the system that then serves."""
+        study = self._sentence_study(search, system)
+        verdict, outcome = study.judge(self.settings.gate)
+        return verdict, outcome, self._calibrated(search, study.after) if verdict.promote else study.before
+
+    def _sentence_study(self, study: Study, system: System) -> SentenceStudy:
+        return SentenceStudy(study, system, lambda system: self._retrievers(study.snapshot, system))
+
+    @staticmethod
+    def _calibrated(search: Study, system: System) -> System:
+        """`system`, whose first passages are put in order anew, with its own sense of when to abstain."""
+        return replace(system, abstention=read_json(search.recalibrated(system).path / "calibration.json"))
+
     def _adapt_reranker(self) -> Outcome:
         search = self._study(planning=False)
         study, exam = self._reranker_study(search), f"reranked {search.content}"
@@ -333,7 +360,7 @@ class Engine:
             verdict, outcome = study.judge(self.settings.gate, unseen, self.history_of.examined(exam) + 1, search.own_beside)
             system = study.system() if study.weight else None
             if verdict.promote and system is not None:
-                system = replace(system, abstention=read_json(search.recalibrated(system).path / "calibration.json"))
+                system = self._calibrated(search, system)
             return verdict, outcome, system
 
         return self._judged(study.key, exam, judge)
@@ -341,7 +368,8 @@ class Engine:
     def _reranker_study(self, study: Study) -> RerankerStudy:
         live = replace(self.live, reranking=None)
         embedder, base = self._embedder(live.embedder), self._embedder(self.base.embedder)
-        searched = study.lazy(f"hybrid {live.weight:.3f}", live.fingerprint, lambda: self._retrievers(study.snapshot, live)["hybrid"])
+        name = f"hybrid {live.weight:.3f}{f' {live.sentences}' if live.sentences else ''}"
+        searched = study.lazy(name, live.fingerprint, lambda: self._retrievers(study.snapshot, live)["hybrid"])
         return RerankerStudy(
             study.run, self.settings.rerank, self.settings.reranking, study.mined, searched,
             Lazy(live.fingerprint, lambda: embedder), Lazy(self.base.fingerprint, lambda: base.model_folder), live,
@@ -373,6 +401,12 @@ class Engine:
                     break
             system = replace(system, imitation=words.name) if told.promoted else system
             outcome = replace(outcome, imitation=told.json())
+        if verdict.promote and self.settings.sentences.on:
+            self._pointer.fill(system, "embed")
+            holding = self._study(planning=False, share=study.share)  # over an index with these vectors
+            _, told, finer = self._by_sentence(holding, system)
+            system = replace(finer, key=system.key)
+            outcome = replace(outcome, sentences=told.json())
         outcome = replace(outcome, seconds=round(time.monotonic() - began, 1))
         return self.history_of.add(
             "judged", study.key, verdict.reason, system, before=self.live,
@@ -571,7 +605,8 @@ class Engine:
 
     def _retrievers(self, snapshot: Snapshot, system: System | None = None) -> dict[str, Any]:
         system = system or self.live
-        return reranked(served(snapshot, system, self._embedder, self._expansion()), system, self.home)
+        ways = served(snapshot, system, self._embedder, self._expansion())
+        return reranked(ways, system, self.home, self._embedder(system.embedder))
 
     def _expansion(self) -> Expansion | None:
         return expansion_of(self.home, self.settings.glossary)

@@ -16,8 +16,8 @@ from selfstudy.evals.ranking import summary
 class Outcome(Record):
     """What an adapt came to. `metrics` holds `metric` of the exam and the guard before and after; `report` is relative to the home.
 
-    `imitation`, `int8`, `reranker` and `generator` are the Outcomes of what came beside and after it, as plain data. `votes`: whether
-    people's votes were learned from, and why.
+    `imitation`, `sentences`, `int8`, `reranker` and `generator` are the Outcomes of what came beside and after it, as plain data.
+    `votes`: whether people's votes were learned from, and why.
     """
 
     key: str
@@ -37,6 +37,7 @@ class Outcome(Record):
     metric: str = "MRR@10"
     votes: dict[str, Any] | None = None
     imitation: dict[str, Any] | None = None
+    sentences: dict[str, Any] | None = None
     int8: dict[str, Any] | None = None
     reranker: dict[str, Any] | None = None
     generator: dict[str, Any] | None = None

@@ -96,6 +96,7 @@ class Pointer:
                 if vectors is not None:
                     writer.add_vectors(system.fingerprint, *vectors)
                 embed_missing(writer, writer.snapshot(), self._embedders(system), self._reporter, stop, name)
+                writer.commit()
 
     def _embedders(self, system: System) -> list[Remembering]:
         return [self._embedder_of(name) for name in system.embedders]

@@ -1,4 +1,4 @@
-"""A reranker over what serves: trained, or the starter's; weighed on tuning questions, judged on the exam, live only if it pays."""
+"""A reranker over what serves: the starter's, live unless it does harm, or one trained here, live only if it pays."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from selfstudy.evals import guard
 from selfstudy.evals.gate import Gate, Verdict, by_writer, judge_reranker
 from selfstudy.index.hybrid import Spread
 from selfstudy.index.reranked import Reranked, order
-from selfstudy.models.starter.judge import Answering, cross_encoder
+from selfstudy.models.starter.judge import Relevance, cross_encoder
 from selfstudy.recipes.candidate import answers, clearly_best, examples_of
 from selfstudy.recipes.outcome import Outcome
 from selfstudy.recipes.system import ARTIFACT, STARTER, Reranking, System, reranker_of
@@ -44,8 +44,11 @@ class Rerank(BaseModel):
         description="what one log-odds of the reranker may count beside the score of hybrid search; tuning questions choose",
     )
     tune: int = Field(120, ge=1, description="tuning questions that its weight is set on, at most")
-    exam: int = Field(200, ge=1, description="exam questions that it is judged on, at most")
-    guard: int = Field(80, ge=2, description="everyday questions that it is judged on")
+    usual: float = Field(
+        0.15, ge=0, description="what the starter's judge counts unless tuning questions say clearly otherwise; one trained here counts 0"
+    )
+    exam: int = Field(500, ge=1, description="exam questions that it is judged on, at most")
+    guard: int = Field(250, ge=2, description="everyday questions that it is judged on")
 
 
 @stage("study.judge", version=1)
@@ -137,7 +140,7 @@ class RerankerStudy:
         if self.training.start == "embedder":
             start = self.run.stage(train.grown, None, self.base)
         elif trains:
-            start = self.run.stage(judge_of_the_starter, None, Answering().fingerprint)
+            start = self.run.stage(judge_of_the_starter, None, Relevance().fingerprint)
         else:
             return None
         if not trains:
@@ -151,7 +154,7 @@ class RerankerStudy:
 
     @cached_property
     def _reranker(self) -> Lazy:
-        key = Answering().fingerprint if self.trained is None else self.trained.key
+        key = Relevance().fingerprint if self.trained is None else self.trained.key
         return Lazy(key, lambda: self._loaded)
 
     @cached_property
@@ -163,9 +166,12 @@ class RerankerStudy:
 
     @cached_property
     def weight(self) -> float:
-        """The reranker's weight: the best on tuning questions where that is clearly better than none, else 0."""
+        """The reranker's weight: the best on tuning questions where that is clearly better than the usual one, else that; 0: none."""
         rows = read_json(self._read("tune", self.rerank.tune).path / "rows.json")
-        return clearly_best({share: reciprocal_ranks(rows, share) for share in (0.0, *self.rerank.weights)}, 0.0)
+        usual = self.rerank.usual if self.trained is None else 0.0
+        ranks = {share: reciprocal_ranks(rows, share) for share in (0.0, usual, *self.rerank.weights)}
+        best = clearly_best(ranks, usual)
+        return best if (ranks[best] != ranks[0.0]).any() else 0.0  # one that moves nothing is not worth its time
 
     @cached_property
     def exam(self) -> list[dict[str, Any]]:
@@ -205,14 +211,14 @@ class RerankerStudy:
         searched: Retriever = self.searched.load()
         verdict = judge_reranker(
             gate, hybrid=hybrid, writers=writers, unseen=unseen, guard=guarded, candidates=candidates,
-            own=own(Reranked(searched, self._loaded, self.weight, self.rerank.depth)),
+            own=own(Reranked(searched, self._loaded, self.weight, self.rerank.depth)), trained=self.trained is not None,
         )  # fmt: skip
         pairs = {"hybrid": hybrid, "guard": guarded}
         return verdict, self._outcome(verdict, pairs, writers=by_writer(*hybrid, writers))
 
     def _unweighed(self) -> tuple[Verdict, Outcome]:
         rows = read_json(self._read("tune", self.rerank.tune).path / "rows.json")
-        told = f"Refused: on {len(rows)} tuning questions no weight of the reranker is clearly better than hybrid search alone."
+        told = f"Refused: on {len(rows)} tuning questions the reranker is no better at any weight than hybrid search alone."
         verdict = Verdict(False, told, ())
         return verdict, self._outcome(verdict, {})
 

@@ -94,7 +94,7 @@ class Opening:
                 ways["dense"].search(["warm"], 1)
                 ways["lexical"].search(["warm"], 1)
                 ways = self._tiered(snapshot, ways)
-        ways = reranked(ways, live, self._store.home)
+        ways = reranked(ways, live, self._store.home, embedder)
         if self._eager:
             with suppress(HomeError):  # and whatever reads the first passages
                 ways["hybrid"].search(["warm"], 1)

@@ -20,6 +20,7 @@ from selfstudy.corpus.topics import Topics
 from selfstudy.corpus.versions import Versions
 from selfstudy.evals.gate import Gate
 from selfstudy.index.imitation import Imitate
+from selfstudy.index.sentences import BySentence
 from selfstudy.models.api import Api, Budget
 from selfstudy.recipes.caches import Cache
 from selfstudy.recipes.drift import Drift
@@ -85,12 +86,15 @@ class Settings(BaseModel):
     rounds: int = Field(1, ge=1, le=5, description="rounds of training, each with negatives that the model of the one before mistakes")
     average: Average = Field(default_factory=Average)
     imitation: Imitate = Field(default_factory=Imitate)
+    sentences: BySentence = Field(default_factory=BySentence)
     int8: Literal["off", "auto"] = Field(
         "off",
         description="auto: what serves is made twice as fast in int8, calibrated on the passages, if it is proven to lose next to nothing",
     )
     reranker: Literal["off", "auto"] = Field(
-        "off", description="auto: a model that reads question and passage together orders the first passages, if that is proven to pay"
+        "auto",
+        description="auto: a model that reads question and passage together orders the first passages; the starter's unless it does harm, "
+        "one that is trained here if it is proven to pay",
     )
     reranking: Reranker = Field(default_factory=Reranker)
     rerank: Rerank = Field(default_factory=Rerank)

@@ -147,4 +147,6 @@ def card(trained: dict[str, Any], measured: dict[str, Any]) -> str:
     template = resources.files("selfstudy.models.starter").joinpath("card.md").read_text("utf-8")
     figures = {f"{part} {name}": value for part, values in measured.items() for name, value in values.items()}
     told = {name: f"{value:.3f}" if isinstance(value, float) else f"{value:,}" for name, value in figures.items()}
-    return template.format_map({"rows": f"{trained['rows']:,}", "sets": ", ".join((*r.SETS, *r.SUPPORT)), **told})
+    return template.format_map(
+        {**{name: f"{trained[name]:,}" for name in ("rows", "lists")}, "sets": ", ".join((*r.SETS, "boolq", *r.SUPPORT)), **told}
+    )

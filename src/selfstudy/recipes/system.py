@@ -19,11 +19,12 @@ from selfstudy.index.imitation import Imitation, holds_imitation
 from selfstudy.index.joined import Joined
 from selfstudy.index.lexical import Lexical
 from selfstudy.index.reranked import Reranked
+from selfstudy.index.sentences import Sentences
 from selfstudy.index.snapshot import Snapshot
 from selfstudy.models.int8 import Int8Embedder, holds_int8
 from selfstudy.models.kept import KeptVectors
 from selfstudy.models.reranker import CrossReranker
-from selfstudy.models.starter.judge import Answering
+from selfstudy.models.starter.judge import Relevance
 from selfstudy.models.starter.shared import SHIPPED
 from selfstudy.recipes.adapted import load_adapted
 
@@ -31,6 +32,8 @@ ARTIFACT = "artifact:"
 STARTER = "starter:"
 _PART = 2048
 """Texts embedded between two writes to the cache."""
+_BESIDE = 500
+"""Bytes that a kept vector takes beside its numbers: LMDB's pages are not full."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +46,21 @@ class Reranking(Record):
 
 
 @dataclass(frozen=True, slots=True)
+class Finer(Record):
+    """How much the nearest sentence counts in dense and in hybrid search, among the first `depth` passages of each."""
+
+    dense: float
+    hybrid: float
+    depth: int
+
+
+@dataclass(frozen=True, slots=True)
 class System(Record):
     """`key` is None for the base. `embedder` is a plug-in's name, or `artifact:<key>` for a tuned one.
 
     `generator` is `hf:artifact:<key>` where one was tuned here and proven better, and so is `reranking`. `whole` is the name of the
     embedder in full precision, where `embedder` is the same in int8. `imitation` is the name of the embedder of words that stands beside
-    it in dense search, where that was proven to pay.
+    it in dense search, where that was proven to pay; so was what `sentences` says.
     """
 
     embedder: str
@@ -60,6 +72,7 @@ class System(Record):
     reranking: Reranking | None = None
     whole: str | None = None
     imitation: str | None = None
+    sentences: Finer | None = None
 
     @property
     def learned(self) -> str:
@@ -74,7 +87,8 @@ class System(Record):
     @property
     def ranks(self) -> str:
         """The same for systems that rank alike."""
-        return " ".join([self.fingerprint, repr(self.weight), *(str(one) for one in (self.reranking, self.imitation) if one)])
+        beside = (self.reranking, self.imitation, self.sentences)
+        return " ".join([self.fingerprint, repr(self.weight), *(str(one) for one in beside if one)])
 
 
 def load_embedder(name: str, home: Path, api: Any = None, meter: Any = None) -> Embedder:
@@ -107,8 +121,13 @@ def converted(home: Path) -> Path:
     return home / "cache" / "openvino"
 
 
-def reranked(ways: dict[str, Retriever], system: System, home: Path) -> dict[str, Retriever]:
-    """`ways` with the hybrid one as `system` ranks it: with its reranker, where it has one. Raises BadInput for one that is gone."""
+def reranked(ways: dict[str, Retriever], system: System, home: Path, embedder: Embedder) -> dict[str, Retriever]:
+    """`ways` as `system` puts their first passages in order: by sentences, and hybrid search by its reranker. Raises BadInput for one
+    that is gone.
+    """
+    if (finer := system.sentences) is not None:
+        by_sentence, weights = Sentences(embedder), {"dense": finer.dense, "hybrid": finer.hybrid}
+        ways = ways | {name: Reranked(ways[name], by_sentence, weight, finer.depth, name) for name, weight in weights.items()}
     if (chosen := system.reranking) is None:
         return ways
     return ways | {"hybrid": Reranked(ways["hybrid"], reranker_of(chosen.model, home), chosen.weight, chosen.depth)}
@@ -118,7 +137,7 @@ def reranked(ways: dict[str, Retriever], system: System, home: Path) -> dict[str
 def reranker_of(model: str, home: Path) -> Reranker:
     """The reranker of that name, the same object for all who ask for it; nothing is loaded yet. Raises BadInput for one that is gone."""
     if model == STARTER:
-        return Answering(SHIPPED.kept_in(converted(home)))
+        return Relevance(SHIPPED.kept_in(converted(home)))
     return CrossReranker(find(home / "artifacts", model.removeprefix(ARTIFACT)).path / "model")
 
 
@@ -141,7 +160,7 @@ def retrievers(
 def served(
     snapshot: Snapshot, system: System, embedder_of: Callable[[str], Embedder], expand: Callable[[str], str] | None = None
 ) -> dict[str, Retriever]:
-    """The three ways to search as `system` does, without its reranker."""
+    """The three ways to search as `system` does, before their first passages are put in order."""
     imitation = embedder_of(system.imitation) if system.imitation else None
     return retrievers(snapshot, embedder_of(system.embedder), system.weight, expand=expand, imitation=imitation)
 
@@ -168,6 +187,11 @@ class Remembering:
     @property
     def fingerprint(self) -> str:
         return self._embedder.fingerprint
+
+    @property
+    def keeps(self) -> int:
+        """How many vectors are kept on disk before the oldest are forgotten; 0: none are."""
+        return 0 if self._kept is None else self._kept.most // 2 // (4 * self.dim + _BESIDE)
 
     @property
     def model_folder(self) -> Path | None:

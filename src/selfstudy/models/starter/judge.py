@@ -11,6 +11,7 @@ import numpy as np
 from selfstudy.core.ports import Reader, Vectors
 from selfstudy.core.quiet import quiet
 from selfstudy.core.records import digest
+from selfstudy.core.text import cjk_share
 from selfstudy.models import minilm
 from selfstudy.models.folder import sha256_of
 from selfstudy.models.starter import load
@@ -18,23 +19,31 @@ from selfstudy.models.starter.reading import MOST_TOKENS
 from selfstudy.models.starter.shared import SHIPPED
 
 _LEAST = 1e-6
+_CHINESE = 0.3
 
 
-class Answering:
-    """A `core.ports.Reranker`: the log-odds, by the reader, that the passage answers the question."""
+class Relevance:
+    """A `core.ports.Reranker`: the log-odds, by the reader, that the passage is about what is asked; 0 for questions in Chinese, which it
+    cannot read.
+    """
 
     def __init__(self, reader: Reader = SHIPPED) -> None:
         self._reader = reader
 
     @property
     def fingerprint(self) -> str:
-        return digest("answering", sha256_of(load.FOLDER / load.READING), minilm.SHA256)
+        return digest("relevance", sha256_of(load.FOLDER / load.READING), minilm.SHA256)
 
     def score(self, pairs: Sequence[tuple[str, str]]) -> Vectors:
         """As `core.ports.Reranker.score`. Raises BadModel."""
-        answered = np.clip([one.answered for one in self._reader.read(pairs)], _LEAST, 1 - _LEAST)
-        odds: Vectors = np.log(answered / (1 - answered)).astype(np.float32)
+        read = iter(self._reader.read([pair for pair in pairs if not _chinese(pair[0])]))
+        relevant = np.clip([0.5 if _chinese(question) else next(read).relevant for question, _ in pairs], _LEAST, 1 - _LEAST)
+        odds: Vectors = np.log(relevant / (1 - relevant)).astype(np.float32)
         return odds
+
+
+def _chinese(question: str) -> bool:
+    return cjk_share(question) > _CHINESE
 
 
 def cross_encoder(path: Path | None = None) -> Any:

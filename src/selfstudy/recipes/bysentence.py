@@ -1,0 +1,134 @@
+"""The first passages of a search in the order of their nearest sentences: live only where that is proven to do no harm."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import cached_property
+
+import numpy as np
+
+from selfstudy.core.artifacts import read_records
+from selfstudy.core.ports import Embedder, Retriever
+from selfstudy.core.records import Artifact, Passage, digest
+from selfstudy.core.run import Lazy, Planned, Work, stage
+from selfstudy.evals import guard
+from selfstudy.evals.bootstrap import Values
+from selfstudy.evals.gate import Gate, Verdict, by_writer, judge_sentences
+from selfstudy.index.reranked import order
+from selfstudy.index.sentences import Sentences, parts
+from selfstudy.recipes import candidate as c
+from selfstudy.recipes.adapt import Study
+from selfstudy.recipes.outcome import Outcome
+from selfstudy.recipes.system import Finer, Remembering, System
+from selfstudy.synth.draft import pick
+
+_BLOCK = 512
+_DISTRACTORS = 400
+_NOTE = "Sentences. The first passages of a search are put in order by the sentence of each that is nearest to the question."
+
+
+@stage("study.sentences", version=1)
+def embedded(work: Work, config: None, corpus: Artifact, embedder: Embedder) -> dict[str, int]:
+    """The vectors of all sentences, kept where the embedder remembers; nothing is written here. A kill loses one block of passages."""
+    texts = [passage.indexed for passage in read_records(corpus.path / "passages.jsonl", Passage)]
+    for start in range(0, len(texts), _BLOCK):
+        Sentences(embedder).keep(texts[start : start + _BLOCK])
+        work.progress(min(start + _BLOCK, len(texts)), len(texts))
+    return {"passages": len(texts)}
+
+
+@stage("study.sentences_guard", version=1)
+def guarded(work: Work, config: None, most: int, depth: int, share: float, embedder: Embedder) -> None:
+    """`before.npy` and `after.npy`: the reciprocal ranks of everyday questions by meaning, and put in order by sentences."""
+    texts = guard.texts(_DISTRACTORS)
+    asked = pick(range(len(texts.questions)), most, "sentences guard")
+    scores = embedder.embed([texts.questions[place] for place in asked], "query") @ embedder.embed(texts.passages, "passage").T
+    ranks = np.zeros((2, len(asked)), np.float32)
+    for at, (place, mine) in enumerate(zip(asked, scores, strict=True)):
+        best = np.argsort(-mine, kind="stable")[:depth]
+        nearest = Sentences(embedder).score([(texts.questions[place], texts.passages[row]) for row in best])
+        for side, weight in enumerate((0.0, share)):
+            found = np.flatnonzero(best[order(mine[best], nearest, weight)] == place)
+            ranks[side, at] = 1 / (1 + found[0]) if len(found) and found[0] < guard.DEPTH else 0.0
+        work.progress(at + 1, len(asked))
+    for name, values in zip(("before", "after"), ranks, strict=True):
+        c.saved(work.folder / f"{name}.npy", values)
+
+
+class SentenceStudy:
+    """The stages of sentences over the search of `system`; `ways_of` gives a system's ways to search.
+
+    `before` is that system without sentences and without a reranker, `after` the same with sentences.
+    """
+
+    def __init__(self, study: Study, system: System, ways_of: Callable[[System], Mapping[str, Retriever]]) -> None:
+        self.study, self.run, self.config = study, study.run, study.settings.sentences
+        self.before = replace(system, sentences=None, reranking=None)
+        self._ways_of = ways_of
+
+    @property
+    def after(self) -> System:
+        dense = self.config.joined if self.before.imitation else self.config.dense
+        return replace(self.before, key=self.key, sentences=Finer(dense, self.config.hybrid, self.config.depth))
+
+    @cached_property
+    def _embedder(self) -> Remembering:
+        return self.study.embedder(self.before.embedder)
+
+    @cached_property
+    def refusal(self) -> str:
+        """Why sentences cannot be tried here; "" where they can."""
+        if not self._embedder.keeps:
+            return "vectors are not kept on disk, so that every search would embed sentences anew"
+        sentences = sum(len(parts(passage.indexed)) for passage in read_records(self.study.corpus.path / "passages.jsonl", Passage))
+        if sentences > self._embedder.keeps:
+            return f"there are {sentences:,} sentences, and room for the vectors of {self._embedder.keeps:,} (cache.vectors_mib)"
+        return ""
+
+    @cached_property
+    def examined(self) -> Artifact:
+        """The exam's questions by dense and by hybrid search, without and with sentences."""
+        study, before, after = self.study, self.before, self.after
+        kept = self.run.stage(embedded, None, study.corpus, Lazy(before.fingerprint, lambda: self._embedder))
+
+        return self.run.stage(
+            c.exam, None, study.mined,
+            study.lazy(f"plain {before.ranks}", before.fingerprint, lambda: self._ways_of(before)),
+            study.lazy(f"by sentence {after.ranks} {kept.key}", before.fingerprint, lambda: self._ways_of(after)),
+        )  # fmt: skip
+
+    @cached_property
+    def guard(self) -> Artifact:
+        """Everyday questions by both."""
+        embedder = Lazy(self.before.fingerprint, lambda: self._embedder)
+        return self.run.stage(guarded, None, self.config.guard, self.config.depth, self.config.dense, embedder)
+
+    @property
+    def key(self) -> str:
+        """The candidate: these weights over this search."""
+        return digest("sentences", self.study.mined.key, self.before.ranks, self.config.model_dump_json())
+
+    def plan(self) -> list[Planned]:
+        """What would run."""
+        before = len(self.run.planned)
+        _ = (self.examined, self.guard) if self._embedder.keeps else ()
+        return self.run.planned[before:]
+
+    def judge(self, gate: Gate) -> tuple[Verdict, Outcome]:
+        """The verdict on searching by sentences too, and what the user should see."""
+        weight = self.before.weight
+        if self.refusal:
+            verdict = Verdict(False, f"Not tried: {self.refusal}.", ())
+            return verdict, Outcome.of(self.key, verdict, {}, weight=weight, note=_NOTE)
+        rows = c.read_rows(self.examined)
+
+        def exam(name: str) -> tuple[Values, Values]:
+            return c.reciprocal([row[f"{name}_before"] for row in rows]), c.reciprocal([row[f"{name}_after"] for row in rows])
+
+        dense, hybrid = exam("dense"), exam("hybrid")
+        everyday = np.load(self.guard.path / "before.npy"), np.load(self.guard.path / "after.npy")
+        verdict = judge_sentences(gate, dense=dense, hybrid=hybrid, guard=everyday)
+        pairs = {"dense": dense, "hybrid": hybrid, "guard": everyday}
+        writers = by_writer(*dense, [row["writer"] for row in rows])
+        return verdict, Outcome.of(self.key, verdict, pairs, writers=writers, weight=weight, note=_NOTE)
