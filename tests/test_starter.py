@@ -252,6 +252,7 @@ def test_the_build_trains_measures_and_fills_in_the_card(tmp_path: Path) -> None
     told = manifest(read).result
     assert told["lists"] > 100
     assert told["rows"] > 4 * told["lists"], "rows that have no list are learned again"
+    assert told["deceiving"] > 10, "so are questions that their passage only seems to answer"
     starter.publish(read, measured, tmp_path / "weights")
     card = (tmp_path / "weights" / "README.md").read_text()
     assert "{" not in card, "every figure is filled in"

@@ -72,7 +72,7 @@ def lists(work: Work, config: None, data: Path, base: str) -> dict[str, int]:
     return {name: sum(one.row.source == name for one in found) for name in r.RANKED}
 
 
-@stage("starter.ranking", version=1)
+@stage("starter.ranking", version=2)
 def ranking(work: Work, config: Fit, written: Artifact, listed: Artifact, read: Artifact, base: str) -> dict[str, Any]:
     """`reading.safetensors` once more: gone on with on lists of passages, and on rows that have no list."""
     model = load.fresh(config.seed, trains=True)
@@ -85,12 +85,13 @@ def ranking(work: Work, config: Fit, written: Artifact, listed: Artifact, read: 
     load.ship(model, work.folder / load.READING, {"sets": " ".join((*r.SETS, "boolq", *r.SUPPORT)), "rows": str(rows)})
     write_json(work.folder / "losses.json", losses)
     shutil.rmtree(work.folder / "checkpoints", ignore_errors=True)
-    return {"rows": rows, "lists": len(found), "first loss": losses[0], "last loss": losses[-1]}
+    deceiving = sum(row.support is None for row in single)
+    return {"rows": rows, "lists": len(found), "deceiving": deceiving, "first loss": losses[0], "last loss": losses[-1]}
 
 
 def _in_lists(row: r.Row) -> bool:
-    """Whether lists hold such rows: questions that their passage answers, and wrong passages."""
-    return row.support is None and not (row.relevant and row.span == (0, 0))
+    """Whether lists hold such rows: questions that their passage answers, and wrong passages; not those that a passage seems to answer."""
+    return row.support is None and not (row.relevant is None and row.span == (0, 0))
 
 
 def _item(rows: list[dict[str, Any]]) -> dict[str, Any]:
