@@ -88,7 +88,7 @@ def measure(name: str, engine: Engine, asked: Sequence[Asked]) -> Outcome:
     began = time.monotonic()
     cfg, live = engine.settings.extract, engine.live
     embedder = load_embedder(live.embedder, engine.home)
-    hits = [engine.search(one.text, cfg.hits) for one in asked]
+    hits = engine.serving().retrievers["hybrid"].search([one.text for one in asked], cfg.hits)
     reads = read([one.text for one in asked], hits, embedder, cfg, engine.reader)
     rows = features_of(reads)
     calibration = calibration_of(live) or DEFAULT

@@ -21,6 +21,7 @@ from selfstudy.core.records import Artifact, Example
 from selfstudy.evals import guard
 from selfstudy.recipes import adapt, calibrate, candidate
 from selfstudy.recipes.engine import Engine
+from selfstudy.recipes.system import Reranking
 
 SETS = ["training.minutes=0", "head.steps=80", "chunk.words=80", "reranker=off", "sentences.guard=150"]
 
@@ -242,8 +243,27 @@ def test_sentences_come_beside_a_refused_embedder_where_their_vectors_are_kept(r
     events = len(engine.history_of.events())
     assert Engine.open(refused, sets=kept).adapt().sentences == outcome.sentences
     assert len(engine.history_of.events()) == events, "what was judged is not judged again"
+    reranked = replace(after, key="ab" * 16, reranking=Reranking("starter:", 0.15, 5))
+    engine.history_of.add("judged", reranked.key, "Promoted: for this test.", reranked, promote=True)
+    engine.promote(str(reranked.key))
+    Engine.open(refused, sets=[*kept, "sentences.guard=40"]).adapt()
+    assert Engine.open(refused, sets=kept).live == reranked, "sentences that serve are not judged anew, nor is what stands over them lost"
+    engine.rollback()
     engine.rollback()
     assert engine.live == before
+
+
+def test_refused_sentences_may_be_forced(refused: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = [one for one in LEARNS_NOTHING if one != "sentences.on=false"]
+    engine = Engine.open(refused, sets=[*kept, "gate.hybrid_margin=0", "gate.guard_margin=0"])
+    before, outcome = engine.live, engine.adapt()
+    assert outcome.sentences is not None
+    assert not outcome.sentences["promoted"]
+    assert engine.live == before
+    with pytest.raises(BadInput, match="was refused"):
+        engine.promote(outcome.sentences["key"])
+    engine.promote(outcome.sentences["key"], force=True)
+    assert engine.live.sentences is not None
 
 
 def test_a_candidate_that_only_the_guard_refuses_is_tried_again_nearer_to_the_base(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:

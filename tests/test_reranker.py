@@ -297,7 +297,7 @@ def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, knowing: Knowing) -> 
 
 
 def judged(made: RerankerStudy) -> Any:
-    return made.judge(Gate(), {"terms"}, 1, lambda _: None)
+    return made.judge(Gate(), {"terms"}, 1, lambda *_: None)
 
 
 def test_a_reranker_that_knows_more_is_weighed_and_promoted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, small_guard: None) -> None:

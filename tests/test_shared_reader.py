@@ -99,6 +99,8 @@ def test_a_service_is_ready_when_its_reader_is(plug: Path, tmp_path: Path, monke
         ranked = server.post("/rerank", {"query": "tea", "documents": ["tea", "green tea with milk", "green tea"]}).json
         assert ranked["by"] == "reranker"
         assert [one["index"] for one in ranked["results"]] == [1, 2, 0]
+        foreign = server.post("/rerank", {"query": "绿茶", "documents": ["绿茶", "tea"]}).json
+        assert foreign["by"] == "cosine", "the starter reads no Chinese"
         assert reader.loaded == 1
 
 

@@ -249,6 +249,9 @@ def test_the_build_trains_measures_and_fills_in_the_card(tmp_path: Path) -> None
     data = sets(tmp_path / "data")
     config = Fit(max_steps=2, per_device_train_batch_size=4)
     read, measured = starter.build(Run(tmp_path / "work"), data, config, config)
+    plain, figures = starter.build(Run(tmp_path / "work"), data, config)
+    assert "lists" not in manifest(plain).result, "only who asks for them gets lists"
+    starter.publish(plain, figures, tmp_path / "plain")
     told = manifest(read).result
     assert told["lists"] > 100
     assert told["rows"] > 4 * told["lists"], "rows that have no list are learned again"

@@ -138,8 +138,8 @@ def judge_reranker(
 ) -> Verdict:
     """The verdict on a reranker from reciprocal ranks of hybrid search without and with it; the rest as for `judge`.
 
-    One that was `trained` here must be proven to pay. The starter's was proven on people's questions about other documents (its card),
-    and written questions hardly show what it is worth: it need only be proven harmless.
+    One that was `trained` here must be proven to pay. What the starter's is worth was measured on people's questions about other documents
+    (LOG.md), and written questions hardly show it: it need only be proven to lose less than the margins.
     """
     n = len(writers)
     size = Check("exam size", n >= gate.minimum_exam, None, f"at least {gate.minimum_exam} questions are needed, and there are {n}")
@@ -201,11 +201,14 @@ def judge_imitation(gate: Gate, *, dense: BeforeAfter, guard: BeforeAfter, candi
     return Verdict(True, f"Promoted: on {n} exam questions MRR@10 of dense search changes by {gain}, and the guard holds.", checks)
 
 
-def judge_sentences(gate: Gate, *, dense: BeforeAfter, hybrid: BeforeAfter, guard: BeforeAfter, seed: int = 0) -> Verdict:
+def judge_sentences(
+    gate: Gate, *, dense: BeforeAfter, hybrid: BeforeAfter, guard: BeforeAfter, own: BeforeAfter | None = None, seed: int = 0
+) -> Verdict:
     """The verdict on putting passages in order by their sentences from reciprocal ranks without and with that.
 
     Nothing is learned here that could be wrong about these documents alone: that it finds more was measured on people's questions about
-    others (LOG.md), and written questions, most of which are answered first anyway, hardly show it. So it need only be proven harmless.
+    others (LOG.md), and written questions, most of which are answered first anyway, hardly show it. So it need only be proven to lose
+    less than the margins.
     """
     n = len(np.asarray(dense[0]))
     size = Check("exam size", n >= gate.minimum_exam, None, f"at least {gate.minimum_exam} questions are needed, and there are {n}")
@@ -215,6 +218,7 @@ def judge_sentences(gate: Gate, *, dense: BeforeAfter, hybrid: BeforeAfter, guar
             _not_worse("dense", compare(*dense, seed), gate.hybrid_margin),
             _not_worse("hybrid", compare(*hybrid, seed), gate.hybrid_margin),
             _not_worse("guard", compare(*guard, seed), gate.guard_margin),
+            *_own(gate, own, seed),
         )
     failed = [check for check in checks if not check.passed]
     if failed:

@@ -22,7 +22,9 @@ class BySentence(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    on: bool = Field(True, description="whether the first passages are put in order by their sentences, unless that is found to do harm")
+    on: bool = Field(
+        True, description="whether the first passages are put in order by their sentences, where that is proven to cost next to nothing"
+    )
     depth: int = Field(20, ge=2, description="passages of a search whose sentences are looked at")
     dense: float = Field(2.0, ge=0, description="weight of the nearest sentence's cosine beside the passage's")
     joined: float = Field(0.3, ge=0, description="the same where imitated words stand beside the passage's cosine")

@@ -531,11 +531,12 @@ class Study:
         )
         return verdict, outcome
 
-    def own_beside(self, after: Retriever) -> tuple[Values, Values] | None:
-        """MRR@10 of the user's own questions by what serves, without its reranker, and by `after`; None where there are none."""
+    def own_beside(self, after: Retriever, before: Retriever | None = None) -> tuple[Values, Values] | None:
+        """MRR@10 of the user's own questions by `before`, else by the embedder that serves, and by `after`; None where there are none."""
         if not (self.settings.own.queries and self.settings.own.qrels):
             return None
-        return own_ranks(self.snapshot, self.settings.own.queries, self.settings.own.qrels, self.live_retrievers()["hybrid"], after)
+        before = before or self.live_retrievers()["hybrid"]
+        return own_ranks(self.snapshot, self.settings.own.queries, self.settings.own.qrels, before, after)
 
     def recalibrated(self, system: System) -> Artifact:
         """When `system`, whose first passages are put in order anew, should abstain."""

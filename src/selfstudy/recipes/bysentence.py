@@ -1,4 +1,4 @@
-"""The first passages of a search in the order of their nearest sentences: live only where that is proven to do no harm."""
+"""The first passages of a search in the order of their nearest sentences: live only where that is proven to cost next to nothing."""
 
 from __future__ import annotations
 
@@ -59,13 +59,14 @@ def guarded(work: Work, config: None, most: int, depth: int, share: float, embed
 class SentenceStudy:
     """The stages of sentences over the search of `system`; `ways_of` gives a system's ways to search.
 
-    `before` is that system without sentences and without a reranker, `after` the same with sentences.
+    `before` is that system without sentences and without a reranker, `after` the same with sentences. `widened` says how its questions are.
     """
 
-    def __init__(self, study: Study, system: System, ways_of: Callable[[System], Mapping[str, Retriever]]) -> None:
+    def __init__(self, study: Study, system: System, ways_of: Callable[[System], Mapping[str, Retriever]], widened: str) -> None:
         self.study, self.run, self.config = study, study.run, study.settings.sentences
         self.before = replace(system, sentences=None, reranking=None)
         self._ways_of = ways_of
+        self._widened = widened
 
     @property
     def after(self) -> System:
@@ -79,11 +80,13 @@ class SentenceStudy:
     @cached_property
     def refusal(self) -> str:
         """Why sentences cannot be tried here; "" where they can."""
-        if not self._embedder.keeps:
+        if not self.before.weight:
+            return "the embedder cannot read most of these documents"
+        if not self._embedder.remembers:
             return "vectors are not kept on disk, so that every search would embed sentences anew"
         sentences = sum(len(parts(passage.indexed)) for passage in read_records(self.study.corpus.path / "passages.jsonl", Passage))
-        if sentences > self._embedder.keeps:
-            return f"there are {sentences:,} sentences, and room for the vectors of {self._embedder.keeps:,} (cache.vectors_mib)"
+        if sentences > (room := self._embedder.room):
+            return f"there are {sentences:,} sentences, and room for the vectors of {room:,} (cache.vectors_mib)"
         return ""
 
     @cached_property
@@ -94,8 +97,8 @@ class SentenceStudy:
 
         return self.run.stage(
             c.exam, None, study.mined,
-            study.lazy(f"plain {before.ranks}", before.fingerprint, lambda: self._ways_of(before)),
-            study.lazy(f"by sentence {after.ranks} {kept.key}", before.fingerprint, lambda: self._ways_of(after)),
+            study.lazy(f"plain {before.ranks}{self._widened}", before.fingerprint, lambda: self._ways_of(before)),
+            study.lazy(f"by sentence {after.ranks} {kept.key}{self._widened}", before.fingerprint, lambda: self._ways_of(after)),
         )  # fmt: skip
 
     @cached_property
@@ -112,7 +115,7 @@ class SentenceStudy:
     def plan(self) -> list[Planned]:
         """What would run."""
         before = len(self.run.planned)
-        _ = (self.examined, self.guard) if self._embedder.keeps else ()
+        _ = (self.examined, self.guard) if self.before.weight and self._embedder.remembers else ()
         return self.run.planned[before:]
 
     def judge(self, gate: Gate) -> tuple[Verdict, Outcome]:
@@ -128,7 +131,8 @@ class SentenceStudy:
 
         dense, hybrid = exam("dense"), exam("hybrid")
         everyday = np.load(self.guard.path / "before.npy"), np.load(self.guard.path / "after.npy")
-        verdict = judge_sentences(gate, dense=dense, hybrid=hybrid, guard=everyday)
+        own = self.study.own_beside(self._ways_of(self.after)["hybrid"], self._ways_of(self.before)["hybrid"])
+        verdict = judge_sentences(gate, dense=dense, hybrid=hybrid, guard=everyday, own=own)
         pairs = {"dense": dense, "hybrid": hybrid, "guard": everyday}
         writers = by_writer(*dense, [row["writer"] for row in rows])
         return verdict, Outcome.of(self.key, verdict, pairs, writers=writers, weight=weight, note=_NOTE)

@@ -230,7 +230,7 @@ class Engine:
             planned += Int8Study(study).plan()
         if self.settings.sentences.on:
             planned += self._sentence_study(study, self.live).plan()
-        if self.settings.reranker == "auto":
+        if self._reranks:
             planned += self._reranker_study(study).plan()
         if self.settings.tuning.base is not None:
             before = len(study.run.planned)
@@ -241,8 +241,8 @@ class Engine:
         """Study the documents and, if the gate opens, let the tuned system serve. Stages that are finished are kept.
 
         Words, imitated by vectors, come beside the tuned embedder or, where that was refused, beside what serves; then passages are put in
-        order by their sentences. Where the settings want int8 or a reranker, or name a generator to be tuned, these follow. Each has a gate
-        of its own.
+        order by their sentences and by a reranker. Where the settings want int8, or name a generator to be tuned, these follow. Each has a
+        gate of its own.
         Raises NotEnough, Busy, Stopped, MissingExtra; then nothing that serves was changed.
         """
         if self.settings.int8 == "auto":
@@ -255,11 +255,11 @@ class Engine:
                 outcome = self._adapt_search(time.monotonic())
                 if self.settings.imitation.on and outcome.imitation is None:
                     outcome = replace(outcome, imitation=self._adapt_imitation().json())
-                if self.settings.sentences.on and outcome.sentences is None:
-                    outcome = replace(outcome, sentences=self._adapt_sentences().json())
+                if self.settings.sentences.on and outcome.sentences is None and (told := self._adapt_sentences()) is not None:
+                    outcome = replace(outcome, sentences=told.json())
                 if self.settings.int8 == "auto":
                     outcome = replace(outcome, int8=self._adapt_int8().json())
-                if self.settings.reranker == "auto":
+                if self._reranks:
                     outcome = replace(outcome, reranker=self._adapt_reranker().json())
                 if self.settings.tuning.base is None:
                     return outcome
@@ -320,7 +320,7 @@ class Engine:
         return outcome
 
     def _words_judged(self, study: ImitationStudy, exam: str) -> tuple[Verdict, Outcome, System | None]:
-        system = replace(self.live, key=study.key, imitation=study.name)
+        system = replace(self.live, key=study.key, imitation=study.name, sentences=None)  # which count otherwise beside words
         return *study.judge(self.settings.gate, self.history_of.examined(exam) + 1), system
 
     def _adapt_int8(self) -> Outcome:
@@ -330,9 +330,12 @@ class Engine:
         self._pointer.fill(study.full, "embed")
         return self._judged(study.key, None, lambda: (*study.judge(self.settings.gate), study.system()))
 
-    def _adapt_sentences(self) -> Outcome:
+    def _adapt_sentences(self) -> Outcome | None:
         search, live = self._study(planning=False), self.live
         study = self._sentence_study(search, live)
+        if live.sentences == study.after.sentences:  # they serve, and whatever was judged over them stays
+            judged = self.history_of.judged(study.key)
+            return Outcome.load(judged.details) if judged is not None else None
         if study.refusal:
             return study.judge(self.settings.gate)[1]
         return self._judged(study.key, None, lambda: self._by_sentence(search, live))
@@ -341,10 +344,16 @@ class Engine:
         """Whether the first passages that `system` finds are put in order by their sentences, and the system that then serves."""
         study = self._sentence_study(search, system)
         verdict, outcome = study.judge(self.settings.gate)
-        return verdict, outcome, self._calibrated(search, study.after) if verdict.promote else study.before
+        return verdict, outcome, self._calibrated(search, study.after) if verdict.promote else study.after
 
     def _sentence_study(self, study: Study, system: System) -> SentenceStudy:
-        return SentenceStudy(study, system, lambda system: self._retrievers(study.snapshot, system))
+        return SentenceStudy(study, system, lambda system: self._retrievers(study.snapshot, system), self._widened)
+
+    @property
+    def _widened(self) -> str:
+        """How questions are widened by the glossary."""
+        expansion = self._expansion()
+        return f" {expansion.key}" if expansion is not None else ""
 
     @staticmethod
     def _calibrated(search: Study, system: System) -> System:
@@ -365,10 +374,16 @@ class Engine:
 
         return self._judged(study.key, exam, judge)
 
+    @property
+    def _reranks(self) -> bool:
+        """Whether a reranker is looked for: where nobody wants the starter's reader, one that is trained here."""
+        trained = self.settings.reranking.minutes or self.settings.reranking.max_steps
+        return self.settings.reranker == "auto" and (self.settings.reader or bool(trained))
+
     def _reranker_study(self, study: Study) -> RerankerStudy:
         live = replace(self.live, reranking=None)
         embedder, base = self._embedder(live.embedder), self._embedder(self.base.embedder)
-        name = f"hybrid {live.weight:.3f}{f' {live.sentences}' if live.sentences else ''}"
+        name = f"hybrid {live.weight:.3f}{f' {live.sentences}' if live.sentences else ''}{self._widened}"
         searched = study.lazy(name, live.fingerprint, lambda: self._retrievers(study.snapshot, live)["hybrid"])
         return RerankerStudy(
             study.run, self.settings.rerank, self.settings.reranking, study.mined, searched,
@@ -404,9 +419,10 @@ class Engine:
         if verdict.promote and self.settings.sentences.on:
             self._pointer.fill(system, "embed")
             holding = self._study(planning=False, share=study.share)  # over an index with these vectors
-            _, told, finer = self._by_sentence(holding, system)
-            system = replace(finer, key=system.key)
-            outcome = replace(outcome, sentences=told.json())
+            if holding.content == study.content and not self._sentence_study(holding, system).refusal:  # else they are tried by themselves
+                _, told, finer = self._by_sentence(holding, system)
+                system = replace(finer, key=system.key) if told.promoted else system
+                outcome = replace(outcome, sentences=told.json())
         outcome = replace(outcome, seconds=round(time.monotonic() - began, 1))
         return self.history_of.add(
             "judged", study.key, verdict.reason, system, before=self.live,

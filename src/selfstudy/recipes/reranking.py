@@ -1,4 +1,4 @@
-"""A reranker over what serves: the starter's, live unless it does harm, or one trained here, live only if it pays."""
+"""A reranker over what serves: the starter's, live if it costs next to nothing, or one trained here, live only if it pays."""
 
 from __future__ import annotations
 
@@ -201,8 +201,10 @@ class RerankerStudy:
         """What serves now, reranked."""
         return replace(self.live, key=self.key, reranking=Reranking(self.model, self.weight, self.rerank.depth))
 
-    def judge(self, gate: Gate, unseen: set[str], candidates: int, own: Callable[[Retriever], Any]) -> tuple[Verdict, Outcome]:
-        """The verdict on hybrid search with the reranker beside hybrid search without; `own` gives the ranks of the user's questions."""
+    def judge(self, gate: Gate, unseen: set[str], candidates: int, own: Callable[[Retriever, Retriever], Any]) -> tuple[Verdict, Outcome]:
+        """The verdict on hybrid search with the reranker beside hybrid search without; `own` gives the ranks of the user's questions, by
+        the first of its arguments after those by the second.
+        """
         if not self.weight:
             return self._unweighed()
         sides = [[reciprocal_ranks(rows, share) for share in (0.0, self.weight)] for rows in (self.exam, self.guard)]
@@ -211,7 +213,7 @@ class RerankerStudy:
         searched: Retriever = self.searched.load()
         verdict = judge_reranker(
             gate, hybrid=hybrid, writers=writers, unseen=unseen, guard=guarded, candidates=candidates,
-            own=own(Reranked(searched, self._loaded, self.weight, self.rerank.depth)), trained=self.trained is not None,
+            own=own(Reranked(searched, self._loaded, self.weight, self.rerank.depth), searched), trained=self.trained is not None,
         )  # fmt: skip
         pairs = {"hybrid": hybrid, "guard": guarded}
         return verdict, self._outcome(verdict, pairs, writers=by_writer(*hybrid, writers))

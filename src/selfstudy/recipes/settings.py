@@ -93,8 +93,8 @@ class Settings(BaseModel):
     )
     reranker: Literal["off", "auto"] = Field(
         "auto",
-        description="auto: a model that reads question and passage together orders the first passages; the starter's unless it does harm, "
-        "one that is trained here if it is proven to pay",
+        description="auto: a model that reads question and passage together orders the first passages; the starter's if it is proven "
+        "to cost next to nothing, one that is trained here if it is proven to pay",
     )
     reranking: Reranker = Field(default_factory=Reranker)
     rerank: Rerank = Field(default_factory=Rerank)

@@ -116,17 +116,19 @@ def measures(work: Work, config: None, written: Artifact, read: Artifact, base: 
     }
 
 
-def build(run: Run, data: Path, config: Fit, going_on: Fit) -> tuple[Artifact, Artifact]:
+def build(run: Run, data: Path, config: Fit, going_on: Fit | None = None) -> tuple[Artifact, Artifact]:
     """The trained reading model and its measures. Every step that is finished is kept, and training resumes from its last checkpoint.
 
     Raises BadInput where `data` lacks a set.
     """
-    if missing := [name for name in dict.fromkeys((*r.SETS, *r.RANKED, "critic_support")) if not (data / name).is_dir()]:
+    names = (*r.SETS, "critic_support", *(r.RANKED if going_on else ()))
+    if missing := [name for name in dict.fromkeys(names) if not (data / name).is_dir()]:
         raise BadInput(f"{data} lacks {', '.join(missing)}.", "Name the folder that holds the labelled sets: make starter DATA=folder.")
     written = run.stage(rows, None, _sets(data, *r.SETS, "critic_support"), minilm.SHA256)
     read = run.stage(reading, config, written, minilm.SHA256)
-    asked = run.stage(lists, None, _sets(data, *r.RANKED), minilm.SHA256)
-    read = run.stage(ranking, going_on, written, asked, read, minilm.SHA256)
+    if going_on is not None:
+        asked = run.stage(lists, None, _sets(data, *r.RANKED), minilm.SHA256)
+        read = run.stage(ranking, going_on, written, asked, read, minilm.SHA256)
     return read, run.stage(measures, None, written, read, minilm.SHA256)
 
 
@@ -149,5 +151,5 @@ def card(trained: dict[str, Any], measured: dict[str, Any]) -> str:
     figures = {f"{part} {name}": value for part, values in measured.items() for name, value in values.items()}
     told = {name: f"{value:.3f}" if isinstance(value, float) else f"{value:,}" for name, value in figures.items()}
     return template.format_map(
-        {**{name: f"{trained[name]:,}" for name in ("rows", "lists")}, "sets": ", ".join((*r.SETS, "boolq", *r.SUPPORT)), **told}
+        {"rows": f"{trained['rows']:,}", "sets": ", ".join((*r.SETS, *r.SUPPORT, *(["boolq"] if "lists" in trained else []))), **told}
     )

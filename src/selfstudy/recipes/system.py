@@ -24,7 +24,7 @@ from selfstudy.index.snapshot import Snapshot
 from selfstudy.models.int8 import Int8Embedder, holds_int8
 from selfstudy.models.kept import KeptVectors
 from selfstudy.models.reranker import CrossReranker
-from selfstudy.models.starter.judge import Relevance
+from selfstudy.models.starter.judge import Relevance, is_chinese
 from selfstudy.models.starter.shared import SHIPPED
 from selfstudy.recipes.adapted import load_adapted
 
@@ -60,7 +60,8 @@ class System(Record):
 
     `generator` is `hf:artifact:<key>` where one was tuned here and proven better, and so is `reranking`. `whole` is the name of the
     embedder in full precision, where `embedder` is the same in int8. `imitation` is the name of the embedder of words that stands beside
-    it in dense search, where that was proven to pay; so was what `sentences` says.
+    it in dense search, where that was proven to pay. `sentences`, and the starter's reranker, serve where they were proven to cost next to
+    nothing.
     """
 
     embedder: str
@@ -125,7 +126,7 @@ def reranked(ways: dict[str, Retriever], system: System, home: Path, embedder: E
     """`ways` as `system` puts their first passages in order: by sentences, and hybrid search by its reranker. Raises BadInput for one
     that is gone.
     """
-    if (finer := system.sentences) is not None:
+    if (finer := system.sentences) is not None and getattr(embedder, "remembers", True):  # else each search would embed them anew
         by_sentence, weights = Sentences(embedder), {"dense": finer.dense, "hybrid": finer.hybrid}
         ways = ways | {name: Reranked(ways[name], by_sentence, weight, finer.depth, name) for name, weight in weights.items()}
     if (chosen := system.reranking) is None:
@@ -139,6 +140,11 @@ def reranker_of(model: str, home: Path) -> Reranker:
     if model == STARTER:
         return Relevance(SHIPPED.kept_in(converted(home)))
     return CrossReranker(find(home / "artifacts", model.removeprefix(ARTIFACT)).path / "model")
+
+
+def can_read(model: str, question: str) -> bool:
+    """Whether the reranker of that name knows the language of the question."""
+    return model != STARTER or not is_chinese(question)
 
 
 def retrievers(
@@ -189,8 +195,13 @@ class Remembering:
         return self._embedder.fingerprint
 
     @property
-    def keeps(self) -> int:
-        """How many vectors are kept on disk before the oldest are forgotten; 0: none are."""
+    def remembers(self) -> bool:
+        """Whether vectors are kept on disk."""
+        return self._kept is not None
+
+    @property
+    def room(self) -> int:
+        """How many vectors are kept on disk before the oldest are forgotten. Loads the model."""
         return 0 if self._kept is None else self._kept.most // 2 // (4 * self.dim + _BESIDE)
 
     @property

@@ -12,7 +12,7 @@ from selfstudy.apps.server.access import Asks
 from selfstudy.apps.server.chat import EMBEDDER
 from selfstudy.apps.server.faults import RESPONSES
 from selfstudy.recipes.engine import Engine
-from selfstudy.recipes.system import reranker_of
+from selfstudy.recipes.system import can_read, reranker_of
 
 router = APIRouter(responses=RESPONSES, tags=["vectors"])
 MOST = 256
@@ -78,7 +78,8 @@ class Ranked(BaseModel):
 
 class Reranked(BaseModel):
     by: Literal["reranker", "cosine"] = Field(
-        description="What the scores are: those of the reranker that serves, log-odds of any sign, else the embedder's cosine."
+        description="What the scores are: those of the reranker that serves, log-odds of any sign, else (or where it cannot read the "
+        "query) the embedder's cosine."
     )
     results: list[Ranked]
 
@@ -89,7 +90,7 @@ async def rerank(asked: Rerank, by: Asks) -> Reranked:
 
     def scored(engine: Engine) -> tuple[Literal["reranker", "cosine"], list[float]]:
         now = engine.serving()
-        if (chosen := now.live.reranking) is not None:
+        if (chosen := now.live.reranking) is not None and can_read(chosen.model, asked.query):
             pairs = [(asked.query, document) for document in asked.documents]
             return "reranker", reranker_of(chosen.model, engine.home).score(pairs).tolist()
         cosines = now.embedder.embed(asked.documents, "passage") @ now.embedder.embed([asked.query], "query")[0]

@@ -36,13 +36,14 @@ class Relevance:
 
     def score(self, pairs: Sequence[tuple[str, str]]) -> Vectors:
         """As `core.ports.Reranker.score`. Raises BadModel."""
-        read = iter(self._reader.read([pair for pair in pairs if not _chinese(pair[0])]))
-        relevant = np.clip([0.5 if _chinese(question) else next(read).relevant for question, _ in pairs], _LEAST, 1 - _LEAST)
+        read = iter(self._reader.read([pair for pair in pairs if not is_chinese(pair[0])]))
+        relevant = np.clip([0.5 if is_chinese(question) else next(read).relevant for question, _ in pairs], _LEAST, 1 - _LEAST)
         odds: Vectors = np.log(relevant / (1 - relevant)).astype(np.float32)
         return odds
 
 
-def _chinese(question: str) -> bool:
+def is_chinese(question: str) -> bool:
+    """Whether this judge cannot read the question."""
     return cjk_share(question) > _CHINESE
 
 

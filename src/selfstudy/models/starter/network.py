@@ -53,7 +53,7 @@ def network(encoder: Any, width: int) -> Any:
             allowed = (token_type_ids == 1) & (attention_mask == 1)
             allowed = allowed.scatter(1, attention_mask.sum(1, keepdim=True) - 1, value=False)  # the mark that ends the passage
             allowed[:, 0] = True
-            lists = torch.arange(len(span)) if lists is None else lists
+            lists = torch.arange(len(span), device=span.device) if lists is None else lists
             spans = span.masked_fill(~allowed.unsqueeze(-1), -1e4)
             return {"loss": loss((spans, judged, supported), start, end, relevant, support, lists)}
 

@@ -82,7 +82,7 @@ def _short(tokenizer: Tokenizer, text: str, most: int) -> str:
     if len(text) < most:
         return text
     ids = tokenizer.encode(text, add_special_tokens=False).ids
-    return tokenizer.decode(ids[:most]) if len(ids) > most else text
+    return tokenizer.decode(ids[:most], skip_special_tokens=False) if len(ids) > most else text
 
 
 def inputs(encoded: Sequence[Encoding]) -> tuple[Ints, Ints, Ints]:
