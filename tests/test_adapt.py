@@ -19,7 +19,7 @@ from selfstudy.core.artifacts import read_records, write_records
 from selfstudy.core.errors import BadInput, NotEnough
 from selfstudy.core.records import Artifact, Example
 from selfstudy.evals import guard
-from selfstudy.recipes import adapt, calibrate, candidate
+from selfstudy.recipes import adapt, calibrate, candidate, reranking
 from selfstudy.recipes.engine import Engine
 from selfstudy.recipes.system import Reranking
 
@@ -251,6 +251,26 @@ def test_sentences_come_beside_a_refused_embedder_where_their_vectors_are_kept(r
     engine.rollback()
     engine.rollback()
     assert engine.live == before
+
+
+def test_sentences_and_then_the_starters_judge_serve_as_they_do_by_default(refused: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reranking.RerankerStudy, "weight", 0.15)  # what tuning questions have to say is tested elsewhere
+    left_out = ("sentences.on=false", "reranker=off")
+    few = ["rerank.exam=40", "rerank.guard=40", "gate.hybrid_margin=1", "gate.guard_margin=1"]
+    sets = [*(one for one in LEARNS_NOTHING if one not in left_out), *few]
+    engine = Engine.open(refused, sets=sets)
+    outcome = engine.adapt()
+    assert outcome.sentences is not None
+    assert outcome.reranker is not None
+    assert (outcome.sentences["promoted"], outcome.reranker["promoted"]) == (True, True), outcome.reranker["reason"]
+    live = engine.live
+    assert live.sentences is not None
+    assert live.reranking == Reranking("starter:", 0.15, 5)
+    assert {hit.by for hit in engine.search("How is a date written in words?", 5)} == {"reranked"}
+    assert Engine.open(refused, sets=sets).adapt().reranker == outcome.reranker
+    assert Engine.open(refused, sets=sets).live == live, "a second study takes nothing away"
+    engine.rollback()
+    assert engine.live == replace(live, key=outcome.sentences["key"], reranking=None, abstention=engine.live.abstention)
 
 
 def test_refused_sentences_may_be_forced(refused: Path, monkeypatch: pytest.MonkeyPatch) -> None:
