@@ -246,7 +246,7 @@ def test_sentences_come_beside_a_refused_embedder_where_their_vectors_are_kept(r
     reranked = replace(after, key="ab" * 16, reranking=Reranking("starter:", 0.15, 5))
     engine.history_of.add("judged", reranked.key, "Promoted: for this test.", reranked, promote=True)
     engine.promote(str(reranked.key))
-    Engine.open(refused, sets=[*kept, "sentences.guard=40"]).adapt()
+    Engine.open(refused, sets=[*kept, "sentences.guard=40", "gate.hybrid_margin=1", "gate.guard_margin=1"]).adapt()
     assert Engine.open(refused, sets=kept).live == reranked, "sentences that serve are not judged anew, nor is what stands over them lost"
     engine.rollback()
     engine.rollback()
