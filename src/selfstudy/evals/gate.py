@@ -77,7 +77,7 @@ def judge(
         raise ValueError("dense, hybrid and writers must speak of the same exam questions")
     if candidates < 1:
         raise ValueError("candidates counts the one that is judged now, so it is 1 or more")
-    size = Check("exam size", n >= gate.minimum_exam, None, f"at least {gate.minimum_exam} questions are needed, and there are {n}")
+    size = _size(gate, n)
     checks = (size, *_proofs(gate, dense, hybrid, writers, unseen, guard, own, votes, candidates, seed)) if size.passed else (size,)
     failed = [check for check in checks if not check.passed]
     return Verdict(not failed, _refusal(failed) if failed else _promotion(checks, own is not None), checks)
@@ -109,7 +109,7 @@ def judge_answers(gate: Gate, *, answers: BeforeAfter, general: BeforeAfter, can
     must not have forgotten. `candidates` as for `judge`.
     """
     n = len(np.asarray(answers[0]))
-    size = Check("exam size", n >= gate.minimum_exam, None, f"at least {gate.minimum_exam} questions are needed, and there are {n}")
+    size = _size(gate, n)
     checks: tuple[Check, ...] = (size,)
     if size.passed:
         checks += (_gain("answers", compare(*answers, seed), gate, candidates),)
@@ -142,7 +142,7 @@ def judge_reranker(
     (LOG.md), and written questions hardly show it: it need only be proven to lose less than the margins.
     """
     n = len(writers)
-    size = Check("exam size", n >= gate.minimum_exam, None, f"at least {gate.minimum_exam} questions are needed, and there are {n}")
+    size = _size(gate, n)
     checks: tuple[Check, ...] = (size,)
     if size.passed:
         checks += (
@@ -167,7 +167,7 @@ def judge_int8(gate: Gate, *, dense: BeforeAfter, hybrid: BeforeAfter, guard: Be
     `dense` and `hybrid` are of the exam's questions, `guard` of everyday ones.
     """
     n = len(np.asarray(dense[0]))
-    size = Check("exam size", n >= gate.minimum_exam, None, f"at least {gate.minimum_exam} questions are needed, and there are {n}")
+    size = _size(gate, n)
     checks: tuple[Check, ...] = (size,)
     if size.passed:
         checks += (
@@ -190,7 +190,7 @@ def judge_imitation(gate: Gate, *, dense: BeforeAfter, guard: BeforeAfter, candi
     They learn from no question, so that no writer's are more foreign to them than another's.
     """
     n = len(np.asarray(dense[0]))
-    size = Check("exam size", n >= gate.minimum_exam, None, f"at least {gate.minimum_exam} questions are needed, and there are {n}")
+    size = _size(gate, n)
     checks: tuple[Check, ...] = (size,)
     if size.passed:
         checks += (_gain("gain", compare(*dense, seed), gate, candidates), _not_worse("guard", compare(*guard, seed), gate.guard_margin))
@@ -211,7 +211,7 @@ def judge_sentences(
     less than the margins.
     """
     n = len(np.asarray(dense[0]))
-    size = Check("exam size", n >= gate.minimum_exam, None, f"at least {gate.minimum_exam} questions are needed, and there are {n}")
+    size = _size(gate, n)
     checks: tuple[Check, ...] = (size,)
     if size.passed:
         checks += (
@@ -273,6 +273,11 @@ def _unseen(gate: Gate, ranks: BeforeAfter, writers: Sequence[str], unseen: Coll
     if by_people:
         return Check("unseen writers", held, foreign, needed)
     return Check("unseen writers", held and foreign.value > 0, foreign, f"a mean above 0 and {needed}")
+
+
+def _size(gate: Gate, n: int) -> Check:
+    """Whether there are enough exam questions to prove anything."""
+    return Check("exam size", n >= gate.minimum_exam, None, f"at least {gate.minimum_exam} questions are needed, and there are {n}")
 
 
 def _own(gate: Gate, own: BeforeAfter | None, seed: int) -> Iterator[Check]:

@@ -338,11 +338,10 @@ class Engine:
             return Outcome.load(judged.details) if judged is not None else None
         if study.refusal:
             return study.judge(self.settings.gate)[1]
-        return self._judged(study.key, None, lambda: self._by_sentence(search, live))
+        return self._judged(study.key, None, lambda: self._by_sentence(search, study))
 
-    def _by_sentence(self, search: Study, system: System) -> tuple[Verdict, Outcome, System]:
-        """Whether the first passages that `system` finds are put in order by their sentences, and the system that then serves."""
-        study = self._sentence_study(search, system)
+    def _by_sentence(self, search: Study, study: SentenceStudy) -> tuple[Verdict, Outcome, System]:
+        """Whether the first passages are put in order by their sentences, and the system that does so."""
         verdict, outcome = study.judge(self.settings.gate)
         return verdict, outcome, self._calibrated(search, study.after) if verdict.promote else study.after
 
@@ -419,8 +418,9 @@ class Engine:
         if verdict.promote and self.settings.sentences.on:
             self._pointer.fill(system, "embed")
             holding = self._study(planning=False, share=study.share)  # over an index with these vectors
-            if holding.content == study.content and not self._sentence_study(holding, system).refusal:  # else they are tried by themselves
-                _, told, finer = self._by_sentence(holding, system)
+            sentences = self._sentence_study(holding, system)
+            if holding.content == study.content and not sentences.refusal:  # else they are tried by themselves
+                _, told, finer = self._by_sentence(holding, sentences)
                 system = replace(finer, key=system.key) if told.promoted else system
                 outcome = replace(outcome, sentences=told.json())
         outcome = replace(outcome, seconds=round(time.monotonic() - began, 1))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from importlib import resources
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -79,14 +80,16 @@ def ranking(work: Work, config: Fit, written: Artifact, listed: Artifact, read: 
     model.load_state_dict(load.trained(read.path / load.READING).state_dict())
     found = [one for one in read_records(listed.path / "lists.jsonl", r.Listed) if not r.held_out(one.row.group)]
     single = [row for row in read_records(written.path / "rows.jsonl", r.Row) if not r.held_out(row.group) and not _in_lists(row)]
-    items = [_item(load.prepared(rows)) for rows in (*(one.rows() for one in found), *([row] for row in single))]
+    together = [*(one.rows() for one in found), *([row] for row in single)]
+    made = load.prepared([row for rows in together for row in rows])
+    tokens = iter(made)
+    items = [_item(list(islice(tokens, len(rows)))) for rows in together]
     losses = fit(work, config, model, items, padded_lists)
-    rows = sum(len(item["rows"]) for item in items)
-    load.ship(model, work.folder / load.READING, {"sets": " ".join((*r.SETS, "boolq", *r.SUPPORT)), "rows": str(rows)})
+    load.ship(model, work.folder / load.READING, {"sets": " ".join((*r.SETS, "boolq", *r.SUPPORT)), "rows": str(len(made))})
     write_json(work.folder / "losses.json", losses)
     shutil.rmtree(work.folder / "checkpoints", ignore_errors=True)
     deceiving = sum(row.support is None for row in single)
-    return {"rows": rows, "lists": len(found), "deceiving": deceiving, "first loss": losses[0], "last loss": losses[-1]}
+    return {"rows": len(made), "lists": len(found), "deceiving": deceiving, "first loss": losses[0], "last loss": losses[-1]}
 
 
 def _in_lists(row: r.Row) -> bool:
