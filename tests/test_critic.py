@@ -161,7 +161,7 @@ def test_a_generator_learns_to_judge_itself_and_sits_the_exam_so(tmp_path: Path,
     (tmp_path / "general.jsonl").write_text("\n".join(map(json.dumps, lines)))
     base = str(causal(tmp_path / "base"))
     short = Generator(per_device_train_batch_size=4, gradient_accumulation_steps=1, learning_rate=1e-2, max_length=480)
-    critic = Critique(base=f"hf:{base}" if tuned else None, training=short)
+    critic = Critique(base=f"hf:{base}" if tuned else None, training=short.model_copy(update={"num_train_epochs": 25}))
     tuning = Tuning(
         base=f"hf:{base}", general=(tmp_path / "general.jsonl",), held=2, stage1=None, max_tokens=24,
         stage2=short.model_copy(update={"num_train_epochs": 25}), reflection=Reflection(on=True, critic=critic),

@@ -155,7 +155,7 @@ def test_the_tokens_are_added_learned_and_read_at_answer_time(tmp_path: Path, ki
     rows.mkdir()
     taught = [Conversation((*asked("how often"), Message("assistant", text))) for text in (reply, wrong) for _ in range(12)]
     write_records(rows / "conversations.jsonl", taught)
-    epochs = 40 if kind == "encoder-decoder" else 12
+    epochs = 80 if kind == "encoder-decoder" else 12
     config = Generator(
         num_train_epochs=epochs, per_device_train_batch_size=4, gradient_accumulation_steps=1, learning_rate=1e-2, max_length=256,
         reflection=True, lora=lora,
