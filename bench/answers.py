@@ -89,7 +89,7 @@ def measure(name: str, engine: Engine, asked: Sequence[Asked]) -> Outcome:
     cfg, live = engine.settings.extract, engine.live
     embedder = load_embedder(live.embedder, engine.home)
     hits = engine.serving().retrievers["hybrid"].search([one.text for one in asked], cfg.hits)
-    reads = read([one.text for one in asked], hits, embedder, cfg, engine.reader)
+    reads = read([one.text for one in asked], hits, embedder, cfg, engine.loaded.reader)
     rows = features_of(reads)
     calibration = calibration_of(live) or DEFAULT
     sure, refused = confidence(rows, calibration), abstains(rows, calibration)

@@ -149,7 +149,7 @@ def detected(name: str, clean: Sequence[Row], dirty: Dirty, folder: Path) -> Eng
     began = time.monotonic()
     engine.add([write(folder / "dirty-set", dirty.rows)])
     added = time.monotonic() - began
-    snapshot, embedder = engine.store.snapshot(), engine._embedder(engine.live.embedder)
+    snapshot, embedder = engine.store.snapshot(), engine.loaded.embedder(engine.live.embedder)
     passages = list(snapshot.passages)
     place = {passage.id: passage.places[0].document for passage in passages}
     before = [passage for row in clean for passage in chunk(Document(row["id"], row["text"], row.get("title", "")))]
@@ -186,7 +186,7 @@ def believed(name: str, data: Path, clean: Sequence[Row], engine: Engine, folder
     """Print what hybrid search of the dirty set gains or loses by a share of its documents' trust (in deviations, as its other scores):
     on the set's own questions, and on those that a study writes and would choose the share by."""
     snapshot = engine.store.snapshot()
-    hybrid, mask = engine._retrievers(snapshot, engine.base)["hybrid"], snapshot.mask(None)
+    hybrid, mask = engine.loaded.retrievers(snapshot, engine.base)["hybrid"], snapshot.mask(None)
     cards, passages = snapshot.documents, list(snapshot.passages)
     trust = np.array([max(float(cards[place.document].facts["trust"]) for place in passage.places) for passage in passages])
     texts = questions(data / name, {row["id"] for row in clean}, folder)
@@ -195,7 +195,7 @@ def believed(name: str, data: Path, clean: Sequence[Row], engine: Engine, folder
     relevant: dict[str, set[int]] = {id: set() for id in ids}
     for question, document, _ in lines:
         relevant[question] |= set(snapshot.rows_of(document).tolist())
-    written = [one for split in ("tune", "exam") for one in examples_of(engine._study(planning=False).mined, split)]
+    written = [one for split in ("tune", "exam") for one in examples_of(engine.studies.study().mined, split)]
     sets = {
         "its own": (texts, [[passages[row] for row in relevant[id]] for id in ids]),
         "written": ([one.question for one in written], [[one.evidence[0].passage] for one in written]),
@@ -249,7 +249,7 @@ def shown(engine: Engine, system: System, asked: Sequence[str], qrels: Path) -> 
     relevant: dict[str, set[str]] = {}
     for line in qrels.read_text("utf-8").splitlines()[1:]:
         relevant.setdefault(line.split("\t")[0], set()).add(line.split("\t")[1])
-    found = engine._retrievers(engine.store.snapshot(), system)["dense"].search(asked, 40)
+    found = engine.loaded.retrievers(engine.store.snapshot(), system)["dense"].search(asked, 40)
     ranks = []
     for hits, documents in zip(found, relevant.values(), strict=True):
         right = (rank for rank, hit in enumerate(fold(hits, 10), 1) if any(place.document in documents for place in hit.passage.places))

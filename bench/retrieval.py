@@ -89,11 +89,11 @@ def measured(name: str, homes: Path, steps: int, recipes: Sequence[str], seed: i
     """Every way to search one set by its own questions: {way: {metric: values}}."""
     home, data = homes / name / "home", homes / name / "set"
     engine = Engine.open(home)
-    snapshot, base = engine.store.snapshot(), engine._embedder(engine.base.embedder)
+    snapshot, base = engine.store.snapshot(), engine.loaded.embedder(engine.base.embedder)
     questions = evaluate.labelled(snapshot, data / "queries.jsonl", data / "qrels.tsv", None)
-    ways: dict[str, Any] = {"lexical": engine._retrievers(snapshot, engine.base)["lexical"], "base": Dense(snapshot, base)}
-    ways["adapt"] = Dense(snapshot, engine._embedder(engine.live.embedder))
-    ways["adapt + words"] = engine._retrievers(snapshot)["dense"]
+    ways: dict[str, Any] = {"lexical": engine.loaded.retrievers(snapshot, engine.base)["lexical"], "base": Dense(snapshot, base)}
+    ways["adapt"] = Dense(snapshot, engine.loaded.embedder(engine.live.embedder))
+    ways["adapt + words"] = engine.loaded.retrievers(snapshot, engine.live)["dense"]
     found = evaluate.measure(ways, questions)
     texts = [passage.indexed for passage in snapshot.passages]
     examples = rows_of(home, steps * BATCH, seed)

@@ -169,7 +169,7 @@ def domain(name: str, args: argparse.Namespace) -> dict[str, dict[str, Any]]:
         sets = [f"round_trip.on={str(filtered).lower()}", *([f"group={field}"] if field else [])]
         engine = Engine.open(folder / "home", create=True, sets=sets, reporter=Loud())
         engine.add([folder / "set" / "corpus.jsonl"])
-        study = engine._study(planning=False)
+        study = engine.studies.study()
         kept[filtered] = study.run.stage(examples, None, study.mined)
         print(name, "filtered" if filtered else "all", manifest(kept[filtered]).result, flush=True)
     asked = [json.loads(line) for line in (folder / "set" / "queries.jsonl").open(encoding="utf-8")]

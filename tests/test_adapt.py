@@ -19,7 +19,7 @@ from selfstudy.core.artifacts import read_records, write_records
 from selfstudy.core.errors import BadInput, NotEnough
 from selfstudy.core.records import Artifact, Example
 from selfstudy.evals import guard
-from selfstudy.recipes import adapt, calibrate, candidate, reranking
+from selfstudy.recipes import calibrate, candidate, reranking, study
 from selfstudy.recipes.engine import Engine
 from selfstudy.recipes.system import Reranking
 
@@ -72,9 +72,9 @@ def studied(docs: Path, small_guard: None, tmp_path_factory: pytest.TempPathFact
     home = tmp_path_factory.mktemp("studied") / "home"
     engine = Engine.open(home, create=True, sets=SETS)
     engine.add([docs])
-    truly = adapt.judge
+    truly = study.judge
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(adapt, "judge", lambda *args, **kwargs: replace(truly(*args, **kwargs), promote=True))
+        patch.setattr(study, "judge", lambda *args, **kwargs: replace(truly(*args, **kwargs), promote=True))
         engine.adapt()
     return home
 
@@ -202,7 +202,7 @@ def test_sentences_go_live_with_the_embedder_and_back_with_it(home: Path, monkey
     promoted = engine.live
     assert promoted.sentences is not None
     question = "How can a date be written in words?"
-    model = engine._embedder(promoted.embedder)._embedder
+    model = engine.loaded.embedder(promoted.embedder)._embedder
     truly = model.embed
 
     def no_passages(texts: Any, role: str = "passage", *rest: Any) -> Any:
@@ -211,7 +211,7 @@ def test_sentences_go_live_with_the_embedder_and_back_with_it(home: Path, monkey
 
     monkeypatch.setattr(model, "embed", no_passages)
     by_sentence = {way: [hit.passage.id for hit in engine.search(question, 10, way)] for way in ("dense", "hybrid")}
-    without = engine._retrievers(engine.store.snapshot(), replace(promoted, sentences=None))
+    without = engine.loaded.retrievers(engine.store.snapshot(), replace(promoted, sentences=None))
     plain = {way: [hit.passage.id for hit in without[way].search([question], 20)[0]] for way in by_sentence}
     for way, found in by_sentence.items():
         assert set(found) <= set(plain[way]), "taken from the first twenty"
@@ -288,7 +288,7 @@ def test_refused_sentences_may_be_forced(refused: Path, monkeypatch: pytest.Monk
 
 def test_a_candidate_that_only_the_guard_refuses_is_tried_again_nearer_to_the_base(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shutil.rmtree(home / "history")  # as if nothing had been judged yet
-    truly = adapt.judge
+    truly = study.judge
     counted: list[int] = []
 
     def judge(*args: Any, candidates: int, **kwargs: Any) -> Any:
@@ -297,7 +297,7 @@ def test_a_candidate_that_only_the_guard_refuses_is_tried_again_nearer_to_the_ba
         checks = tuple(replace(check, passed=check.name != "guard" or candidates == 2) for check in verdict.checks)
         return replace(verdict, checks=checks, promote=candidates == 2)
 
-    monkeypatch.setattr(adapt, "judge", judge)
+    monkeypatch.setattr(study, "judge", judge)
     engine = Engine.open(home, sets=SETS)
     outcome = engine.adapt()
     assert counted == [1, 2]
@@ -309,7 +309,7 @@ def test_a_candidate_that_only_the_guard_refuses_is_tried_again_nearer_to_the_ba
     assert second.system is not None
     assert engine.live == second.system
     names = (engine.settings.embedder, first.system.embedder, second.system.embedder)
-    base, far, near = (engine._embedder(name).embed(["How is a file opened?"]) for name in names)
+    base, far, near = (engine.loaded.embedder(name).embed(["How is a file opened?"]) for name in names)
     assert float((base * far).sum()) < float((base * near).sum()) < 0.9999
     assert Engine.open(home, sets=SETS).adapt().key == outcome.key
     assert counted == [1, 2]
@@ -382,7 +382,7 @@ def test_too_little_changes_nothing(tmp_path: Path) -> None:
 
 
 def test_too_few_questions_that_came_back_change_nothing(home: Path, tmp_path: Path) -> None:
-    study = Engine.open(home, sets=SETS)._study(planning=False)
+    study = Engine.open(home, sets=SETS).studies.study()
     examples = [e for e in read_records(study.mined.path / "mined.jsonl", Example) if e.split == "train"]
     few = {e.evidence[0].passage.id for e in examples[:4]}
     (tmp_path / "few").mkdir()

@@ -19,7 +19,7 @@ from selfstudy.evals import guard
 from selfstudy.evals.stdlib import modules
 from selfstudy.models.api import Api, Endpoint, Meter
 from selfstudy.models.openai_embedder import OpenAIEmbedder
-from selfstudy.recipes import adapt, candidate
+from selfstudy.recipes import candidate, study
 from selfstudy.recipes.engine import Engine
 
 
@@ -86,7 +86,7 @@ def test_the_retriever_of_an_api_learns_by_a_head(tmp_path: Path, monkeypatch: p
     found = [(m.name, one) for m in modules() if m.name in names for one in m.members if 25 <= len(one.doc.split()) <= 80][:150]
     docs = tmp_path / "corpus.jsonl"
     docs.write_text("\n".join(json.dumps({"_id": f"{name}.{one.name}", "title": one.name, "text": one.doc}) for name, one in found))
-    whole, truly = guard.embed, adapt.judge
+    whole, truly = guard.embed, study.judge
     monkeypatch.setattr(candidate.guard, "embed", lambda model, progress: whole(model, progress, 60))
     monkeypatch.setenv("OPENAI_API_KEY", "any")
     judged: list[Any] = []
@@ -97,7 +97,7 @@ def test_the_retriever_of_an_api_learns_by_a_head(tmp_path: Path, monkeypatch: p
         judged.append(truly(*args, **kwargs))
         return replace(judged[-1], promote=True)  # that it judges truly is tested elsewhere; here is too little text to prove a gain
 
-    monkeypatch.setattr(adapt, "judge", judge)
+    monkeypatch.setattr(study, "judge", judge)
     with serving(embeddings) as endpoint:
         monkeypatch.setenv("OPENAI_BASE_URL", endpoint.url)
         engine = Engine.open(tmp_path / "home", create=True, sets=["embedder=openai:vectors", "head.steps=60", "reranker=off"])
@@ -111,8 +111,8 @@ def test_the_retriever_of_an_api_learns_by_a_head(tmp_path: Path, monkeypatch: p
         assert costs[0][3] == pytest.approx(texts * 16 / 1e6 * 20)
         assert len(endpoint.bodies) == before, "a plan asks nothing"
         assert engine.adapt().promoted
-        live = engine._embedder(engine.live.embedder)
-        base = engine._embedder("openai:vectors")
+        live = engine.loaded.embedder(engine.live.embedder)
+        base = engine.loaded.embedder("openai:vectors")
         cosine = float((live.embed(["How is a log opened?"]) * base.embed(["How is a log opened?"])).sum())
         assert 0.3 < cosine < 0.99999
         assert live.fingerprint == engine.live.fingerprint != base.fingerprint

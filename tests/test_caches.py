@@ -301,7 +301,7 @@ def test_a_ranking_of_passages_that_are_not_here_is_not_believed(engine: Engine)
             return dict.fromkeys(keys, '["lexical", ["no such id"], [1.0]]')
 
     snapshot = engine.store.snapshot()
-    truly = engine._retrievers(snapshot)["lexical"]
+    truly = engine.loaded.retrievers(snapshot, engine.live)["lexical"]
     assert Cached(truly, snapshot, "lexical", Wrong(5)).search(["tea"], 5) == truly.search(["tea"], 5)
 
 

@@ -10,9 +10,10 @@ import pytest
 from selfstudy.core.records import Passage, passage_id
 from selfstudy.corpus.contained import contained
 from selfstudy.evals.audit import Audit
-from selfstudy.recipes.adapt import Study, _alike
 from selfstudy.recipes.engine import Engine
+from selfstudy.recipes.fitting import _alike
 from selfstudy.recipes.settle import graded, weights
+from selfstudy.recipes.study import Study
 from selfstudy.recipes.system import Remembering
 from selfstudy.testing import FakeEmbedder
 
@@ -143,7 +144,7 @@ def opened(folder: Path, *sets: str, **texts: str) -> Engine:
     for name, text in texts.items():
         (docs / f"{name}.md").write_text(text)
     engine = Engine.open(folder / "home", create=True, sets=["embedder=fake:64", *sets])
-    engine._loaded["fake:64"] = Remembering(FakeEmbedder())
+    engine.loaded._embedders["fake:64"] = Remembering(FakeEmbedder())
     engine.add([docs])
     return engine
 
@@ -153,7 +154,7 @@ def documents(engine: Engine, question: str, where: str | None = None) -> list[s
 
 
 def study(engine: Engine) -> Study:
-    return engine._study(planning=True)
+    return engine.studies.study(planning=True)
 
 
 def test_a_home_shows_a_part_once_asks_about_it_once_and_splits_it_with_its_whole(tmp_path: Path) -> None:
@@ -168,7 +169,7 @@ def test_a_home_shows_a_part_once_asks_about_it_once_and_splits_it_with_its_whol
     assert documents(engine, part)[0] == "handbook.md"
     assert "memo.md" not in documents(engine, part)
     assert documents(engine, part, "id = 'memo.md'") == ["memo.md"], "a filter that leaves the whole out shows the part"
-    asked = weights(snapshot, graded(engine.home, snapshot, engine.settings, engine._embedder("fake:64")), {})
+    asked = weights(snapshot, graded(engine.home, snapshot, engine.settings, engine.loaded.embedder("fake:64")), {})
     assert (asked[memo.id], asked[book.id]) == (0, 1)
     assert study(engine).groups[memo.id] == study(engine).groups[book.id]
     added = engine.add([tmp_path / "docs"])

@@ -125,7 +125,7 @@ def test_words_serve_beside_a_refused_embedder_and_follow_what_is_added(added: P
     again.add([tmp_path / "new.txt"])
     snapshot = again.store.snapshot()
     assert again.status()["missing_vectors"] == 0
-    meaning, words = (again._embedder(name) for name in live.embedders)
+    meaning, words = (again.loaded.embedder(name) for name in live.embedders)
     assert [len(snapshot.missing(one.fingerprint)) for one in (meaning, words)] == [0, 0]
     scores = [snapshot.vectors(one.fingerprint) @ one.embed([question], "query")[0] for one in (meaning, words)]
     hits = again.search(question, 5, "dense")
@@ -152,7 +152,7 @@ def test_where_only_the_guard_refuses_words_count_half(
     assert outcome.imitation is not None
     assert outcome.imitation["promoted"], outcome.imitation["reason"]
     assert "count 0.5" in outcome.imitation["note"]
-    words = engine._embedder(str(engine.live.imitation))
+    words = engine.loaded.embedder(str(engine.live.imitation))
     assert np.linalg.norm(words.embed(["turtle"], "query")) == pytest.approx(0.5, abs=1e-5)
     console = Console(width=140)
     with console.capture() as shown:
@@ -169,7 +169,7 @@ def test_without_it_nothing_is_imitated(added: Path, small_guard: None, tmp_path
 
 def test_both_sides_must_be_of_one_snapshot(added: Path, tmp_path: Path) -> None:
     engine = Engine.open(shutil.copytree(added, tmp_path / "home"))
-    embedder, first = engine._embedder(engine.live.embedder), engine.store.snapshot()
+    embedder, first = engine.loaded.embedder(engine.live.embedder), engine.store.snapshot()
     engine.remove([next(iter(first.documents))])
     with pytest.raises(ValueError, match="same snapshot"):
         Joined(Dense(first, embedder), Dense(engine.store.snapshot(), embedder))

@@ -123,7 +123,7 @@ def test_what_serves_goes_to_int8_by_the_gate_and_back(studied: Path, small_guar
     assert 0.9 < (floating * small).sum(axis=1).min() < 1.01
     hits = again.search(question, 3, "dense")
     np.testing.assert_allclose(
-        [hit.score for hit in hits], sorted(small @ again._embedder(live.embedder).embed([question], "query")[0])[:-4:-1], atol=1e-3
+        [hit.score for hit in hits], sorted(small @ again.loaded.embedder(live.embedder).embed([question], "query")[0])[:-4:-1], atol=1e-3
     )
     assert again.adapt().int8 == told, "what was judged is not judged again"
     assert again.live == live

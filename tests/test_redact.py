@@ -111,5 +111,5 @@ def _fake(engine: Engine) -> Engine:
     from selfstudy.recipes.system import Remembering
     from selfstudy.testing import FakeEmbedder
 
-    engine._loaded["fake:64"] = Remembering(FakeEmbedder())
+    engine.loaded._embedders["fake:64"] = Remembering(FakeEmbedder())
     return engine

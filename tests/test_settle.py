@@ -26,7 +26,7 @@ def text(seed: int, words: int = 60) -> str:
 
 def opened(folder: Path, *sets: str) -> Engine:
     engine = Engine.open(folder / "home", create=True, sets=["embedder=fake:64", *sets])
-    engine._loaded["fake:64"] = Remembering(FakeEmbedder())
+    engine.loaded._embedders["fake:64"] = Remembering(FakeEmbedder())
     return engine
 
 
@@ -135,7 +135,7 @@ def test_trust_is_a_filter_and_a_weight(tmp_path: Path) -> None:
     hits = engine.search(text(7), where="trust > 0.5")
     assert hits
     assert "rumour.md" not in {place.document for hit in hits for place in hit.passage.places}
-    found = weights(snapshot, graded(engine.home, snapshot, engine.settings, engine._embedder("fake:64")), {})
+    found = weights(snapshot, graded(engine.home, snapshot, engine.settings, engine.loaded.embedder("fake:64")), {})
     by_document = {passage.places[0].document: found[passage.id] for passage in snapshot.passages}
     assert by_document["rumour.md"] == pytest.approx(0.4)
     assert by_document["page0.md"] == 1

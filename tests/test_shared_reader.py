@@ -11,7 +11,7 @@ from service import filled, serving
 
 from selfstudy.core.records import Reading
 from selfstudy.models.starter.shared import Shared
-from selfstudy.recipes import engine as engine_module
+from selfstudy.recipes import loaded
 from selfstudy.recipes import system as system_module
 from selfstudy.recipes.engine import Engine
 from selfstudy.recipes.system import Reranking, reranker_of
@@ -40,7 +40,7 @@ def reader(monkeypatch: pytest.MonkeyPatch) -> Counting:
     """In place of the shipped reader, for answers and for the order of passages."""
     made = Counting()
     stands_in = Shared(made.load)
-    monkeypatch.setattr(engine_module, "SHIPPED", stands_in)
+    monkeypatch.setattr(loaded, "SHIPPED", stands_in)
     monkeypatch.setattr(system_module, "SHIPPED", stands_in)
     reranker_of.cache_clear()
     return made

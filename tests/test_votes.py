@@ -18,9 +18,9 @@ from selfstudy.core.records import Answer, Artifact, Citation, Example, Hit, Pas
 from selfstudy.core.run import Lazy, Run
 from selfstudy.evals.gate import Gate, Verdict, judge, judge_votes
 from selfstudy.recipes import ledger as ledger_module
-from selfstudy.recipes.adapt import Study
 from selfstudy.recipes.engine import Engine
 from selfstudy.recipes.ledger import Asked, Ledger, Sign, Vote
+from selfstudy.recipes.study import Study
 from selfstudy.recipes.votes import Votes, judged, near_copies, voted
 from selfstudy.recipes.votes_proof import beyond_chance, folds_of, places_of, votes_proof
 from selfstudy.testing import FakeEmbedder

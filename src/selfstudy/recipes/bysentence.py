@@ -18,8 +18,8 @@ from selfstudy.evals.gate import Gate, Verdict, by_writer, judge_sentences
 from selfstudy.index.reranked import order
 from selfstudy.index.sentences import Sentences, parts
 from selfstudy.recipes import candidate as c
-from selfstudy.recipes.adapt import Study
 from selfstudy.recipes.outcome import Outcome
+from selfstudy.recipes.study import Study
 from selfstudy.recipes.system import Finer, Remembering, System
 from selfstudy.synth.draft import pick
 

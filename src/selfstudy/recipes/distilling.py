@@ -15,7 +15,7 @@ from selfstudy.evals.ranking import summary
 from selfstudy.index.dense import Dense, Flat
 from selfstudy.models.sentence import SentenceEmbedder
 from selfstudy.recipes import candidate as c
-from selfstudy.recipes.adapt import Study
+from selfstudy.recipes.study import Study
 from selfstudy.recipes.system import converted
 from selfstudy.train.student import Student, student
 

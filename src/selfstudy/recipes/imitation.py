@@ -18,8 +18,8 @@ from selfstudy.index.dense import Dense, Flat
 from selfstudy.index.imitation import Imitate, fit
 from selfstudy.index.joined import Joined
 from selfstudy.recipes import candidate as c
-from selfstudy.recipes.adapt import Study
 from selfstudy.recipes.outcome import Outcome
+from selfstudy.recipes.study import Study
 from selfstudy.recipes.system import ARTIFACT
 
 

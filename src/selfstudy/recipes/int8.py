@@ -18,8 +18,8 @@ from selfstudy.evals.bootstrap import Values
 from selfstudy.evals.gate import Gate, Verdict, judge_int8
 from selfstudy.models.int8 import quantise
 from selfstudy.recipes import candidate as c
-from selfstudy.recipes.adapt import Study
 from selfstudy.recipes.outcome import Outcome
+from selfstudy.recipes.study import Study
 from selfstudy.recipes.system import ARTIFACT, System, converted, retrievers
 
 _DISTRACTORS = 400

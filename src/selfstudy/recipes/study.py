@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
@@ -21,14 +20,15 @@ from selfstudy.evals.gate import Verdict, by_writer, judge, judge_votes
 from selfstudy.evals.report import write_report
 from selfstudy.index.dense import Dense, Flat
 from selfstudy.index.snapshot import Snapshot
-from selfstudy.models.openai_embedder import TEXTS_A_CALL
 from selfstudy.recipes import candidate as c
 from selfstudy.recipes.adapted import adapted
 from selfstudy.recipes.caches import vectors_of
 from selfstudy.recipes.calibrate import calibration
+from selfstudy.recipes.costs import costed
 from selfstudy.recipes.decisions import Decisions
 from selfstudy.recipes.drift import satisfaction
 from selfstudy.recipes.evaluate import own_ranks
+from selfstudy.recipes.fitting import head
 from selfstudy.recipes.glossary import Terms
 from selfstudy.recipes.ledger import Vote
 from selfstudy.recipes.outcome import Outcome
@@ -39,19 +39,15 @@ from selfstudy.recipes.settle import graded, weights
 from selfstudy.recipes.system import Remembering, System, reranked, retrievers
 from selfstudy.recipes.votes import key_of, voted
 from selfstudy.recipes.votes_proof import votes_proof
-from selfstudy.synth.modelled import PROMPTS, cost_of, modelled
+from selfstudy.synth.modelled import PROMPTS, modelled
 from selfstudy.synth.negatives import negatives
 from selfstudy.synth.prompting import prompt
 from selfstudy.synth.questions import GLOSSARY, questions
 from selfstudy.synth.round_trip import round_trip
 from selfstudy.train.embedder import average, joined, nearer
 from selfstudy.train.embedder import embedder as train_embedder
-from selfstudy.train.head import Head, Weights, fit_head
 from selfstudy.train.pretraining import pretrained
 
-_SECONDS_A_CALL = 3.0
-_TEXTS = {"synth.round_trip": (0, 16), "study.guard_vectors": (5400, 30), "study.calibration": (6000, 30)}
-"""Stages that embed what an API would be paid for: how many texts (0: as many as there may be questions), and the tokens of one, about."""
 _FEWEST = 30
 """Passages below which nothing can be proved."""
 _FEWEST_ASKED = 8
@@ -66,65 +62,6 @@ def corpus(work: Work, config: None, content: str, source: tuple[list[Passage], 
     write_json(work.folder / "weights.json", weights)
     write_json(work.folder / "groups.json", groups)
     return len(passages)
-
-
-@stage("train.head", version=4)
-def head(work: Work, config: Head, mined: Artifact, asked: Artifact, searched: Artifact, studied: Artifact) -> dict[str, float]:
-    """Fit the head on the train split over given vectors; `head.npz` and `losses.json`, or nothing where it is off."""
-    if not config.on:
-        return {}
-    examples = list(read_records(mined.path / "mined.jsonl", Example))
-    training_places = [place for place, example in enumerate(examples) if example.split == "train" for _ in range(example.weight)]
-    mine = np.array(training_places, np.int64)
-    groups: dict[str, str] = read_json(studied.path / "groups.json")
-    training = {examples[place].group for place in mine}
-    everything = list(read_records(studied.path / "passages.jsonl", Passage))
-    # Passages of other splits are never evidence here: as negatives all the time they would only learn to be far from every question.
-    pool = [row for row, passage in enumerate(everything) if groups[passage.id] in training]
-    rows = {everything[row].id: place for place, row in enumerate(pool)}
-    evidence = np.array([rows[examples[place].evidence[0].passage.id] for place in mine], np.int64)
-    alike = _alike([examples[place].evidence[0].passage for place in mine], rows, [everything[row] for row in pool])
-
-    def excluded(chosen: Any) -> tuple[Any, Any]:
-        pairs = [(at, row) for at, place in enumerate(chosen) for row in alike.get(int(place), ())]
-        which, wrong = np.array(pairs, np.int64).reshape(-1, 2).T
-        return which, wrong
-
-    asked_for, passages = np.load(asked.path / "vectors.npy")[mine], np.load(searched.path / "vectors.npy")[pool]
-    fitted, losses = fit_head(config, asked_for, passages, evidence, excluded, work.progress)
-    scores = _tuned_shares(config, fitted, examples, everything, asked, searched)
-    share = max(config.shares, key=lambda share: (scores[share], -share))
-    fitted.scaled(share).save(work.folder / "head.npz")
-    write_json(work.folder / "losses.json", [round(loss, 4) for loss in losses])
-    told = {f"tune MRR@10 at {name}": round(score, 4) for name, score in scores.items()}
-    return {"first loss": round(losses[0], 4), "last loss": round(losses[-1], 4), "share": share, **told}
-
-
-def _tuned_shares(
-    config: Head, fitted: Weights, examples: Sequence[Example], everything: Sequence[Passage], asked: Artifact, searched: Artifact
-) -> dict[float, float]:
-    """The dense MRR@10 of the tuning questions over the whole corpus, for every share of the head."""
-    places = [place for place, example in enumerate(examples) if example.split == "tune"][:600]
-    rows = {passage.id: row for row, passage in enumerate(everything)}
-    own = np.array([rows[examples[place].evidence[0].passage.id] for place in places], np.int64)
-    questions, passages = np.load(asked.path / "vectors.npy")[places], np.load(searched.path / "vectors.npy")
-    found: dict[float, float] = {}
-    for share in config.shares:
-        head = fitted.scaled(share)
-        scores = head(questions) @ head(passages).T
-        ranks = (scores >= scores[np.arange(len(own)), own][:, None]).sum(axis=1)
-        found[share] = float(np.where(ranks <= 10, 1 / ranks, 0.0).mean()) if len(own) else 0.0
-    return found
-
-
-def _alike(evidence: Sequence[Passage], rows: dict[str, int], passages: Sequence[Passage]) -> dict[int, list[int]]:
-    """For each place in `evidence` the rows of the passages that repeat it, hold it or stand inside it: no negatives of its question."""
-    family: dict[str, set[int]] = {}
-    for passage in passages:
-        for id in (passage.family, *passage.within):
-            family.setdefault(id, set()).add(rows[passage.id])
-    found = {at: sorted(set().union(*(family.get(id, ()) for id in (p.family, *p.within))) - {rows[p.id]}) for at, p in enumerate(evidence)}
-    return {place: others for place, others in found.items() if others}
 
 
 def _model_of(made: Artifact) -> Path:
@@ -457,38 +394,9 @@ class Study:
             pass
         if not judged(self.key):
             _ = self.guards, self.calibrated
-        costed: dict[str, Planned] = {}  # what is planned twice costs once
-        return [planned if planned.key in costed else costed.setdefault(planned.key, self._costed(planned)) for planned in self.run.planned]
-
-    def _costed(self, planned: Planned) -> Planned:
-        """With what models behind an API would be asked, about: what was kept from before costs nothing again."""
-        if planned.state == "kept":
-            return planned
-        if planned.stage == modelled.name and self.llm is not None:
-            return self._asked_about(planned, self.llm)
-        if planned.stage in _TEXTS and self.base.embedder.startswith("openai:"):
-            return self._embedded(planned)
-        return planned
-
-    def _embedded(self, planned: Planned) -> Planned:
-        """The calls and tokens of embedding questions, the guard's texts, or sentences that may answer."""
-        most, tokens = _TEXTS[planned.stage]
-        wanted = self.settings.questions
-        texts = most or min(wanted.most, wanted.per_passage * len(self.snapshot))
-        money = self._money(self.base.embedder, texts * tokens, 0)
-        return replace(planned, calls=-(-texts // TEXTS_A_CALL), tokens=texts * tokens, money=money)
-
-    def _asked_about(self, planned: Planned, llm: LLM) -> Planned:
-        """What the model would be asked."""
-        cost = cost_of(self.snapshot.passages, self.settings.modelled)
-        money = self._money(llm.name, cost.prompt_tokens, cost.completion_tokens)
-        seconds = planned.seconds if planned.seconds is not None else cost.calls * _SECONDS_A_CALL / self.settings.api.concurrency
-        return replace(planned, seconds=seconds, calls=cost.calls, tokens=cost.prompt_tokens + cost.completion_tokens, money=money)
-
-    def _money(self, name: str, prompt_tokens: int, completion_tokens: int) -> float | None:
-        """What so many tokens cost of the model behind `name`; None where no price is known."""
-        price = self.settings.api.prices.get(name.partition(":")[2])
-        return price.of(prompt_tokens, completion_tokens) if price is not None else None
+        about = self.snapshot, self.settings, self.base.embedder, self.llm
+        priced: dict[str, Planned] = {}  # what is planned twice costs once
+        return [one if one.key in priced else priced.setdefault(one.key, costed(one, *about)) for one in self.run.planned]
 
     def judge(self, candidates: int) -> tuple[Verdict, Outcome]:
         """The verdict, and all that the user should see; `candidates` counts those that this exam judged, this one included."""

@@ -1,0 +1,91 @@
+"""What a home has loaded, each thing once: embedders, generators, the model that the settings name; and the ways to search made of them."""
+
+from __future__ import annotations
+
+import threading
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from selfstudy.core.errors import BadInput
+from selfstudy.core.plugs import LLMS, resolve
+from selfstudy.core.ports import LLM, Judge, Reader
+from selfstudy.index.snapshot import Snapshot
+from selfstudy.models.api import Meter
+from selfstudy.models.hf import HF
+from selfstudy.models.starter.shared import SHIPPED
+from selfstudy.recipes.caches import vectors_of
+from selfstudy.recipes.generator import SCHEME, folder_of
+from selfstudy.recipes.glossary import Expansion, expansion_of
+from selfstudy.recipes.reflection import critic_of
+from selfstudy.recipes.settings import Settings
+from selfstudy.recipes.system import Remembering, System, converted, load_embedder, reranked, served
+
+
+class Loaded:
+    """The models of a home by name; many threads may ask at once."""
+
+    def __init__(self, home: Path, settings: Settings) -> None:
+        self.meter = Meter(settings.budget, settings.api.prices)
+        self._home = home
+        self._settings = settings
+        self._embedders: dict[str, Remembering] = {}
+        self._generators: dict[str, HF] = {}
+        self._loading = threading.RLock()
+
+    def embedder(self, name: str) -> Remembering:
+        """The embedder called `name`, loaded once. Raises UnknownPlugin, BadModel, MissingExtra."""
+        with self._loading:
+            if name not in self._embedders:
+                embedder = load_embedder(name, self._home, self._settings.api, self.meter)
+                # What was paid for has a place of its own, where nothing is ever thrown away, and what is cheap is made again.
+                apart = getattr(embedder, "paid", False) or getattr(embedder, "cheap", False)
+                kept = None if apart else vectors_of(self._home, self._settings.cache)
+                self._embedders[name] = Remembering(embedder, kept)
+            return self._embedders[name]
+
+    def generator(self, name: str) -> HF:
+        """A generator that was tuned here, loaded once."""
+        with self._loading:
+            if name not in self._generators:
+                self._generators[name] = HF(folder_of(name, self._home / "artifacts"))
+            return self._generators[name]
+
+    def retrievers(self, snapshot: Snapshot, system: System) -> dict[str, Any]:
+        """The ways to search by `system`: lexical, dense, hybrid."""
+        ways = served(snapshot, system, self.embedder, self.expansion())
+        return reranked(ways, system, self._home, self.embedder(system.embedder))
+
+    def expansion(self) -> Expansion | None:
+        """How questions are widened by the glossary; None where they are not."""
+        return expansion_of(self._home, self._settings.glossary)
+
+    @cached_property
+    def llm(self) -> LLM | None:
+        """The model that the settings name, or None. It is asked nothing yet. Raises UnknownPlugin, BadModel, BadInput."""
+        if self._settings.llm is None:
+            return None
+        model = self._settings.llm.partition(":")[2]
+        if self._settings.budget.money is not None and model not in self._settings.api.prices:
+            raise BadInput(
+                f"A budget in money was given, and no price of {model!r} is known.",
+                f"Say it: --set 'api.prices={{\"{model}\"={{input=1.0,output=4.0}}}}' (a million tokens), or give --budget tokens=N.",
+            )
+        found: LLM = resolve(self._settings.llm, LLMS, api=self._settings.api, cache=self._home / "paid", meter=self.meter)
+        return found
+
+    @cached_property
+    def critic(self) -> Judge | None:
+        """Who judges reflective answers, None where the model that writes them does. Raises BadInput."""
+        if self._settings.critic is None:
+            return None
+        if not self._settings.critic.startswith(SCHEME):
+            raise BadInput(
+                f"The critic {self._settings.critic!r} is no model of transformers.", "Name one as hf:<folder> or hf:artifact:<key>."
+            )
+        return critic_of(self.generator(self._settings.critic))
+
+    @property
+    def reader(self) -> Reader | None:
+        """The starter's reader, loaded when it is first used; None where the settings want none."""
+        return SHIPPED.kept_in(converted(self._home)) if self._settings.reader else None
