@@ -163,6 +163,8 @@ def test_rollback_and_promote_swap_what_serves_with_documents_that_came_meanwhil
     event = engine.promote(key[:10])
     assert not event["forced"]
     assert engine.live.key == key
+    with pytest.raises(BadInput, match="serves already"):
+        engine.promote(key[:10])
     found = engine.search("How fast does a zebrafish heart regenerate?", 10, "dense")
     assert "Zebrafish" not in {hit.passage.title for hit in found}
     with pytest.raises(BadInput, match="No candidate"):
@@ -177,6 +179,8 @@ def test_a_candidate_that_was_taken_back_is_not_said_to_serve(home: Path) -> Non
     assert engine.live.key is None, "what a person took back stays back"
     assert not outcome.promoted
     assert f"selfstudy promote {key}" in outcome.reason
+    assert outcome.imitation is not None
+    assert (outcome.imitation["promoted"], outcome.imitation["reason"]) == (False, outcome.reason), "nor what went with it"
     engine.promote(str(key))
     assert engine.adapt().promoted
 
@@ -250,6 +254,11 @@ def test_sentences_come_beside_a_refused_embedder_where_their_vectors_are_kept(r
     assert Engine.open(refused, sets=kept).live == reranked, "sentences that serve are not judged anew, nor is what stands over them lost"
     engine.rollback()
     engine.rollback()
+    assert engine.live == before
+    gone = Engine.open(refused, sets=kept).adapt().sentences
+    assert gone is not None
+    assert not gone["promoted"], "what was taken back is not said to serve"
+    assert f"selfstudy promote {after.key}" in gone["reason"]
     assert engine.live == before
 
 
@@ -391,6 +400,21 @@ def test_too_few_questions_that_came_back_change_nothing(home: Path, tmp_path: P
     study.__dict__["mined"] = Artifact("few", "negatives", tmp_path / "few")
     with pytest.raises(NotEnough, match="too few to learn from"):
         study.check_questions()
+    write_records(tmp_path / "few" / "mined.jsonl", examples)
+    with pytest.raises(NotEnough, match="kept for the exam none came back"):
+        study.check_questions()
+
+
+def test_a_study_knows_what_was_added_while_a_tuned_embedder_served(home: Path, tmp_path: Path) -> None:
+    engine = Engine.open(home, sets=SETS)
+    (tmp_path / "new.md").write_text("# Zebrafish\n\nThe zebrafish regenerates its heart muscle within sixty days after an injury.\n")
+    engine.add([tmp_path / "new.md"])
+    base = engine.base.fingerprint
+    assert len(engine.store.snapshot().missing(base)) == 1, "it was embedded for what serves alone"
+    study = engine.studies.study()
+    assert len(study.snapshot.missing(base)) == 0
+    found = study.base_retrievers["dense"].search(["How fast does a zebrafish heart regenerate?"], 1)[0]
+    assert found[0].passage.title == "Zebrafish"
 
 
 def test_an_answer_quotes_its_document_and_a_foreign_question_is_refused(home: Path, docs: Path) -> None:

@@ -19,6 +19,7 @@ from selfstudy.answer.reading import Extract, pieces, read
 from selfstudy.answer.terms import terms
 from selfstudy.core.ports import Progress, Role, Vectors, silent
 from selfstudy.core.records import Answer, Document, Hit, Passage, Place, Reading, passage_id
+from selfstudy.core.text import sentences
 from selfstudy.testing import FakeEmbedder
 
 ALWAYS = replace(DEFAULT, meaning=replace(DEFAULT.meaning, threshold=0.0), words=replace(DEFAULT.words, threshold=0.0))
@@ -90,6 +91,58 @@ def test_a_readers_answer_is_quoted_in_its_sentence_if_it_believes_in_it(answere
     for citation in found.citations:
         assert citation.quote in MILLS[0].text
     assert [text for _, text in reader.read_] == [one.indexed for one in MILLS]
+
+
+@pytest.mark.parametrize(("question", "short"), [("Does it weigh two kilograms?", ""), ("does it?", ""), ("Doesburg weighs what?", "two")])
+def test_a_yes_or_a_no_is_not_answered_in_words_of_the_passage(question: str, short: str) -> None:
+    hits = [Hit(MILLS[0], 1.0, "hybrid")]
+    cfg = Extract(sentences=1, reading=2.0)
+    assert answer(question, Found(hits, []), FakeEmbedder(), ALWAYS, cfg=cfg, reader=Believing("two", 0.9)).short == short
+
+
+FAQ = passage(
+    "Who pays for the return of the pump? The buyer pays it. Is the pump made of brass? Every pump is. Its lid is too.", "Questions"
+)
+
+
+def test_a_question_is_answered_by_what_follows_it_and_not_by_itself() -> None:
+    found = ask("Who pays for the return of the pump?", [FAQ, *MILLS], cfg=Extract(sentences=1))
+    assert found.text == "The buyer pays it. [1]"
+    only = passage("Who pays for the return of the pump? What is brass?")
+    assert ask("Who pays for the return of the pump?", [only], cfg=Extract(sentences=1)).text.startswith("Who pays"), (
+        "there is nothing else"
+    )
+    chinese = passage("谁承担水泵的退货费用？由买方承担。水泵是黄铜的吗？是的。")
+    assert ask("谁承担水泵的退货费用？", [chinese], cfg=Extract(sentences=1)).text == "由买方承担。 [1]"
+
+
+def test_a_heading_in_capitals_answers_nothing() -> None:
+    contract = passage("SPONSORSHIP AGREEMENT OF THE PUMP\n\nThe agreement of the sponsorship is governed by the law of Utrecht.")
+    found = ask("What about the sponsorship agreement of the pump?", [contract], cfg=Extract(sentences=1))
+    assert found.text.startswith("The agreement"), found.text
+    for text in ("E17 OF THE PUMP\n\nThe tank is empty.", "THE PUMP IS OFF. Then it rests."):
+        found = ask("What is E17 of the pump, is it off?", [passage(text)], cfg=Extract(sentences=1))
+        assert found.text.startswith(text[:8]), "a name with a number, or a sentence, is none"
+
+
+def test_each_row_of_a_table_is_a_sentence_of_its_own() -> None:
+    rows = [
+        f"Name: {name}; Age: {age}; City: {city}"
+        for name, age, city in (("Jo Lee", 27, "Rome"), ("Al Day", 37, "Bern"), ("Ed Fox", 47, "Oslo"))
+    ]
+    text = "\n".join(rows)
+    assert [text[start:end] for start, end in sentences(text)] == rows
+    found = ask("In which city does Al Day live?", [passage(text)], cfg=Extract(sentences=1))
+    assert found.text == f"{rows[1]} [1]"
+    talk = "Anna: It is red.\nBert: So it is.\nand round."
+    assert [talk[start:end] for start, end in sentences(talk)] == ["Anna: It is red.", "Bert: So it is.", "and round."]
+    assert len(sentences("Note: one line\nthat goes on")) == 1
+
+
+def test_the_number_of_an_item_is_no_sentence() -> None:
+    text = "To reset it:\n\n1. Press the button.\n 12. Wait. It costs 5. Then go.\nIn 2019. Never."
+    said = [text[start:end] for start, end in sentences(text)]
+    assert said == ["To reset it:", "1. Press the button.", "12. Wait.", "It costs 5.", "Then go.", "In 2019.", "Never."]
 
 
 def test_an_answer_in_the_title_alone_is_none() -> None:

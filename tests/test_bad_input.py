@@ -56,6 +56,11 @@ def test_an_empty_question(run: Run, home: Path, verb: str, question: str) -> No
     told(run(verb, question), 2, "empty")
 
 
+@pytest.mark.parametrize("verb", ["search", "ask"])
+def test_a_question_of_bytes_that_are_no_text(run: Run, home: Path, verb: str) -> None:
+    told(run(verb, os.fsdecode(b"\xff pump")), 2, "bytes that are no text", "UTF-8")
+
+
 @pytest.mark.parametrize(
     "question", ["what is it and why was that", "?!", "茶怎么泡？", "ما هو الشاي", "🍵", "a" * 9_999, "\x00 \x1b[2J", "x' or 'y"]
 )
@@ -122,7 +127,7 @@ def test_a_path_that_is_not_there(run: Run, home: Path) -> None:
 def test_a_wrong_path_makes_no_home(tmp_path: Path, process: Process) -> None:
     done = process(tmp_path, "--home", "home", "add", "nothing/here")
     told((done.returncode, done.stdout, done.stderr), 2, "nothing/here")
-    assert not (tmp_path / "home" / "documents.lance").exists()
+    assert not (tmp_path / "home").exists()
 
 
 def test_files_that_cannot_be_read_are_named_and_the_rest_goes_on(run: Run, home: Path) -> None:
@@ -157,6 +162,27 @@ def test_labelled_questions_with_faults(run: Run, home: Path) -> None:
     Path("q.jsonl").write_text('{"_id": "q1", "text": "How is tea made?"}\n')
     told(run("evaluate", "--queries", "q.jsonl", "--qrels", "r.tsv", "--scope", "titel"), 2, "'titel'", "did you mean 'title'?")
     told(run("evaluate", "--queries", "none.jsonl", "--qrels", "r.tsv"), 2, "none.jsonl")
+
+
+def test_questions_without_a_label_are_counted(run: Run, home: Path) -> None:
+    Path("q.jsonl").write_text('{"_id": "1", "text": "green tea"}\n{"_id": "2", "text": "espresso"}\n{"_id": "3", "text": " "}\n')
+    Path("r.tsv").write_text("query-id\tcorpus-id\tscore\n1\ttea.md\t1\n3\ttea.md\t1\n")
+    code, out, _ = run("evaluate", "--queries", "q.jsonl", "--qrels", "r.tsv")
+    assert code == 0
+    assert "Left out: 1 questions" in out
+    found = json.loads(run("evaluate", "--queries", "q.jsonl", "--qrels", "r.tsv", "--json")[1])
+    assert (found["unlabelled"], found["set_aside"]) == (1, ["3"])
+
+
+def test_a_budget_without_anything_to_pay(run: Run, home: Path) -> None:
+    told(run("adapt", "--budget", "money=2"), 2, "--budget", "none here", "llm=openai:")
+
+
+def test_an_empty_folder_is_said_to_be_empty(run: Run, home: Path) -> None:
+    Path("nothing").mkdir()
+    code, out, _ = run("add", "nothing")
+    assert (code, "Nothing that can be read was found there" in out) == (0, True)
+    assert "Nothing that can be read" not in run("add", "docs")[1]
 
 
 def test_an_unknown_key(run: Run, home: Path) -> None:
@@ -219,6 +245,10 @@ def test_a_damaged_table(run: Run, home: Path) -> None:
     for path in home.rglob("*.manifest"):
         path.write_bytes(b"nothing")
     told(run("search", "tea"), 3)
+
+
+def test_a_home_where_nobody_makes_folders(run: Run, home: Path) -> None:
+    told(run("--home", "/proc/nothing/here", "add", "docs"), 3, "/proc/nothing", "another place")
 
 
 def test_a_home_that_is_a_file(run: Run, home: Path) -> None:

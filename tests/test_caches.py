@@ -27,6 +27,7 @@ from selfstudy.models.kept import KeptVectors
 from selfstudy.recipes import serving
 from selfstudy.recipes.caches import Cache, rankings_of
 from selfstudy.recipes.engine import Engine
+from selfstudy.recipes.history import Event, History
 from selfstudy.recipes.system import Remembering, System
 from selfstudy.testing import FakeEmbedder
 
@@ -285,6 +286,48 @@ def test_nothing_is_stale_after_promote_and_rollback(engine: Engine) -> None:
     )
     engine.rollback()
     assert engine.search("green tea", by="dense") == base
+
+
+def test_a_kill_between_the_swap_and_its_event_can_be_rolled_back(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    base, truly = engine.live, History.add
+
+    def killed(history: History, event: Any, *given: Any, **more: Any) -> Event:
+        if event == "promoted":
+            raise KeyboardInterrupt
+        return truly(history, event, *given, **more)
+
+    better = System("fake:64:1", FakeEmbedder(seed=1).fingerprint, 0.5, "1234")
+    engine.history_of.add("judged", "1234", "better", better, before=base, promote=True)
+    with monkeypatch.context() as patch:
+        patch.setattr(History, "add", killed)
+        with pytest.raises(KeyboardInterrupt):
+            engine.promote("1234")
+    again = Engine.open(engine.home)
+    assert again.live == better
+    with pytest.raises(BadInput, match="serves already"):
+        again.promote("1234")
+    again.rollback()
+    assert again.live == base
+    with pytest.raises(BadInput, match="Nothing was promoted"):
+        again.rollback()
+
+
+def test_the_glossary_is_used_as_it_is_now(home: Path) -> None:
+    (Path("docs") / "heart.md").write_text("# Care\n\nAfter a myocardial infarction patients rest for three days.\n")
+    sets = ["glossary.expand=true"]
+    engine = Engine.open(home.absolute(), sets=sets)
+    service = Engine.open(home.absolute(), sets=sets, eager=True)
+    engine.add([Path("docs")])
+    for one in (engine, service):
+        assert "Care" not in {hit.passage.title for hit in one.search("MI", by="lexical")}
+    engine.glossary(add=[("MI", "myocardial infarction")])
+    for one in (engine, service):
+        assert one.search("MI", by="lexical")[0].passage.title == "Care"
+    with (home / "glossary.tsv").open("a") as file:
+        file.write("half a line\n")
+    assert service.search("MI", by="lexical")[0].passage.title == "Care", "a service goes on with what it has"
+    with pytest.raises(BadInput, match="is no term"):
+        engine.search("MI", by="lexical")
 
 
 def test_rankings_in_memory_are_bounded_by_use() -> None:

@@ -84,6 +84,9 @@ def test_signatures_of_tiny_texts_differ(text: str, other: str) -> None:
         ("有效期三年。", "有效期五年。"),
         ("提前30天通知。", "提前30日通知。"),
         ("Model A12 fits.", "Model A13 fits."),
+        ("It opens on May 5.", "It opens on June 5."),
+        ("It opens on 5 May.", "It opens on 5 June."),
+        ("It opened in May, 2020.", "It opened in June, 2020."),
     ],
 )
 def test_other_facts(a: str, b: str) -> None:
@@ -99,6 +102,8 @@ def test_other_facts(a: str, b: str) -> None:
         ("Guests do not pay.", "Guests don't pay!"),
         ("In 2010, the club grew.", "In 2010 the club grew."),
         ("３０ 天", "30 天"),
+        ("Guests may not enter after 10.", "Guests must not enter after 10."),
+        ("MAY be washed.", "Can be washed."),
     ],
 )
 def test_the_same_facts_in_other_words(a: str, b: str) -> None:

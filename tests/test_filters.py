@@ -203,6 +203,22 @@ def test_empty_filter_and_unknown_field_through_a_retriever(snapshot: Snapshot) 
         Dense(snapshot, FakeEmbedder()).search(["pump"], 5, "sight = 'x'")
 
 
+@pytest.mark.parametrize(
+    ("where", "told"),
+    [
+        ("site > 3", "holds a text, .* with a number: 3"),
+        ("n = '3'", "holds a number, .* with a text: '3'"),
+        ("not (n in ('a') or id = 'x')", ""),
+    ],
+)
+def test_what_can_never_match_is_told(snapshot: Snapshot, where: str, told: str) -> None:
+    if not told:
+        assert len(Lexical(snapshot).search(["pump"], 50, where)[0]) == len(snapshot), "what matches something is nobody's mistake"
+        return
+    with pytest.raises(BadInput, match=told):
+        Lexical(snapshot).search(["pump"], 5, where)
+
+
 def test_fields_of_an_empty_home(tmp_path: Path) -> None:
     snapshot = Store.open(tmp_path / "home", create=True).snapshot()
     assert snapshot.fields == {"id", "title", "source"}

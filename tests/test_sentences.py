@@ -9,11 +9,13 @@ import numpy as np
 import pytest
 
 from selfstudy.core.records import Document, Passage, Place, passage_id
+from selfstudy.core.run import Lazy, Run
 from selfstudy.evals.gate import Gate, judge_sentences
 from selfstudy.index.dense import Dense
 from selfstudy.index.reranked import Reranked
 from selfstudy.index.sentences import Sentences, parts
 from selfstudy.index.store import Store
+from selfstudy.recipes.bysentence import guarded
 from selfstudy.testing import FakeEmbedder
 
 MANUAL = "The lid is made of steel. The cord is long. It boils water in a minute. Never put it into the dishwasher. Its feet are rubber."
@@ -59,6 +61,19 @@ def test_one_sentence_of_a_long_passage_beats_a_short_one_that_is_roughly_near(t
     assert {hit.by for hit in after} == {"dense"}, "it is the same way to search"
     assert [hit.score for hit in after] == [hit.score for hit in before], "places keep their scores"
     assert after[3] == before[3], "what lies deeper stays"
+
+
+def test_everyday_questions_are_asked_of_what_serves_with_the_words_beside_the_meaning(tmp_path: Path, small_guard: None) -> None:
+    run, meaning = Run(tmp_path), Lazy("meaning", lambda: FakeEmbedder())
+
+    def ranks(words: Lazy | None) -> list[Any]:
+        made = run.stage(guarded, None, 60, 20, 2.0, meaning, words)
+        return [np.load(made.path / f"{side}.npy") for side in ("before", "after")]
+
+    alone, same, other = ranks(None), ranks(meaning), ranks(Lazy("words", lambda: FakeEmbedder(seed=1)))
+    assert [one.tolist() for one in alone] == [one.tolist() for one in same], "the mean of two equal scores"
+    assert 0 < np.mean(alone[0]) < 1
+    assert alone[0].tolist() != other[0].tolist()
 
 
 RANKS = np.tile([1.0, 0.5, 0.25, 0.0], 50)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import random
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from selfstudy.core.errors import BadInput
@@ -36,6 +38,36 @@ def write(folder: Path, **texts: str) -> Path:
     for name, said in texts.items():
         (docs / f"{name}.md").write_text(said)
     return docs
+
+
+def test_rulings_are_noted_all_or_none(tmp_path: Path) -> None:
+    engine = opened(tmp_path)
+    engine.add([write(tmp_path, a=text(1), b=text(2))])
+    with pytest.raises(BadInput, match=r"no document 'c\.md'"):
+        engine.audit(keep=["a.md"], drop=["c.md"])
+    assert Rulings(tmp_path / "home").all() == {}
+    engine.audit(keep=["a.md"], drop=["b.md"])
+    assert Rulings(tmp_path / "home").all() == {"a.md": "keep", "b.md": "drop"}
+
+
+def test_a_cache_that_a_kill_cut_short_is_never_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    truly = np.save
+
+    def killed(file: Any, array: Any) -> None:
+        made = BytesIO()
+        truly(made, array)
+        half = made.getvalue()[: len(made.getvalue()) // 2]
+        _ = file.write_bytes(half) if isinstance(file, Path) else file.write(half)
+        raise KeyboardInterrupt
+
+    docs = write(tmp_path, a=text(1), b=text(2))
+    monkeypatch.setattr(np, "save", killed)
+    with pytest.raises(KeyboardInterrupt):
+        opened(tmp_path).add([docs])
+    monkeypatch.undo()
+    assert opened(tmp_path).add([docs]).documents == 2
+    assert len(list((tmp_path / "home" / "cache").glob("general-*.npy"))) == 1
+    assert opened(tmp_path).add([write(tmp_path, c=text(3))]).documents == 3, "and what is kept is read again"
 
 
 def content(snapshot: Snapshot) -> dict[str, Any]:
@@ -111,8 +143,7 @@ def test_a_persons_word_is_kept(tmp_path: Path) -> None:
     docs = write(tmp_path, policy_v1=text(9, 80) + " Pay 5 euros.", policy_v2=text(9, 80) + " Pay 9 euros.", other=text(3))
     engine.add([docs])
     rulings = Rulings(engine.home)
-    rulings.say("current", ["policy_v1.md"], engine.store.snapshot().documents)
-    rulings.say("drop", ["other.md"], engine.store.snapshot().documents)
+    rulings.say({"policy_v1.md": "current", "other.md": "drop"}, engine.store.snapshot().documents)
     engine.add([docs])
     cards = engine.store.snapshot().documents
     assert cards["policy_v2.md"].superseded_by == "policy_v1.md"
@@ -123,7 +154,7 @@ def test_a_persons_word_is_kept(tmp_path: Path) -> None:
     every = {place.document for hit in engine.search(text(3), superseded=True) for place in hit.passage.places}
     assert every == {"policy_v1.md", "policy_v2.md"}
     with pytest.raises(BadInput, match=r"'other\.md'"):
-        rulings.say("keep", ["othr.md"], cards)
+        rulings.say({"othr.md": "keep"}, cards)
 
 
 def test_trust_is_a_filter_and_a_weight(tmp_path: Path) -> None:

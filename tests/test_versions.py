@@ -76,7 +76,7 @@ def test_where_nothing_tells_the_newest_a_person_must() -> None:
     twins = [source("plan (1).md", text(1, "1 day")), source("plan (2).md", text(1, "2 days"))]
     assert families(twins)[0].current is None
     chosen = families(twins, chosen={"plan (1).md": "current"})
-    assert chosen == [Family(("plan (2).md", "plan (1).md"), "plan (1).md", "a person said so")]
+    assert chosen == [Family(("plan (2).md", "plan (1).md"), "plan (1).md", "a person's word")]
     assert families(twins, chosen={"plan (1).md": "keep"}) == []
 
 

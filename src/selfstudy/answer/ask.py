@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from selfstudy.answer.abstention import Calibration, abstains, confidence
@@ -16,6 +17,8 @@ from selfstudy.core.prompts import aimed_at_models
 from selfstudy.core.records import Answer, Citation, Hit
 
 _BELIEVED = 0.5
+_WHETHER = re.compile(r"(?:is|are|was|were|am|do|does|did|can|could|may|might|must|shall|should|will|would|has|have|had)\b", re.IGNORECASE)
+"""How questions begin that ask for a yes or a no: words out of a passage are neither."""
 NOT_FOUND = "The documents do not hold the answer."
 NOT_FOUND_CHINESE = "文档中没有答案。"
 
@@ -53,7 +56,9 @@ def answer(
 
 
 def _short(one: Read, citations: Sequence[Citation]) -> str:
-    """The reader's answer, if it rather believes in it and the first citation holds it."""
+    """The reader's answer, if it rather believes in it and the first citation holds it; "" where a yes or a no is asked for."""
+    if _WHETHER.match(one.question):
+        return ""
     best = max(range(len(one.readings)), key=lambda at: one.readings[at].answered, default=None)
     if best is None or one.readings[best].answered < _BELIEVED or one.hits[best].passage.id != citations[0].passage:
         return ""

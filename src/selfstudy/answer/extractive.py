@@ -30,7 +30,7 @@ def extract(read: Read, cfg: Extract) -> tuple[str, tuple[Citation, ...]]:
 
 def chosen(read: Read, cfg: Extract) -> list[Sentence]:
     """The sentences of the answer, best first; none says nearly the same as a better one."""
-    ranked = sorted(read.sentences, key=lambda sentence: -sentence.score)  # stable: equal scores in the order of the hits
+    ranked = sorted(read.saying, key=lambda sentence: -sentence.score)  # stable: equal scores in the order of the hits
     taken: list[Sentence] = []
     for sentence in ranked:
         if len(taken) == cfg.sentences or (taken and sentence.score < cfg.near * taken[0].score):

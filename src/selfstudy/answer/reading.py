@@ -16,6 +16,9 @@ from selfstudy.core.records import Hit, Reading
 from selfstudy.core.text import is_cjk, sentences
 
 _ROW = re.compile(r"^[^\S\n]*\|.*$|^.* \| .*$", re.MULTILINE)
+_ASKS = re.compile(r"[?？][\"'”’)\]」』）]*$")
+_HEADING = 8
+"""Words of a heading in capitals."""
 _CLAUSE = re.compile(r"[;；]|(?<=\S)[,:](?=\s)|[，：]|(?<=[^\d\s]),(?=[^\d\s])|\n|\s[–—-](?=\s)")
 
 
@@ -42,7 +45,10 @@ class Extract(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Sentence:
-    """`passage.text[start:end]` of the hit number `hit`; `cosine` is nan where meaning was not compared."""
+    """`passage.text[start:end]` of the hit number `hit`; `cosine` is nan where meaning was not compared.
+
+    One that `leads` is a question or a heading: it is like what was asked and answers nothing. What follows a question is worth as much.
+    """
 
     hit: int
     start: int
@@ -51,6 +57,7 @@ class Sentence:
     coverage: float
     cosine: float
     score: float
+    leads: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +77,11 @@ class Read:
     cosine: tuple[float, ...]
     sentences: tuple[Sentence, ...]
     readings: tuple[Reading, ...] = ()
+
+    @property
+    def saying(self) -> tuple[Sentence, ...]:
+        """The sentences that may answer: all but those that lead, unless there are no others."""
+        return tuple(sentence for sentence in self.sentences if not sentence.leads) or self.sentences
 
 
 def read(
@@ -182,6 +194,13 @@ def _cosines(
     return told
 
 
+def _leads(text: str, start: int, end: int) -> bool:
+    """Whether `text[start:end]` asks, or is a heading in capitals over what follows."""
+    said = text[start:end]
+    heads = said.isupper() and not any(map(str.isdigit, said)) and len(said.split()) <= _HEADING and said[-1].isalpha()
+    return _ASKS.search(said) is not None or (heads and bool(text[end:].strip()) and not is_cjk(said[0]))
+
+
 def _read(
     question: str,
     hits: Sequence[Hit],
@@ -196,7 +215,8 @@ def _read(
     coverage = tuple(covered(weights, each) for each in found[: cfg.passages])
     titles = [frozenset(terms(hit.passage.title)) for hit in hits[: cfg.passages]]
     of_passages, of_sentences = cosines
-    told = []
+    told: list[Sentence] = []
+    asked = -np.inf
     inner = [frozenset(terms(hits[at].passage.text[start:end])) for at, start, end in cut]
     for (at, start, end), words, cosine in zip(cut, inner, of_sentences, strict=True):
         share = covered(weights, words) + 0.5 * covered(weights, titles[at] - words)
@@ -205,5 +225,8 @@ def _read(
             score += cfg.meaning * (cosine + cfg.rank * of_passages[at])
         if readings and start <= readings[at].start < min(end, readings[at].end):
             score += cfg.reading * readings[at].answered
-        told.append(Sentence(at, start, end, words, share, cosine, score))
+        if told and told[-1].hit == at and asked > score:
+            score = asked
+        told.append(Sentence(at, start, end, words, share, cosine, score, _leads(hits[at].passage.text, start, end)))
+        asked = score if told[-1].leads and _ASKS.search(hits[at].passage.text, start, end) else -np.inf
     return Read(question, tuple(hits), order, weights, found, coverage, tuple(of_passages), tuple(told), readings)

@@ -75,7 +75,7 @@ def _lead(values: Sequence[float]) -> float:
 
 def _phrase(one: Read) -> float:
     asked = list(pairwise(one.order))
-    best = max(one.sentences, key=lambda sentence: sentence.score)
+    best = max(one.saying, key=lambda sentence: sentence.score)
     passage = terms(one.hits[best.hit].passage.indexed)
     there = set(pairwise(passage))
     return sum(pair in there for pair in asked) / max(1, len(asked))

@@ -20,6 +20,7 @@ from selfstudy import __version__
 from selfstudy.apps import output, serving, tables
 from selfstudy.apps.progress import watching
 from selfstudy.core.errors import BadConfig, BadInput, SelfstudyError, Stopped
+from selfstudy.corpus.folder import check_there
 
 if TYPE_CHECKING:
     from selfstudy.core.records import Message
@@ -91,6 +92,7 @@ def add(
         with redirect_stdout(results):
             output.show_json(added.json()) if json else output.show(tables.added(added.json()))
 
+    check_there(paths)  # before a home is made
     with context.obj.engine(create=True) as engine:
         if watch:
             engine.watch(paths, told)
@@ -234,16 +236,20 @@ def adapt(
     tuned += [f"effort={effort}"] if effort is not None else []
     sets = [*tuned, *(set_ or []), *([f"group={group}"] if group is not None else []), *(f"budget.{limit}" for limit in budget or ())]
     with context.obj.engine(sets=sets) as engine:
+        if budget and engine.loaded.llm is None and not engine.settings.embedder.startswith("openai:"):
+            mend = "Name one (--set llm=openai:<model>), or leave it out."
+            raise BadInput("--budget limits a model behind an API, and there is none here.", mend)
         if plan:
             result: Any = [stage.json() for stage in engine.plan()]
         else:
             result = engine.adapt().json()
+        serves = tables.live(engine.live.json())
     if json:
         output.show_json(result)
+    elif plan:
+        output.show(tables.plan(result))
     else:
-        output.show(tables.plan(result)) if plan else output.show(
-            tables.outcome(result), f"\nReport: {context.obj.home / result['report']}"
-        )
+        output.show(tables.outcome(result), f"\nServes now: {serves}", f"Report: {context.obj.home / result['report']}")
 
 
 @app.command(epilog="Example: selfstudy questions --sample 20 --strike 3f9ac011")

@@ -50,7 +50,8 @@ def answer(given: Answer) -> RenderableType:
             )
         )
         parts += [Padding(_quote(citation, given.question), (0, 0, 0, 4), expand=False), Text()]
-    parts.append(Text(f"Confidence {given.confidence:.2f}", style="dim"))
+    sure = f"Confidence {given.confidence:.2f}"
+    parts.append(Text(f"{sure} that what was found answers this: too little." if given.abstained else sure, style="dim"))
     return Group(*parts)
 
 
@@ -106,6 +107,8 @@ def added(result: Mapping[str, Any]) -> RenderableType:
         parts.append(Text(f"Of the passages {', '.join(told)}; they are shown and asked about once."))
     if result.get("redacted"):
         parts.append(Text("Redacted: " + ", ".join(f"{count} {kind}" for kind, count in result["redacted"].items()) + "."))
+    if not any(result.get(name) for name in names) and not result.get("set_aside"):
+        parts.append(Text("Nothing that can be read was found there. `selfstudy add --help` names what is read."))
     return Group(*parts, *_set_aside(result.get("set_aside", ())))
 
 
@@ -199,6 +202,8 @@ def evaluation(result: Mapping[str, Any]) -> RenderableType:
     parts += _differences("Live minus base, question by question", result.get("compare"))
     if result.get("set_aside"):
         parts.append(Text(f"Set aside, since they have no words: {', '.join(map(str, result['set_aside']))}"))
+    if result.get("unlabelled"):
+        parts.append(Text(f"Left out: {result['unlabelled']} questions without a relevant document in this index."))
     return Group(*parts, Text("In brackets: 95% intervals. A miss counts 0.", style="dim"))
 
 
@@ -209,7 +214,7 @@ def status(state: Mapping[str, Any]) -> RenderableType:
         if name == "set_aside":
             value = f"{len(value)} inputs" if value else "none"
         elif name == "live":
-            value = _live(value)
+            value = live(value)
         elif name == "people":
             value = _people(value)
         elif isinstance(value, Mapping):
@@ -433,9 +438,15 @@ def _happened(event: Mapping[str, Any]) -> str:
     return f"{event['event']}, forced" if event["forced"] else str(event["event"])
 
 
-def _live(live: Mapping[str, Any]) -> str:
-    model = f"tuned, {live['key'][:12]}" if live.get("key") else f"the base, {live['embedder']}"
-    return f"{model}; share of meaning in hybrid search {live['weight']:.2f}"
+def live(system: Mapping[str, Any]) -> str:
+    """What serves, in a line."""
+    tuned = system["embedder"].startswith("artifact:")
+    model = "an embedder that was tuned here" if tuned else f"the base, {system['embedder']}"
+    model += " (in int8)" if system.get("whole") else ""
+    parts = {"imitation": "imitated words", "sentences": "sentences", "reranking": "a reranker", "generator": "a tuned generator"}
+    beside = [name for part, name in parts.items() if system.get(part)]
+    key = f" ({system['key'][:12]})" if system.get("key") else ""
+    return f"{' + '.join([model, *beside])}; share of meaning in hybrid search {system['weight']:.2f}{key}"
 
 
 def _value(value: Any) -> str:

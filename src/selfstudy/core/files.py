@@ -56,6 +56,8 @@ def make_folder(path: Path) -> Path:
             path.mkdir(parents=True, exist_ok=True)
         except FileExistsError as error:
             raise HomeError(f"Cannot use {path}: it is a file, not a folder.", "Name another place.") from error
+        except FileNotFoundError as error:  # a place like /proc, where nobody makes folders
+            raise HomeError(f"Cannot make the folder {path} there.", "Name another place.") from error
     return path
 
 

@@ -23,6 +23,8 @@ _ABBREVIATION = re.compile(
     r"approx|dept|est|jan|feb|mar|apr|jun|jul|aug|sep|sept|oct|nov|dec|u\.s|u\.k|v)|\b[A-Za-z])\.$",
     re.IGNORECASE,
 )
+_NUMBERED = re.compile(r"(?:\A|\n)[^\S\n]*\d{1,3}\.$")
+_ROW = re.compile(r"^([^\n:;]{1,60}: ).*\n(?=\1)", re.MULTILINE)
 _SENTENCE_END = re.compile(r"[.!?]+[\"'”’)\]]*(?=\s|$)|[。！？；]+[”’」』）]*|\n\s*\n|\n(?=\s*(?:[-*•]|\d+[.)])\s)")
 
 
@@ -79,10 +81,13 @@ def contains(passage: str, answer: str) -> bool:
 
 
 def sentences(text: str) -> list[tuple[int, int]]:
-    """The spans of the sentences of `text`, in order, without surrounding white space; list items and paragraphs end one too."""
+    """The spans of the sentences of `text`, in order, without surrounding white space.
+
+    List items and paragraphs end one too, and so does a row of a table that was read as "header: value; header: value".
+    """
     spans: list[tuple[int, int]] = []
     start = 0
-    for end in [*_ends(text), len(text)]:
+    for end in [*sorted({*_ends(text), *_rows(text)}), len(text)]:
         left, right = start, end
         while left < right and text[left].isspace():
             left += 1
@@ -100,4 +105,11 @@ def _ends(text: str) -> Iterable[int]:
             follows = text[match.end() : match.end() + 2].strip()
             if not follows or not follows[0].isupper() or len(match.group()) == 1:
                 continue
+        if match.group() == "." and _NUMBERED.search(text, max(0, match.start() - 8), match.start() + 1):
+            continue  # of the item that it numbers
         yield match.end()
+
+
+def _rows(text: str) -> Iterable[int]:
+    """Where lines end that begin with the same header as the next one."""
+    return (match.end() for match in _ROW.finditer(text)) if "\n" in text and ": " in text else ()

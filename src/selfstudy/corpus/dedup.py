@@ -40,6 +40,7 @@ _FACT = re.compile(
     r"(?P<number>(?:(?<![\w)])[-−])?[$€£¥]?[a-z]{0,8}\d+(?:[.,:/-]?\d+)*)[^\S\n]?(?P<unit>[%‰°]?[^\W\d_\u3040-\u9fff]+|[%‰°]|[\u3040-\u9fff])?"
     r"|(?P<hanzi>[零〇一二三四五六七八九十百千万亿兩两]+[\u3040-\u9fff]?)|(?P<negation>[不没沒無无未非勿莫否别]|[a-z]+n['’]t\b)|(?P<word>[a-z]+)"
 )
+_DAY = re.compile(r",?\s+\d")
 _THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
 
 
@@ -114,7 +115,8 @@ def _bands(signatures: Signature) -> tuple[NDArray[np.uint64], NDArray[np.bool_]
 def facts_of(text: str) -> Facts:
     """Numbers, each followed by its unit or "", dates, and "not" for every denial, in the order of `text`; case and width are folded."""
     facts: list[str] = []
-    for match in _FACT.finditer(folded(text)):
+    text = folded(text)
+    for match in _FACT.finditer(text):
         if match["number"]:
             unit = match["unit"] or ""
             bare = unit in STOP_WORDS and len(unit) > 1
@@ -126,6 +128,8 @@ def facts_of(text: str) -> Facts:
             facts.append(match["hanzi"])
         elif match["negation"]:
             facts.append("not")
+        elif match["word"] == "may" and not _DAY.match(text, match.end()):
+            continue  # what is allowed, and no month
         elif match["word"] in _KINDS:
             facts.append(_KINDS[match["word"]])
     return tuple(facts)

@@ -32,10 +32,15 @@ def walk(paths: Sequence[Path]) -> Iterator[SourceFile | SetAside]:
     A file or folder that is reached twice, by a link or by overlapping paths, comes once. Links are followed after what is really there.
     Raises BadInput at once where a path does not exist.
     """
+    check_there(paths)
+    return _walk([Path(os.path.abspath(path)) for path in paths])
+
+
+def check_there(paths: Sequence[Path]) -> None:
+    """Raise BadInput for a path that leads to nothing."""
     for path in paths:
         if not os.path.lexists(path):
             raise BadInput(f"There is no file or folder {str(path)!r}.", "Check the path; quote it if its name holds spaces.")
-    return _walk([Path(os.path.abspath(path)) for path in paths])
 
 
 def _walk(roots: list[Path]) -> Iterator[SourceFile | SetAside]:

@@ -225,7 +225,7 @@ def _family(members: Sequence[Source], marks: Mapping[str, _Marks], said: Mappin
     order = sorted(keys, key=lambda id: (keys[id], id))
     wanted = [id for id in order if said.get(id) == "current"]
     if wanted:
-        return Family((*(id for id in order if id != wanted[-1]), wanted[-1]), wanted[-1], "a person said so")
+        return Family((*(id for id in order if id != wanted[-1]), wanted[-1]), wanted[-1], "a person's word")
     clear = bool(why) and keys[order[-1]] > keys[order[-2]]
     return Family(tuple(order), order[-1] if clear else None, why if clear else "nothing tells which is the newest")
 

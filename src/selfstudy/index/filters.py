@@ -24,7 +24,7 @@ from __future__ import annotations
 import operator
 import re
 import unicodedata
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, NoReturn, Protocol
 
@@ -81,6 +81,33 @@ def names(node: Node) -> set[str]:
     if isinstance(node, Not):
         return names(node.node)
     return {node.field} if isinstance(node, (Compare, In, Matches, IsNull)) else set()
+
+
+def compared(node: Node) -> set[tuple[str, Scalar]]:
+    """The fields that a filter compares, each with what."""
+    if isinstance(node, (All, AnyOf)):
+        return set().union(*(compared(part) for part in node.nodes))
+    if isinstance(node, Not):
+        return compared(node.node)
+    if isinstance(node, In):
+        return {(node.field, value) for value in node.values}
+    return {(node.field, node.value)} if isinstance(node, Compare) else set()
+
+
+def check_kinds(node: Node, documents: Iterable[Fields]) -> None:
+    """Raise BadInput where a field is compared with a text and holds numbers alone, or the other way round: nothing could ever match."""
+    held: dict[str, set[type]] = {field: set() for field in names(node)}
+    for fields in documents:
+        for field, kinds in held.items():
+            if (value := fields.get(field)) is not None:
+                kinds.add(_type(value))
+    for field, value in sorted(compared(node), key=repr):
+        if held[field] and _type(value) not in held[field]:
+            told = " or ".join(sorted(_KINDS[kind] for kind in held[field]))
+            raise BadInput(
+                f"The field {field!r} holds {told}, and the filter compares it with {_KINDS[_type(value)]}: {value!r}.",
+                "A text stands in quotes ('2024-01-01'), a number without (3), and true and false alone.",
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +181,9 @@ class AnyOf:
 
 def _comparable(found: Scalar, value: Scalar) -> bool:
     return _type(found) is _type(value)
+
+
+_KINDS = {str: "a text", float: "a number", bool: "true or false"}
 
 
 def _type(value: Scalar) -> type:

@@ -21,6 +21,10 @@ def check_question(question: str) -> str:
     stripped = question.strip()
     if not stripped:
         raise BadInput("The question is empty.", "Give a question of at least one word.")
+    try:
+        stripped.encode()
+    except UnicodeEncodeError as error:  # bytes of a command line that are no text
+        raise BadInput("The question holds bytes that are no text.", "Give it in UTF-8.") from error
     if len(stripped) > LONGEST:
         raise BadInput(
             f"The question has {len(stripped):,} characters; at most {LONGEST:,} are read.",

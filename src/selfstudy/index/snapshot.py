@@ -224,7 +224,10 @@ class Snapshot:
             if len(self._masks) >= _MASKS:
                 self._masks.clear()
             node = filters.parse(where, self.fields | HIDDEN) if where is not None else None
-            found = self._masks[where] = self._matching(node)
+            found = self._matching(node)
+            if node is not None and not found.any():
+                filters.check_kinds(node, (card.fields for card in self.documents.values()))
+            self._masks[where] = found
         return found
 
     @cached_property

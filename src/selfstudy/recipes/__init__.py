@@ -1,1 +1,1 @@
-"""The only place where capabilities meet: ingest, adapt, evaluate, engine."""
+"""The only place where capabilities meet."""

@@ -60,7 +60,10 @@ def ask(
     cfg = settings.reflect.model_copy(update={"mode": mode} if mode is not None else {})
     if llm is None and (cfg.mode != "plain" or conversation or choices):
         asked = "a conversation" if conversation else "a choice" if choices else f"--mode {cfg.mode}"
-        raise BadInput(f"There is no model for {asked}.", "Name one: --set llm=openai:<model>, or hf:<name or folder>.")
+        raise BadInput(
+            f"There is no model for {asked}.",
+            "Name one before the verb: selfstudy --set llm=openai:<model> ask ..., or hf:<name or folder>.",
+        )
     if llm is not None and conversation:
         question = standalone(llm, conversation, question)
     if llm is not None and (cfg.mode != "plain" or choices or reflects(llm)):

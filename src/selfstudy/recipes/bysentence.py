@@ -13,7 +13,6 @@ from selfstudy.core.ports import Embedder, Retriever
 from selfstudy.core.records import Artifact, Passage, digest
 from selfstudy.core.run import Lazy, Planned, Work, stage
 from selfstudy.evals import guard
-from selfstudy.evals.bootstrap import Values
 from selfstudy.evals.gate import Gate, Verdict, by_writer, judge_sentences
 from selfstudy.index.reranked import order
 from selfstudy.index.sentences import Sentences, parts
@@ -38,12 +37,14 @@ def embedded(work: Work, config: None, corpus: Artifact, embedder: Embedder) -> 
     return {"passages": len(texts)}
 
 
-@stage("study.sentences_guard", version=1)
-def guarded(work: Work, config: None, most: int, depth: int, share: float, embedder: Embedder) -> None:
-    """`before.npy` and `after.npy`: the reciprocal ranks of everyday questions by meaning, and put in order by sentences."""
+@stage("study.sentences_guard", version=2)
+def guarded(work: Work, config: None, most: int, depth: int, share: float, embedder: Embedder, words: Embedder | None) -> None:
+    """`before.npy` and `after.npy`: the reciprocal ranks of everyday questions by dense search, and put in order by sentences."""
     texts = guard.texts(_DISTRACTORS)
     asked = pick(range(len(texts.questions)), most, "sentences guard")
-    scores = embedder.embed([texts.questions[place] for place in asked], "query") @ embedder.embed(texts.passages, "passage").T
+    beside = [embedder, words] if words is not None else [embedder]
+    questions = [texts.questions[place] for place in asked]
+    scores = np.mean([one.embed(questions, "query") @ one.embed(texts.passages, "passage").T for one in beside], axis=0)
     ranks = np.zeros((2, len(asked)), np.float32)
     for at, (place, mine) in enumerate(zip(asked, scores, strict=True)):
         best = np.argsort(-mine, kind="stable")[:depth]
@@ -69,9 +70,13 @@ class SentenceStudy:
         self._widened = widened
 
     @property
-    def after(self) -> System:
+    def finer(self) -> Finer:
         dense = self.config.joined if self.before.imitation else self.config.dense
-        return replace(self.before, key=self.key, sentences=Finer(dense, self.config.hybrid, self.config.depth))
+        return Finer(dense, self.config.hybrid, self.config.depth)
+
+    @property
+    def after(self) -> System:
+        return replace(self.before, key=self.key, sentences=self.finer)
 
     @cached_property
     def _embedder(self) -> Remembering:
@@ -103,9 +108,11 @@ class SentenceStudy:
 
     @cached_property
     def guard(self) -> Artifact:
-        """Everyday questions by both."""
+        """Everyday questions by dense search without and with sentences."""
+        beside, finer = self.before.imitation, self.finer
         embedder = Lazy(self.before.fingerprint, lambda: self._embedder)
-        return self.run.stage(guarded, None, self.config.guard, self.config.depth, self.config.dense, embedder)
+        words = Lazy(beside, lambda: self.study.embedder(beside)) if beside else None
+        return self.run.stage(guarded, None, self.config.guard, finer.depth, finer.dense, embedder, words)
 
     @property
     def key(self) -> str:
@@ -125,11 +132,7 @@ class SentenceStudy:
             verdict = Verdict(False, f"Not tried: {self.refusal}.", ())
             return verdict, Outcome.of(self.key, verdict, {}, weight=weight, note=_NOTE)
         rows = c.read_rows(self.examined)
-
-        def exam(name: str) -> tuple[Values, Values]:
-            return c.reciprocal([row[f"{name}_before"] for row in rows]), c.reciprocal([row[f"{name}_after"] for row in rows])
-
-        dense, hybrid = exam("dense"), exam("hybrid")
+        dense, hybrid = c.sides(rows, "dense_"), c.sides(rows, "hybrid_")
         everyday = np.load(self.guard.path / "before.npy"), np.load(self.guard.path / "after.npy")
         own = self.study.own_beside(self._ways_of(self.after)["hybrid"], self._ways_of(self.before)["hybrid"])
         verdict = judge_sentences(gate, dense=dense, hybrid=hybrid, guard=everyday, own=own)

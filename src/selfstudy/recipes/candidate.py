@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from selfstudy.core.ports import Embedder, Retriever, Vectors
 from selfstudy.core.records import Artifact, Example, Passage
 from selfstudy.core.run import Work, stage
 from selfstudy.evals import guard
+from selfstudy.evals.bootstrap import Values
 from selfstudy.index.dense import Dense, Flat
 from selfstudy.index.hybrid import Hybrid, Spread
 from selfstudy.index.lexical import Lexical
@@ -220,6 +221,12 @@ def tune_score(mined: Artifact, passages: Sequence[Passage], load: Callable[[Pat
         return float(np.where(ranks <= 10, 1 / ranks, 0.0).mean()) if len(examples) else 0.0
 
     return score
+
+
+def sides(rows: Sequence[Mapping[str, Any]], name: str = "") -> tuple[Values, Values]:
+    """The reciprocal ranks before and after of the rows of an exam, in the columns that begin with `name`."""
+    before, after = (reciprocal([row[f"{name}{side}"] for row in rows]) for side in ("before", "after"))
+    return before, after
 
 
 def system_of(snapshot: Snapshot, embedder: Embedder, vectors: Vectors | None, share: float) -> tuple[Lexical, Dense, Hybrid]:

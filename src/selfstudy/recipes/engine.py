@@ -104,14 +104,15 @@ class Engine:
         from selfstudy.recipes.audit import audit
 
         rulings, known = Rulings(self.home), self.store.snapshot().documents
-        rulings.say("keep", keep, known)
-        rulings.say("drop", drop, known)
-        rulings.say("current", current, known)
+        rulings.say({**dict.fromkeys(keep, "keep"), **dict.fromkeys(drop, "drop"), **dict.fromkeys(current, "current")}, known)
         embedders, stop = self._embedders, Stop()
         with self.store.writing("settling", wait=30) as writer, stop.on_interrupt():
             settle(self.home, writer, self.settings, embedders, self._reporter, stop)
         if judge and self.loaded.llm is None:
-            raise BadInput("No model is set that could judge.", "Name one: --set llm=openai:<model>, or leave --judge out.")
+            raise BadInput(
+                "No model is set that could judge.",
+                "Name one before the verb: selfstudy --set llm=openai:<model> audit ..., or leave --judge out.",
+            )
         critic = Judging(self.loaded.llm) if judge and self.loaded.llm is not None else None
         return audit(self.home, self.store.snapshot(), self.settings, embedders[0], self.set_aside(), critic)
 
@@ -206,14 +207,15 @@ class Engine:
     def adapt(self) -> Outcome:
         """Study the documents and, if the gate opens, let the tuned system serve. Stages that are finished are kept.
 
-        Raises NotEnough, Busy, Stopped, MissingExtra; then nothing that serves was changed.
+        Raises NotEnough, Busy, Stopped, MissingExtra; what passed its gate before that serves all the same.
         """
         return self.studies.adapt()
 
     def evaluate(self, queries: Path, qrels: Path, scope: str | None = None, out: Path | None = None) -> dict[str, Any]:
         """Metrics with intervals on labelled questions, base and live, and their paired differences. `out` gets the rows too.
 
-        `set_aside` lists the ids of questions without words, where there are any.
+        Where there are any, `set_aside` lists the ids of questions without words, and `unlabelled` counts those without a relevant
+        document here.
         """
         self._pointer.fill(self.base, "embed")
         snapshot = self.store.snapshot()
@@ -223,6 +225,8 @@ class Engine:
         found = evaluate.compared(base, live)
         if blank := evaluate.blank(queries):
             found["set_aside"] = blank
+        if unlabelled := evaluate.asked(queries) - len(questions[0]) - len(blank):
+            found["unlabelled"] = unlabelled
         if out is not None:
             make_folder(out)
             write_json(out / "evaluate.json", found)

@@ -53,6 +53,11 @@ def blank(queries: Path) -> list[str]:
     return [query.id for query in read_queries(queries) if not query.text.strip()]
 
 
+def asked(queries: Path) -> int:
+    """How many questions the file holds."""
+    return len(read_queries(queries))
+
+
 def measure(retrievers: Mapping[str, Retriever], questions: Labelled, scope: str | None = None) -> Measured:
     """Every metric per question for every retriever. A document is ranked by its best passage."""
     asked, judgements = questions

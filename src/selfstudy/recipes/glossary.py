@@ -53,6 +53,15 @@ class Terms:
     def there(self) -> bool:
         return self._path.is_file()
 
+    @property
+    def stamp(self) -> tuple[int, ...]:
+        """Another one after every change of the file."""
+        try:
+            facts = self._path.stat()
+        except FileNotFoundError:
+            return ()
+        return facts.st_mtime_ns, facts.st_size, facts.st_ino
+
     def found(self, mined: Sequence[Term]) -> None:
         """Take what the documents explain now: what they no longer explain goes, what a person gave or struck stays as it is."""
         before = {_key(term): term for term in self.all()}
@@ -123,11 +132,6 @@ class Expansion:
         stands = [one for one in self._others if (_in_capitals(one, written) if one.isupper() else contains(asked, one))]
         named = dict.fromkeys(other for one in stands for other in self._others[one] if not contains(asked, normal(other)))
         return " ".join(named)
-
-
-def expansion_of(home: Path, config: Glossary) -> Expansion | None:
-    """How questions are widened in this home; None where they are not."""
-    return Expansion(Terms(home).used) if config.expand else None
 
 
 def _key(term: Term) -> tuple[str, str]:

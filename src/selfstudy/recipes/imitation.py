@@ -128,7 +128,7 @@ class ImitationStudy:
         """The verdict on dense search with words beside the same without, and what the user should see."""
         rows = c.read_rows(self.examined)
         writers = [row["writer"] for row in rows]
-        dense = c.reciprocal([row["before"] for row in rows]), c.reciprocal([row["after"] for row in rows])
+        dense = c.sides(rows)
         everyday = np.load(self.guard.path / "before.npy"), np.load(self.guard.path / "after.npy")
         verdict = judge_imitation(gate, dense=dense, guard=everyday, candidates=candidates)
         pairs = {"dense": dense, "guard": everyday}

@@ -59,13 +59,13 @@ class Added(Record):
 class Readings:
     """Which files were read to their end, with what was set aside: `read.json` in the home. `parsed_as` is the key of the settings.
 
-    A file that was read with other redactions than `redacted` names is read again.
+    A file that was read with other settings than `read_as` is the key of is read again.
     """
 
-    def __init__(self, home: Path, parsed_as: str = "", redacted: Sequence[str] = ()) -> None:
+    def __init__(self, home: Path, parsed_as: str = "", read_as: str = "") -> None:
         self._path = home / READ
         self._parsed_as = parsed_as
-        self._redacted = sorted(redacted)
+        self._read_as = read_as
         try:
             self.files: dict[str, dict[str, Any]] = read_json(self._path)
         except FileNotFoundError:
@@ -74,7 +74,7 @@ class Readings:
     def unchanged(self, file: SourceFile) -> bool:
         """Whether the file was read to its end as it is now, and what was set aside in it would be set aside again."""
         known = self.files.get(str(file.path))
-        if known is None or any(one.get("again") for one in known["set_aside"]) or known.get("redact", []) != self._redacted:
+        if known is None or any(one.get("again") for one in known["set_aside"]) or known.get("read_as") != self._read_as:
             return False
         if known["set_aside"] and known.get("parsed_as") != self._parsed_as:
             return False
@@ -82,7 +82,7 @@ class Readings:
 
     def done(self, file: SourceFile, set_aside: Sequence[SetAside]) -> None:
         facts = {
-            "id": file.id, "size": file.size, "mtime_ns": file.mtime_ns, "parsed_as": self._parsed_as, "redact": self._redacted,
+            "id": file.id, "size": file.size, "mtime_ns": file.mtime_ns, "parsed_as": self._parsed_as, "read_as": self._read_as,
         }  # fmt: skip
         self.files[str(file.path)] = {**facts, "set_aside": [one.json() for one in set_aside]}
 
@@ -175,7 +175,7 @@ class _Adding:
         self._writer = writer
         self._reporter = reporter
         self._stop = stop
-        self._readings = Readings(store.home, settings.parse.key, settings.redact)
+        self._readings = Readings(store.home, settings.parse.key, _read_as(settings))
         self._home = store.home
         snapshot = store.snapshot()
         self._known = dict(snapshot.documents)
@@ -186,7 +186,8 @@ class _Adding:
         self._read: list[tuple[SourceFile, list[SetAside]]] = []
         self._waiting = 0
         self._read_whole: set[str] = set()
-        self._touched: set[str] = set()
+        self._taken: dict[str, str] = {}
+        self._nothing_read: set[str] = set()
         self.set_aside: list[SetAside] = []
         self.redacted: Counter[str] = Counter()
         self.added = self.changed = self.unchanged = self.removed = self.embedded = 0
@@ -212,16 +213,21 @@ class _Adding:
         self._reporter.progress("add", len(found), len(found))
 
     def drop_gone(self, roots: Sequence[Path], found: Sequence[SourceFile | SetAside]) -> None:
-        """Remove the documents under `roots` whose file, or whose row in it, is not there any more."""
-        there = {str(file.path) for file in found if isinstance(file, SourceFile)}
+        """Remove the documents under `roots` whose file, or whose row in it, is not there any more: what cannot be read now is not gone."""
+        unreadable = {one.source for one in found if isinstance(one, SetAside)}
+        there = {str(file.path) for file in found if isinstance(file, SourceFile)} | unreadable
+
+        def is_there(path: str) -> bool:
+            return path in there or any(str(parent) in unreadable for parent in Path(path).parents)
+
         gone = []
         for card in self._known.values():
             path = card.file.path if card.file else ""
-            without = path not in there or (path in self._read_whole and card.id not in self._touched)
+            without = not is_there(path) or (path in self._read_whole and path not in self._nothing_read and card.id not in self._taken)
             if path and without and any(Path(path) == root or root in Path(path).parents for root in roots):
                 gone.append(card.id)
         for path in [path for path in self._readings.files if any(root in Path(path).parents or root == Path(path) for root in roots)]:
-            if path not in there:
+            if not is_there(path):
                 del self._readings.files[path]
         self._writer.remove(gone)
         self.removed = len(gone)
@@ -237,6 +243,7 @@ class _Adding:
     def _read_file(self, file: SourceFile, contents: Iterator[Document | SetAside]) -> None:
         aside: list[SetAside] = []
         facts = FileFacts(str(file.path), file.size, file.mtime_ns)
+        documents = 0
         for item in contents:
             self._stop.check()
             if isinstance(item, SetAside):
@@ -247,11 +254,12 @@ class _Adding:
                 self.redacted += counts
             item = with_language(topics(item, self._settings.topics))
             known = self._known.get(item.id)
-            if (other := _elsewhere(known, file)) is not None:
-                aside.append(SetAside(str(file.path), f"the id {item.id!r} is already that of {other}: add the folder that holds both"))
+            documents += 1
+            if (reason := self._refused(item.id, known, file)) is not None:
+                aside.append(SetAside(str(file.path), reason))
                 continue
             content = _content(item, self._settings)
-            self._touched.add(item.id)
+            self._taken[item.id] = facts.path
             if known is not None and known.file is not None and _said(known) == content and known.file.path == facts.path:
                 self.unchanged += 1
                 continue
@@ -263,8 +271,19 @@ class _Adding:
             self._waiting += len(passages)
             if self._waiting >= BATCH:
                 self._commit()
+        if aside and not documents:
+            self._nothing_read.add(facts.path)
         self.set_aside += aside
         self._read.append((file, aside))
+
+    def _refused(self, id: str, known: Card | None, file: SourceFile) -> str | None:
+        """Why this document of `file` cannot have its `id`; None where it can."""
+        path = self._taken.get(id)
+        if path == str(file.path):
+            return f"the id {id!r} stands in it more than once: only the first document of that id is taken"
+        if (other := path or _elsewhere(known, file)) is None:
+            return None
+        return f"the id {id!r} is already that of {other}: give one of them another, or add the folder that holds both"
 
     def _commit(self) -> None:
         """Documents, passages and vectors of the batch become the index at one moment; then the files count as read."""
@@ -291,7 +310,12 @@ def _said(known: Card) -> str:
     return known.file.hash.partition(" ")[0] if known.file is not None else ""
 
 
-def _elsewhere(known: Any, file: SourceFile) -> str | None:
+def _read_as(settings: Settings) -> str:
+    """The same for settings by which a file is made into the same passages."""
+    return digest("read as", *sorted(settings.redact), settings.chunk.model_dump_json(), settings.topics.model_dump_json())
+
+
+def _elsewhere(known: Card | None, file: SourceFile) -> str | None:
     """The path of another file that is still there and already gave the document of this id."""
     if known is None or known.file is None or known.file.path == str(file.path):
         return None

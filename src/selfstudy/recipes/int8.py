@@ -119,12 +119,8 @@ class Int8Study:
             )
             return verdict, Outcome.of("", verdict, {}, weight=self.full.weight, note=_NOTE)
         rows = c.read_rows(self.examined)
-
-        def exam(name: str) -> tuple[Values, Values]:
-            return gains(c.reciprocal([row[f"{name}_before"] for row in rows])), gains(c.reciprocal([row[f"{name}_after"] for row in rows]))
-
         everyday = gains(np.load(self.guard.path / "before.npy")), gains(np.load(self.guard.path / "after.npy"))
-        dense, hybrid = exam("dense"), exam("hybrid")
+        dense, hybrid = ((gains(before), gains(after)) for before, after in (c.sides(rows, "dense_"), c.sides(rows, "hybrid_")))
         verdict = judge_int8(gate, dense=dense, hybrid=hybrid, guard=everyday)
         pairs = {"dense": dense, "hybrid": hybrid, "guard": everyday}
         return verdict, Outcome.of(self.key, verdict, pairs, weight=self.full.weight, note=_NOTE, metric="nDCG@10")

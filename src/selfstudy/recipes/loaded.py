@@ -16,7 +16,7 @@ from selfstudy.models.hf import HF
 from selfstudy.models.starter.shared import SHIPPED
 from selfstudy.recipes.caches import vectors_of
 from selfstudy.recipes.generator import SCHEME, folder_of
-from selfstudy.recipes.glossary import Expansion, expansion_of
+from selfstudy.recipes.glossary import Expansion, Terms
 from selfstudy.recipes.reflection import critic_of
 from selfstudy.recipes.settings import Settings
 from selfstudy.recipes.system import Remembering, System, converted, load_embedder, reranked, served
@@ -31,6 +31,7 @@ class Loaded:
         self._settings = settings
         self._embedders: dict[str, Remembering] = {}
         self._generators: dict[str, HF] = {}
+        self._expansion: tuple[tuple[int, ...], Expansion] | None = None
         self._loading = threading.RLock()
 
     def embedder(self, name: str) -> Remembering:
@@ -57,8 +58,14 @@ class Loaded:
         return reranked(ways, system, self._home, self.embedder(system.embedder))
 
     def expansion(self) -> Expansion | None:
-        """How questions are widened by the glossary; None where they are not."""
-        return expansion_of(self._home, self._settings.glossary)
+        """How questions are widened by the glossary as it is now, the same object until that changes; None where they are not."""
+        if not self._settings.glossary.expand:
+            return None
+        with self._loading:
+            stamp = Terms(self._home).stamp
+            if self._expansion is None or self._expansion[0] != stamp:
+                self._expansion = stamp, Expansion(Terms(self._home).used)
+            return self._expansion[1]
 
     @cached_property
     def llm(self) -> LLM | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
 from selfstudy.core.records import Difference, Interval, Record
@@ -48,6 +48,12 @@ class Outcome(Record):
         metrics = {name: {"before": summary(pair[0]), "after": summary(pair[1])} for name, pair in pairs.items()}
         differences = {name: compare(*pair) for name, pair in pairs.items()}
         return cls(key, verdict.promote, verdict.reason, verdict, metrics, differences, **more)
+
+    def withdrawn(self, reason: str) -> Self:
+        """The same, where it does not serve any more, nor what went live with it."""
+        gone = {"promoted": False, "reason": reason}
+        imitation, sentences = (told | gone if told and told["promoted"] else told for told in (self.imitation, self.sentences))
+        return replace(self, promoted=False, reason=reason, imitation=imitation, sentences=sentences)
 
     def fails_only(self, name: str) -> bool:
         """Whether the check of this name is the one that refused."""

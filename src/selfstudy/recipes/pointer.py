@@ -60,13 +60,16 @@ class Pointer:
             )
         if judged.system is None:
             raise HomeError(f"The candidate {judged.key} is not kept here.", "Run `selfstudy adapt` again.")
+        if judged.system == self.live():
+            raise BadInput(f"The candidate {judged.key} serves already.", "`selfstudy rollback` lets what served before serve again.")
         return self.serve("promoted", judged.system, judged.reason, forced=not judged.promote)
 
     def rollback(self) -> Event:
         """As `Engine.rollback`."""
         live = self.live()
         for event in reversed(self._history.events()):
-            if event.event == "promoted" and event.system == live:
+            # A kill may have come between the swap and its event: then the judgement says what served before.
+            if event.event in ("promoted", "judged") and event.system == live and event.before not in (None, live):
                 return self.serve("rolled back", event.before, f"back from {live.key}")
         raise BadInput("Nothing was promoted that could be rolled back.", "`selfstudy history` shows what happened here.")
 

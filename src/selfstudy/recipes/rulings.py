@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -24,13 +24,15 @@ class Rulings:
         found: dict[str, Ruling] = read_json(self._path) if self._path.is_file() else {}
         return found
 
-    def say(self, ruling: Ruling, documents: Sequence[str], known: Collection[str]) -> None:
-        """Note `ruling` of `documents`; a later one of the same document takes its place. Raises BadInput for an id that is not `known`."""
-        for id in documents:
+    def say(self, rulings: Mapping[str, Ruling], known: Collection[str]) -> None:
+        """Note a ruling for each id; a later one of the same document takes its place. Raises BadInput for an id that is not `known`, and
+        then none is noted.
+        """
+        for id in rulings:
             if id not in known:
                 raise BadInput(
                     f"There is no document {id!r} here{nearest(id, known) or '.'}", "`selfstudy audit` shows the documents' ids."
                 )
-        if documents:
+        if rulings:
             make_folder(self._home)
-            write_json(self._path, dict(sorted({**self.all(), **dict.fromkeys(documents, ruling)}.items())))
+            write_json(self._path, dict(sorted({**self.all(), **rulings}.items())))

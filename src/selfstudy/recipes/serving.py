@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, cast
 
-from selfstudy.core.errors import HomeError
+from selfstudy.core.errors import BadInput, HomeError
 from selfstudy.core.ports import Retriever
 from selfstudy.index.batched import Batched
 from selfstudy.index.cached import Cached, Rankings
@@ -38,8 +38,9 @@ class Serving:
 
 
 class Opening:
-    """Opens what serves whenever the pointer of the home has moved; `rankings_of` says where rankings are kept, `expansion_of` how
-    questions are widened. Safe for threads.
+    """Opens what serves whenever the pointer of the home has moved, or its glossary has changed. Safe for threads.
+
+    `rankings_of` says where rankings are kept, `expansion_of` how questions are widened.
 
     With `eager` everything is loaded before it serves, with a hot tier in memory where the index holds `hot` passages or more (0: never),
     questions of several threads are searched together, and while one thread opens what is new the others are answered by what served
@@ -64,30 +65,41 @@ class Opening:
         self._eager = eager
         self._hot_from = hot
         self._hot: Hot | None = None
-        self._held: tuple[State, Serving] | None = None
+        self._held: tuple[State, Expansion | None, Serving] | None = None
         self._opening = threading.Lock()
 
     def now(self) -> Serving:
-        """What serves now; the same object as long as nothing is committed."""
-        state = self._store.state
+        """What serves now; the same object as long as nothing is committed and the glossary stays as it is."""
         held = self._held
-        if held is not None and held[0] == state:
-            return held[1]
+        if held is not None and self._is_now(held):
+            return held[-1]
         if not self._opening.acquire(blocking=held is None or not self._eager):
             assert held is not None
-            return held[1]
+            return held[-1]
         try:
-            if self._held is None or self._held[0] != self._store.state:
+            if self._held is None or not self._is_now(self._held):
                 self._held = self._open()
-            return self._held[1]
+            return self._held[-1]
         finally:
             self._opening.release()
 
-    def _open(self) -> tuple[State, Serving]:
+    def _is_now(self, held: tuple[State, Expansion | None, Serving]) -> bool:
+        return held[0] == self._store.state and held[1] is self._expansion()
+
+    def _expansion(self) -> Expansion | None:
+        """How questions are widened; a service goes on with what it has where a person left a line of the glossary half-written."""
+        try:
+            return self._expansion_of()
+        except BadInput:
+            if self._held is None or not self._eager:
+                raise
+            return self._held[1]
+
+    def _open(self) -> tuple[State, Expansion | None, Serving]:
+        expand = self._expansion()
         snapshot = self._store.snapshot()
         live = self._live_of(snapshot)
         embedder = self._embedder_of(live.embedder)
-        expand = self._expansion_of()
         ways = served(snapshot, live, self._embedder_of, expand)
         if self._eager:
             with suppress(HomeError):  # a passage without a vector, say: whoever searches is told
@@ -102,7 +114,7 @@ class Opening:
         if (rankings := self._rankings_of()) is not None:
             by = f"{live.ranks} {expand.key if expand is not None else ''}"
             ways = {name: Cached(way, snapshot, f"{name} {by}", rankings) for name, way in ways.items()}
-        return snapshot.state, Serving(snapshot, live, embedder, ways)
+        return snapshot.state, expand, Serving(snapshot, live, embedder, ways)
 
     def _tiered(self, snapshot: Snapshot, ways: Mapping[str, Retriever]) -> dict[str, Retriever]:
         """`ways` over a hot tier where there are enough passages; what did not change since the last one is taken from it."""

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import replace
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from selfstudy.core.files import make_folder, read_json, write_json
+from selfstudy.core.files import make_folder, read_json, write_atomic, write_json
 from selfstudy.core.ports import Embedder, Vectors
 from selfstudy.core.records import Document, Passage, Scalar, Term, digest
 from selfstudy.core.run import Reporter, Stop
@@ -208,6 +209,8 @@ def _general(home: Path, texts: Sequence[str], embedder: Embedder) -> Vectors:
         kept: Vectors = np.load(path)
         return kept
     vectors = embedder.embed(texts, "passage")
+    made = BytesIO()
+    np.save(made, vectors)
     make_folder(path.parent)
-    np.save(path, vectors)
+    write_atomic(path, made.getvalue())
     return vectors

@@ -15,6 +15,7 @@ from selfstudy.evals.gate import Verdict
 from selfstudy.index.store import Store
 from selfstudy.recipes import int8
 from selfstudy.recipes.bysentence import SentenceStudy
+from selfstudy.recipes.bysentence import embedded as sentences_embedded
 from selfstudy.recipes.generator import GeneratorStudy, checked, folder_of
 from selfstudy.recipes.history import Event, History
 from selfstudy.recipes.imitation import ImitationStudy
@@ -28,6 +29,9 @@ from selfstudy.recipes.settings import Settings
 from selfstudy.recipes.study import Study
 from selfstudy.recipes.system import System
 from selfstudy.recipes.votes import key_of, votes_of
+
+Part = Callable[[System], object]
+"""A part of a system: its embedder, say, or its reranker; false where it has none."""
 
 
 class Studies:
@@ -76,7 +80,7 @@ class Studies:
         Words, imitated by vectors, come beside the tuned embedder or, where that was refused, beside what serves; then passages are put in
         order by their sentences and by a reranker. Where the settings want int8, or name a generator to be tuned, these follow. Each has a
         gate of its own.
-        Raises NotEnough, Busy, Stopped, MissingExtra; then nothing that serves was changed.
+        Raises NotEnough, Busy, Stopped, MissingExtra; what passed its gate before that serves all the same.
         """
         if self.settings.int8 == "auto":
             int8.check()
@@ -102,6 +106,8 @@ class Studies:
 
     def study(self, *, planning: bool = False, share: float = 1.0) -> Study:
         """The study of what is indexed now; `share` below 1 is its candidate nearer to the base. A planning one runs nothing."""
+        if not planning:
+            self._pointer.fill(self._base, "embed")  # what is added while another system serves has only the vectors of that
         run = Run(self.home / "artifacts", self._reporter, planning)
         votes = self._counted_votes() if self._votes is None else self._votes
         return Study(
@@ -112,7 +118,6 @@ class Studies:
     def _adapt_search(self, began: float) -> Outcome:
         study = self.study()
         study.check()
-        self._pointer.fill(self._base, "embed")
         self._pointer.fill(self._live, "embed")
         self.study().check_questions()
         for share in (1.0, *self.settings.average.nearer):
@@ -124,12 +129,8 @@ class Studies:
         if not self._promoted(judged) and self._live.key is None and self._live.abstention is None:
             calibrated = replace(self._base, abstention=read_json(study.base_calibrated.path / "calibration.json"))
             self._pointer.serve("calibrated", calibrated, "the base goes on serving, and has learned when to abstain")
-        outcome = replace(outcome, votes=study.votes_told())
-        system = judged.system
-        if judged.promote and system is not None and (system.embedder, system.weight) != (self._live.learned, self._live.weight):
-            told = f"Nothing changed since {judged.key} was judged and promoted, and something else was chosen after that."
-            return replace(outcome, promoted=False, reason=f"{told} `selfstudy promote {judged.key}` lets it serve again.")
-        return outcome
+        told = self._told(judged, lambda system: (system.learned, system.weight) if system.learned != self._base.embedder else None)
+        return replace(told, votes=study.votes_told())
 
     def _judge(self, study: Study, began: float) -> Event:
         candidates = self._history.examined(study.content) + 1
@@ -170,7 +171,7 @@ class Studies:
         exam = f"words {search.content}"
         for share in self.settings.imitation.shares:
             study = ImitationStudy(search, False, share)
-            outcome = self._judged(study.key, exam, partial(self._words_judged, study, exam))
+            outcome = self._judged(study.key, exam, lambda system: system.imitation, partial(self._words_judged, study, exam))
             if not outcome.fails_only("guard"):
                 break
         return outcome
@@ -187,7 +188,7 @@ class Studies:
             return Outcome.load(judged.details) if judged is not None else None
         if study.refusal:
             return study.judge(self.settings.gate)[1]
-        return self._judged(study.key, None, lambda: self._by_sentence(search, study))
+        return self._judged(study.key, None, lambda system: system.sentences, lambda: self._by_sentence(search, study))
 
     def _by_sentence(self, search: Study, study: SentenceStudy) -> tuple[Verdict, Outcome, System]:
         """Whether the first passages are put in order by their sentences, and the system that does so."""
@@ -213,7 +214,16 @@ class Studies:
         if not study.possible:
             return study.judge(self.settings.gate)[1]
         self._pointer.fill(study.full, "embed")
-        return self._judged(study.key, None, lambda: (*study.judge(self.settings.gate), study.system()))
+
+        def judge() -> tuple[Verdict, Outcome, System | None]:
+            verdict, outcome = study.judge(self.settings.gate)
+            system = study.system()
+            if verdict.promote and system.sentences is not None:
+                by_int8 = Lazy(system.fingerprint, lambda: self.loaded.embedder(system.embedder))
+                study.run.stage(sentences_embedded, None, study.study.corpus, by_int8)
+            return verdict, outcome, system
+
+        return self._judged(study.key, None, lambda system: system.whole and system.embedder, judge)
 
     def _adapt_reranker(self) -> Outcome:
         search = self.study()
@@ -227,7 +237,7 @@ class Studies:
                 system = self._calibrated(search, system)
             return verdict, outcome, system
 
-        return self._judged(study.key, exam, judge)
+        return self._judged(study.key, exam, lambda system: system.reranking, judge)
 
     @property
     def _reranks(self) -> bool:
@@ -251,7 +261,11 @@ class Studies:
         exam = f"answers {study.content}"
         serving = folder_of(self._live.generator or str(self.settings.tuning.base), self.home / "artifacts")
         candidates = self._history.examined(exam) + 1
-        return self._judged(study.key, exam, lambda: (*study.judge(serving, self.settings.gate, candidates), study.system()))
+
+        def judge() -> tuple[Verdict, Outcome, System | None]:
+            return *study.judge(serving, self.settings.gate, candidates), study.system()
+
+        return self._judged(study.key, exam, lambda system: system.generator, judge)
 
     def _generator_study(self, study: Study) -> GeneratorStudy:
         live = self._live
@@ -259,8 +273,10 @@ class Studies:
         settings = self.settings
         return GeneratorStudy(study.run, settings.tuning, settings.reflect, study.mined, searched, live, study.content, self.loaded.llm)
 
-    def _judged(self, key: str, exam: str | None, judge: Callable[[], tuple[Verdict, Outcome, System | None]]) -> Outcome:
-        """What was, or now is, said of the candidate `key`; one that passes serves from then on. `exam` counts the candidates it judged."""
+    def _judged(self, key: str, exam: str | None, part: Part, judge: Callable[[], tuple[Verdict, Outcome, System | None]]) -> Outcome:
+        """What was, or now is, said of the candidate `key`; one that passes serves from then on. `exam` counts the candidates it judged,
+        `part` is that of a system which this is about.
+        """
         judged, began = self._history.judged(key), time.monotonic()
         if judged is None:
             verdict, outcome, system = judge()
@@ -269,7 +285,17 @@ class Studies:
                 "judged", key, verdict.reason, system, before=self._live, promote=verdict.promote, exam=exam, details=outcome.json()
             )
         self._promoted(judged)
-        return Outcome.load(judged.details)
+        return self._told(judged, part)
+
+    def _told(self, judged: Event, part: Part) -> Outcome:
+        """What was said of a candidate, and what became of that: another may have been chosen since, or serve from before."""
+        outcome, serves = Outcome.load(judged.details), part(self._live)
+        if judged.promote and judged.system is not None and part(judged.system) != serves:
+            told = f"Nothing changed since {judged.key} was judged and promoted, and something else was chosen after that."
+            return outcome.withdrawn(f"{told} `selfstudy promote {judged.key}` lets it serve again.")
+        if not judged.promote and serves:
+            return replace(outcome, reason=f"{outcome.reason} What was promoted before goes on serving.")
+        return outcome
 
     def _promoted(self, judged: Event) -> bool:
         """Let a candidate serve whose judgement says so, if nothing was decided since: a kill may have come between the two."""

@@ -1,4 +1,4 @@
-"""The loop: questions -> round trip -> negatives -> training -> exam -> promote or refuse. It reads one snapshot and locks only to swap."""
+"""The loop: questions -> round trip -> negatives -> training -> exam -> verdict, over one snapshot."""
 
 from __future__ import annotations
 
@@ -402,11 +402,7 @@ class Study:
         """The verdict, and all that the user should see; `candidates` counts those that this exam judged, this one included."""
         rows = c.read_rows(self.examined)
         writers = [row["writer"] for row in rows]
-
-        def ranks(name: str, side: str) -> Any:
-            return c.reciprocal([row[f"{name}_{side}"] for row in rows])
-
-        dense, hybrid = ((ranks(name, "before"), ranks(name, "after")) for name in ("dense", "hybrid"))
+        dense, hybrid = c.sides(rows, "dense_"), c.sides(rows, "hybrid_")
         guard = (np.load(self.guards[0].path / "ranks.npy"), np.load(self.guards[1].path / "ranks.npy"))
         pairs = {"dense": dense, "hybrid": hybrid, "guard": guard}
         own = self.own_beside(self.tuned_retrievers(self.weight)["hybrid"]) if self.settings.own.queries else None
@@ -483,6 +479,12 @@ class Study:
             raise NotEnough(
                 f"Of all questions that were written, those that came back are about {len(about)} training passages: too few to learn from,"
                 " and nothing was changed.",
+                "Add documents with whole sentences, or let more questions through: --set round_trip.k=20.",
+            )
+        if not any(example.split == "exam" for example in examples):
+            raise NotEnough(
+                "Of the questions about the documents that are kept for the exam none came back: nothing could be proven, and nothing was"
+                " changed.",
                 "Add documents with whole sentences, or let more questions through: --set round_trip.k=20.",
             )
 

@@ -1,0 +1,113 @@
+"""What `add` takes, leaves and names: ids that stand twice, files that cannot be read for now, and settings that change."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+from pathlib import Path
+
+import pytest
+
+from selfstudy.recipes.engine import Engine
+from selfstudy.recipes.system import Remembering
+from selfstudy.testing import FakeEmbedder
+
+WORDS = ["".join(random.Random(n).choices("abcdefghijklmnop", k=6)) for n in range(300)]
+
+
+def opened(folder: Path, *sets: str) -> Engine:
+    engine = Engine.open(folder / "home", create=True, sets=["embedder=fake:64", *sets])
+    engine.loaded._embedders["fake:64"] = Remembering(FakeEmbedder())
+    return engine
+
+
+def rows(path: Path, **texts: str) -> Path:
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("".join(json.dumps({"_id": id.rstrip("_"), "text": text}) + "\n" for id, text in texts.items()))
+    return path
+
+
+def texts(engine: Engine) -> dict[str, str]:
+    return {passage.places[0].document: passage.text for passage in engine.store.snapshot().passages}
+
+
+@pytest.mark.parametrize("again", [False, True], ids=["at once", "read again"])
+def test_an_id_that_stands_twice_loses_nothing_silently(tmp_path: Path, again: bool) -> None:
+    engine = opened(tmp_path)
+    docs = tmp_path / "docs"
+    one = rows(docs / "one.jsonl", a="The pump is red.", a_="The pump is blue.", b="The lid is round.")
+    two = rows(docs / "two.jsonl", b="The lid is square.", c="The cord is long.")
+    (docs / "c").write_text("A file of this name.")
+    rows(docs / "zero.jsonl", **{"one.txt": "A row that is called as a file is."})
+    (docs / "one.txt").write_text("A file that is called as a row is.")
+    told = engine.add([docs])
+    if again:
+        for path in (one, two):
+            path.write_text(path.read_text() + "\n")
+        told = engine.add([docs])
+    said = {(Path(one.source).name, one.reason.partition(":")[0]) for one in told.set_aside if " id " in one.reason}
+    assert said == {
+        ("one.jsonl", "the id 'a' stands in it more than once"),
+        ("two.jsonl", f"the id 'b' is already that of {one}"),
+        ("zero.jsonl", f"the id 'one.txt' is already that of {docs / 'one.txt'}"),
+    }
+    found = texts(engine)
+    assert (found["a"], found["b"], found["c"]) == ("The pump is red.", "The lid is round.", "The cord is long.")
+    assert found["one.txt"] == "A file that is called as a row is."
+    assert told.documents == 4
+
+
+def test_other_settings_of_cutting_are_heeded_for_files_that_were_read_before(tmp_path: Path) -> None:
+    (tmp_path / "docs").mkdir()
+    for name in ("a", "b"):
+        said = [" ".join(random.Random(f"{name}{n}").choices(WORDS, k=12)).capitalize() + "." for n in range(20)]
+        (tmp_path / "docs" / f"{name}.md").write_text(" ".join(said))
+    whole = opened(tmp_path).add([tmp_path / "docs"])
+    same = opened(tmp_path).add([tmp_path / "docs"])
+    assert (same.documents_unchanged, same.embedded) == (2, 0)
+    cut = opened(tmp_path, "chunk.words=40").add([tmp_path / "docs"])
+    assert cut.passages > 2 * whole.passages
+    assert (cut.documents_changed, cut.documents_added) == (2, 0)
+    assert opened(tmp_path, "chunk.words=40").add([tmp_path / "docs"]).embedded == 0
+
+
+def test_sync_takes_away_what_is_gone_and_not_what_cannot_be_read_now(tmp_path: Path) -> None:
+    engine = opened(tmp_path)
+    docs = tmp_path / "docs"
+    rows(docs / "rows.jsonl", a="The pump is red.", b="The lid is round.")
+    (docs / "data.json").write_text('{"text": "The cord is long."}')
+    (docs / "old.md").write_text("Nobody needs this.")
+    engine.add([docs], sync=True)
+    assert len(texts(engine)) == 4
+    (docs / "data.json").write_text('{"text": "The cord is lo')
+    (docs / "old.md").unlink()
+    rows(docs / "rows.jsonl", a="The pump is red.")
+    told = engine.add([docs], sync=True)
+    assert [Path(one.source).name for one in told.set_aside] == ["data.json"]
+    assert (told.documents_removed, sorted(texts(engine))) == (2, ["a", "data.json"])
+    assert engine.add([docs], sync=True).documents_removed == 0, "nor by the next look at it"
+    (docs / "data.json").unlink()
+    assert engine.add([docs], sync=True).documents_removed == 1
+
+
+def test_sync_takes_nothing_away_of_a_folder_that_cannot_be_looked_into(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = opened(tmp_path)
+    docs = tmp_path / "docs"
+    (docs / "inside" / "deep").mkdir(parents=True)
+    (docs / "inside" / "deep" / "a.md").write_text("The pump is red.")
+    (docs / "b.md").write_text("The lid is round.")
+    engine.add([docs])
+    truly = os.listdir
+
+    def refusing(path: Path) -> list[str]:  # as it is for whoever is no superuser
+        if Path(path).name == "inside":
+            raise PermissionError(13, "Permission denied", str(path))
+        return truly(path)
+
+    monkeypatch.setattr(os, "listdir", refusing)
+    told = engine.add([docs], sync=True)
+    assert [Path(one.source).name for one in told.set_aside] == ["inside"]
+    assert (told.documents_removed, len(texts(engine))) == (0, 2)
+    monkeypatch.undo()
+    assert engine.add([docs], sync=True).documents_unchanged == 2
