@@ -11,6 +11,12 @@ from conftest import Run
 from endpoint import Body, serving
 from test_modelled import PARTS, pupil
 
+from selfstudy.core.run import Planned, Stage
+from selfstudy.recipes import bysentence, candidate, imitation, study
+from selfstudy.recipes.costs import guessed
+from selfstudy.recipes.settings import Settings
+from selfstudy.train.embedder import Embedder
+
 pytestmark = pytest.mark.usefixtures("small_guard")  # what the guard finds is of no interest here
 SETS = (
     "training.minutes=0",
@@ -135,3 +141,22 @@ def test_ask_answers_in_the_models_words_and_lets_it_judge_them(light: Any, supp
     if support == "fully":
         assert answer["text"].startswith("Engineer Number7 oils it every 9 weeks.")
         assert answer["citations"][0]["document"] == "p7.txt"
+
+
+def test_a_plan_guesses_what_never_ran_here_and_keeps_what_is_known() -> None:
+    settings = Settings(training=Embedder(minutes=7.0))
+
+    def seconds(stage: str, passages: int, known: float | None = None) -> float | None:
+        return guessed(Planned(stage, "key", "run", known), passages, settings).seconds
+
+    assert seconds("train.embedder", 500) == 420
+    assert seconds("synth.round_trip", 500, 3.0) == 3.0
+    few, many = seconds("synth.round_trip", 500), seconds("synth.round_trip", 2000)
+    assert few is not None
+    assert many is not None
+    assert 10 < few < many < 200
+    assert seconds("nobody.knows", 500) is None
+    parts = [vars(module).values() for module in (study, candidate, bysentence, imitation)]
+    stages = {one.name for part in parts for one in part if isinstance(one, Stage)}
+    seldom = {"synth.modelled", "train.adapted", "train.pretrained", "study.voted", "study.votes_proof"}
+    assert {name for name in stages - seldom if seconds(name, 500) is None} == set(), "a new stage wants a guess"

@@ -20,7 +20,7 @@ from selfstudy.core.errors import BadModel
 from selfstudy.core.plugs import resolve
 from selfstudy.core.ports import Embedder, Vectors
 from selfstudy.core.quiet import quiet
-from selfstudy.models import minilm, openvino, sentence
+from selfstudy.models import converted, minilm, openvino, sentence
 from selfstudy.models.folder import ModelFolder
 from selfstudy.models.sentence import SentenceEmbedder
 
@@ -111,6 +111,22 @@ def test_the_starter_model_is_what_sentence_transformers_makes_of_it(cache: Path
     assert cosines(vectors, expected).min() >= 0.9999
     assert cosines(minilm.load(runtime="torch").embed(TEXTS), expected).min() >= 0.9999
     in_a_fresh_process(cache, vectors[1])
+
+
+def test_a_cache_forgets_the_models_that_were_not_opened_for_longest(tmp_path: Path) -> None:
+    def convert(folder: Path, about: dict[str, Any]) -> str:
+        (folder / converted.MODEL).write_text("model")
+        return "made"
+
+    def load(folder: Path) -> str:
+        return (folder / converted.MODEL).read_text()
+
+    for number in range(converted.KEPT):
+        assert converted.opened(tmp_path, str(number), load, convert) == "made"
+        os.utime(tmp_path / str(number), (number, number))
+    assert converted.opened(tmp_path, "0", load, convert) == "model"
+    assert converted.opened(tmp_path, "new", load, convert) == "made"
+    assert {path.name for path in tmp_path.iterdir()} == {"new", *map(str, range(converted.KEPT))} - {"1"}
 
 
 def in_a_fresh_process(cache: Path, expected: Vectors) -> None:

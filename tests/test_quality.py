@@ -39,6 +39,19 @@ def test_numbers_signs_of_units_and_chinese_are_no_noise(text: str) -> None:
     assert noise([*TEXTS, text])[-1] < 0.12
 
 
+def test_another_language_is_no_misprint() -> None:
+    german = "Die Umwälzpumpe steht im Heizungskeller und wird wöchentlich geölt; verschlissene Dichtungen wechselt der Hausmeister selbst."
+    said = [*TEXTS, german, misread(TEXTS[0], 0.3)]
+
+    def graded(language: str | None) -> list[Grade]:
+        told = [*["en"] * len(TEXTS), language, None]
+        made = [Passage(passage_id("", text), "", text, (), language=code) for text, code in zip(said, told, strict=True)]
+        return grade_passages(made, Quality())
+
+    assert [grade.noise >= Quality().noisy for grade in graded("de")[-2:]] == [False, True]
+    assert graded(None)[-2].noise >= Quality().noisy, "as it would be for a broken English text"
+
+
 def test_signs_without_words_are_nothing_but_noise() -> None:
     assert noise([*TEXTS, "■■● ~~~~ ||| \ufffd\ufffd ^^^^"])[-1] == 1
     assert noise([]) == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -78,16 +79,29 @@ def grade_passages(
     passages: Sequence[Passage], cfg: Quality, general: Sequence[str] = (), vectors: tuple[Vectors, Vectors] | None = None
 ) -> list[Grade]:
     """A grade for each passage. `general` are texts of everyday life; `vectors` those of the passages and of these, by one embedder."""
-    texts = [passage.text for passage in passages]
     relevant = relevance(*vectors) if vectors is not None else None
     grades = []
-    for at, (text, noisy) in enumerate(zip(texts, noise(texts, general), strict=True)):
+    for at, (passage, noisy) in enumerate(zip(passages, _noise(passages, general), strict=True)):
         near = None if relevant is None else round(float(relevant[at]), 3)
         reasons = [f"noisy: {noisy:.0%} of its words are misprints or signs"] if noisy >= cfg.noisy else []
         if near is not None and near < cfg.foreign:
             reasons.append("off the subject: nearer to everyday text than to what the others are about")
-        grades.append(Grade(noisy, density(text), near, reasons=tuple(reasons)))
+        grades.append(Grade(noisy, density(passage.text), near, reasons=tuple(reasons)))
     return grades
+
+
+def _noise(passages: Sequence[Passage], general: Sequence[str]) -> list[float]:
+    """The noise of each passage among those of its language: German words are no misprints because the rest is English."""
+    told = Counter(passage.language for passage in passages if passage.language is not None)
+    main = told.most_common(1)[0][0] if told else None
+    places: dict[str | None, list[int]] = {}
+    for at, passage in enumerate(passages):
+        places.setdefault(passage.language or main, []).append(at)
+    found = np.zeros(len(passages))
+    for language, mine in places.items():
+        known = general if language in (main, "en") else ()
+        found[mine] = noise([passages[at].text for at in mine], known)
+    return [float(value) for value in found]
 
 
 def relevance(vectors: Vectors, general: Vectors) -> NDArray[np.float64] | None:

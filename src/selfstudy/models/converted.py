@@ -7,6 +7,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -17,6 +18,8 @@ from selfstudy.core.plugs import openvino as library
 FORMAT = 1
 ABOUT = "runtime.json"
 MODEL = "model.xml"
+KEPT = 6
+"""Models that a cache holds, some 90 MB each; those that were not opened for longest go first. A study makes one for each candidate."""
 R = TypeVar("R")
 
 
@@ -35,16 +38,28 @@ def opened(cache: Path | None, key: str, load: Callable[[Path], R], convert: Cal
         kept = cache / key
         about = kept_at(kept)
         if about is not None and about["why_not"] is None:
+            with suppress(OSError):  # of a home that may only be read
+                os.utime(kept)
             return load(kept)
         if about is not None and about["openvino"] == library().__version__:
             raise NotConvertible(about["why_not"])
         try:
             cache.mkdir(parents=True, exist_ok=True)
-            return _converted(kept, convert)
+            made = _converted(kept, convert)
+            _forget_oldest(cache)
+            return made
         except (OSError, HomeError):
             pass  # the cache cannot be written
     with tempfile.TemporaryDirectory(prefix="selfstudy-") as passing:
         return _converted(Path(passing) / key, convert)
+
+
+def _forget_oldest(cache: Path) -> None:
+    """Take away what was not opened for longest, beyond KEPT models; a process that runs one of them goes on with it."""
+    with suppress(OSError):
+        held = sorted((path for path in cache.iterdir() if not path.name.startswith(".")), key=lambda path: path.stat().st_mtime)
+        for path in held[:-KEPT]:
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def kept_at(kept: Path) -> dict[str, Any] | None:

@@ -1,4 +1,4 @@
-"""What a planned step would ask of models behind an API: calls, tokens and money, about."""
+"""What a planned step would cost, about: time, and the calls, tokens and money of models behind an API."""
 
 from __future__ import annotations
 
@@ -14,6 +14,29 @@ from selfstudy.synth.modelled import cost_of, modelled
 _SECONDS_A_CALL = 3.0
 _TEXTS = {"synth.round_trip": (0, 16), "study.guard_vectors": (5400, 30), "study.calibration": (6000, 30)}
 """Stages that embed what an API would be paid for: how many texts (0: as many as there may be questions), and the tokens of one, about."""
+_FIRST = {
+    "study.corpus": (0, 2), "synth.questions": (0, 5), "synth.round_trip": (5, 50), "synth.negatives": (3, 20),
+    "study.body_vectors": (1, 18), "study.question_vectors": (3, 10), "study.passage_vectors": (0, 1), "train.head": (4, 8),
+    "train.average": (12, 17), "train.joined": (1, 0), "train.nearer": (1, 0), "study.weight": (3, 4), "study.calibration": (8, 5),
+    "study.exam": (5, 5), "study.guard_vectors": (17, 0), "study.guard": (1, 0), "study.imitation": (0, 1), "study.imitation_exam": (1, 0),
+    "study.imitation_guard": (1, 0), "study.sentences": (0, 20), "study.sentences_guard": (12, 0), "study.reread": (25, 0),
+    "study.reread_guard": (11, 0),
+}  # fmt: skip
+"""Seconds of stages that never ran here: always, and for each 1,000 passages; two cores and a small embedder, six collections of 344 to
+2,113 passages."""
+_EMBEDDER = "train.embedder"
+
+
+def guessed(planned: Planned, passages: int, settings: Settings) -> Planned:
+    """`planned` with a first guess at its seconds where nobody knows them yet: the embedder's training may take all of its minutes."""
+    if planned.seconds is not None:
+        return planned
+    if planned.stage == _EMBEDDER and not settings.training.max_steps:
+        return replace(planned, seconds=60.0 * settings.training.minutes)
+    if planned.stage not in _FIRST:
+        return planned
+    always, each = _FIRST[planned.stage]
+    return replace(planned, seconds=always + each * passages / 1000)
 
 
 def costed(planned: Planned, snapshot: Snapshot, settings: Settings, embedder: str, llm: LLM | None) -> Planned:

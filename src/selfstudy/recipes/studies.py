@@ -16,6 +16,7 @@ from selfstudy.index.store import Store
 from selfstudy.recipes import int8
 from selfstudy.recipes.bysentence import SentenceStudy
 from selfstudy.recipes.bysentence import embedded as sentences_embedded
+from selfstudy.recipes.costs import guessed
 from selfstudy.recipes.generator import GeneratorStudy, checked, folder_of
 from selfstudy.recipes.history import Event, History
 from selfstudy.recipes.imitation import ImitationStudy
@@ -72,7 +73,7 @@ class Studies:
         if self.settings.tuning.base is not None:
             before = len(study.run.planned)
             planned += self._generator_study(study).plan(len(study.snapshot))[before:]
-        return planned
+        return [guessed(one, len(study.snapshot), self.settings) for one in planned]
 
     def adapt(self) -> Outcome:
         """Study the documents and, if the gate opens, let the tuned system serve. Stages that are finished are kept.
