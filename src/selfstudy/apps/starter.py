@@ -21,7 +21,6 @@ def starter(
     data: Annotated[Path, typer.Option(help="The folder that holds the labelled sets.")],
     work: Annotated[Path, typer.Option(help="Where finished steps and checkpoints are kept.")] = Path("starter"),
     epochs: Annotated[float, typer.Option(help="Passes over the rows.")] = 2.0,
-    lists: Annotated[bool, typer.Option(help="Go on over lists of passages; what is shipped did not.")] = False,
 ) -> None:
     """Train the starter model, measure it on documents that it never saw, and put it where the package ships it from."""
     from selfstudy.core.run import Run
@@ -30,7 +29,7 @@ def starter(
     from selfstudy.train.labelled import Fit
 
     with watching() as reporter:
-        going_on = Fit(num_train_epochs=1, per_device_train_batch_size=8, learning_rate=1e-4) if lists else None
+        going_on = Fit(num_train_epochs=1, per_device_train_batch_size=8, learning_rate=1e-4)
         read, measured = build(Run(work, reporter), data, Fit(num_train_epochs=epochs, learning_rate=1.5e-4), going_on)
     publish(read, measured, FOLDER)
     output.show((FOLDER / "README.md").read_text("utf-8"))

@@ -193,6 +193,11 @@ class Run:
         self.made: list[Artifact] = []
         self.stop = Stop()
 
+    @property
+    def planned_once(self) -> list[Planned]:
+        """What was asked for, each once."""
+        return list({one.key: one for one in self.planned}.values())
+
     def stage(self, made_by: Stage[..., Any], config: BaseModel | None, /, *inputs: Any, **named: Any) -> Artifact:
         """The artifact that `made_by` makes of `config` and the inputs: the one kept from before, or else made now.
 

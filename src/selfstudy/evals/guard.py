@@ -24,6 +24,8 @@ from selfstudy.evals.bootstrap import Values
 from selfstudy.evals.stdlib import Module, modules
 
 DISTRACTORS = 5_000
+FEW = 400
+"""Distractors where only the first passages that are found count: what reads everyday text otherwise shows it among these."""
 DEPTH = 10
 _MOST_WORDS = 40
 _FEWEST_WORDS = 4

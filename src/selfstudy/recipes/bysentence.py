@@ -11,7 +11,7 @@ import numpy as np
 from selfstudy.core.artifacts import read_records
 from selfstudy.core.ports import Embedder, Retriever
 from selfstudy.core.records import Artifact, Passage, digest
-from selfstudy.core.run import Lazy, Planned, Work, stage
+from selfstudy.core.run import Lazy, Work, stage
 from selfstudy.evals import guard
 from selfstudy.evals.gate import Gate, Verdict, by_writer, judge_sentences
 from selfstudy.index.reranked import order
@@ -23,7 +23,6 @@ from selfstudy.recipes.system import Finer, Remembering, System
 from selfstudy.synth.draft import pick
 
 _BLOCK = 512
-_DISTRACTORS = 400
 _NOTE = "Sentences. The first passages of a search are put in order by the sentence of each that is nearest to the question."
 
 
@@ -40,7 +39,7 @@ def embedded(work: Work, config: None, corpus: Artifact, embedder: Embedder) -> 
 @stage("study.sentences_guard", version=2)
 def guarded(work: Work, config: None, most: int, depth: int, share: float, embedder: Embedder, words: Embedder | None) -> None:
     """`before.npy` and `after.npy`: the reciprocal ranks of everyday questions by dense search, and put in order by sentences."""
-    texts = guard.texts(_DISTRACTORS)
+    texts = guard.texts(guard.FEW)
     asked = pick(range(len(texts.questions)), most, "sentences guard")
     beside = [embedder, words] if words is not None else [embedder]
     questions = [texts.questions[place] for place in asked]
@@ -119,11 +118,9 @@ class SentenceStudy:
         """The candidate: these weights over this search."""
         return digest("sentences", self.study.mined.key, self.before.ranks, self.config.model_dump_json())
 
-    def plan(self) -> list[Planned]:
-        """What would run."""
-        before = len(self.run.planned)
+    def plan(self) -> None:
+        """Ask for what it needs."""
         _ = (self.examined, self.guard) if self.before.weight and self._embedder.remembers else ()
-        return self.run.planned[before:]
 
     def judge(self, gate: Gate) -> tuple[Verdict, Outcome]:
         """The verdict on searching by sentences too, and what the user should see."""

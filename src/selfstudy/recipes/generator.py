@@ -220,13 +220,13 @@ class GeneratorStudy:
     def second(self) -> Artifact:
         return _alone(self.run.stage(train, self._training(self.tuning.stage2), self.written, self._named(self.first)))
 
-    def plan(self, passages: int) -> list[Planned]:
-        """The stages, with the memory and the time that training takes, roughly: some questions are written about each of `passages`."""
+    def plan(self) -> None:
+        """Ask for the stages of the training."""
         _ = self.second
-        return [self._costed(one, passages) if one.stage == train.name else one for one in self.run.planned]
 
-    def _costed(self, planned: Planned, passages: int) -> Planned:
-        if planned.state == "kept":
+    def costed(self, planned: Planned, passages: int) -> Planned:
+        """`planned` with the memory and the time that training takes, roughly: some questions are written about each of `passages`."""
+        if planned.state == "kept" or planned.stage != train.name:
             return planned
         if planned.key == self.second.key or self.tuning.stage1 is None:
             rows = min(self.tuning.mix.most, 3 * passages) * (1 + self.tuning.mix.general)

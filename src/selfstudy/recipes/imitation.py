@@ -11,7 +11,7 @@ from selfstudy.core.artifacts import read_records
 from selfstudy.core.files import write_json
 from selfstudy.core.ports import Embedder, Retriever
 from selfstudy.core.records import Artifact, Passage, digest
-from selfstudy.core.run import Lazy, Planned, Work, stage
+from selfstudy.core.run import Lazy, Work, stage
 from selfstudy.evals import guard
 from selfstudy.evals.gate import Gate, Verdict, by_writer, judge_imitation
 from selfstudy.index.dense import Dense, Flat
@@ -118,11 +118,9 @@ class ImitationStudy:
         """The candidate: these words beside this meaning."""
         return digest("imitation", self.model.key, self.study.mined.key, self._beside)
 
-    def plan(self) -> list[Planned]:
-        """What would run."""
-        before = len(self.run.planned)
+    def plan(self) -> None:
+        """Ask for what it needs."""
         _ = self.examined, self.guard
-        return self.run.planned[before:]
 
     def judge(self, gate: Gate, candidates: int) -> tuple[Verdict, Outcome]:
         """The verdict on dense search with words beside the same without, and what the user should see."""

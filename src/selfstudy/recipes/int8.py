@@ -12,7 +12,7 @@ from selfstudy.core.artifacts import read_records
 from selfstudy.core.plugs import extra
 from selfstudy.core.ports import Embedder
 from selfstudy.core.records import Artifact, Passage, digest
-from selfstudy.core.run import Lazy, Planned, Work, stage
+from selfstudy.core.run import Lazy, Work, stage
 from selfstudy.evals import guard
 from selfstudy.evals.bootstrap import Values
 from selfstudy.evals.gate import Gate, Verdict, judge_int8
@@ -21,9 +21,6 @@ from selfstudy.recipes import candidate as c
 from selfstudy.recipes.outcome import Outcome
 from selfstudy.recipes.study import Study
 from selfstudy.recipes.system import ARTIFACT, System, converted, retrievers
-
-_DISTRACTORS = 400
-"""Of the guard's other passages: a model that reads everyday text otherwise shows it among these."""
 
 _NOTE = "The same embedder in int8."
 
@@ -40,7 +37,7 @@ def quantised(work: Work, config: None, corpus: Artifact, whole: tuple[Path, Pat
 def guarded(work: Work, config: None, before: Embedder, after: Embedder) -> None:
     """`before.npy` and `after.npy`: the reciprocal rank of every guard question, among fewer passages than usual."""
     for done, (name, embedder) in enumerate((("before", before), ("after", after)), 1):
-        c.saved(work.folder / f"{name}.npy", guard.reciprocal_ranks(embedder, n=_DISTRACTORS).astype(np.float32))
+        c.saved(work.folder / f"{name}.npy", guard.reciprocal_ranks(embedder, n=guard.FEW).astype(np.float32))
         work.progress(done, 2)
 
 
@@ -100,11 +97,9 @@ class Int8Study:
         """The candidate: this embedder in int8 over this search."""
         return digest("int8", self.model.key, self.study.mined.key, f"{self.full.weight:.3f}")
 
-    def plan(self) -> list[Planned]:
-        """What would run."""
-        before = len(self.run.planned)
+    def plan(self) -> None:
+        """Ask for what it needs."""
         _ = (self.examined, self.guard) if self.possible else ()
-        return self.run.planned[before:]
 
     def system(self) -> System:
         """What serves now, in int8."""

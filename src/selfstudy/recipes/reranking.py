@@ -15,7 +15,7 @@ from selfstudy.core.files import read_json, write_json
 from selfstudy.core.ports import Embedder, Reranker, Retriever
 from selfstudy.core.quiet import quiet
 from selfstudy.core.records import Artifact, Example, digest
-from selfstudy.core.run import Lazy, Planned, Run, Work, stage
+from selfstudy.core.run import Lazy, Run, Work, stage
 from selfstudy.evals import guard
 from selfstudy.evals.gate import Gate, Verdict, by_writer, judge_reranker
 from selfstudy.index.hybrid import Spread
@@ -29,8 +29,6 @@ from selfstudy.train import reranker as train
 
 _BLOCK = 8
 _CUT = 10
-_DISTRACTORS = 400
-"""Of the guard's other passages: only the first few that are found are read."""
 
 
 class Rerank(BaseModel):
@@ -88,7 +86,7 @@ def _row(example: Example, hits: Sequence[Any], read: list[float]) -> dict[str, 
 @stage("study.reread_guard", version=1)
 def reread_guard(work: Work, config: None, most: int, depth: int, embedder: Embedder, reranker: Reranker) -> dict[str, int]:
     """`rows.json`, as `reread`: everyday questions among their passages and those of the guard, found by meaning."""
-    texts = guard.texts(_DISTRACTORS)
+    texts = guard.texts(guard.FEW)
     asked = pick(range(len(texts.questions)), most, "rerank guard")
     vectors = embedder.embed(texts.passages, "passage", work.progress)
     scores = embedder.embed([texts.questions[place] for place in asked], "query") @ vectors.T
@@ -191,11 +189,9 @@ class RerankerStudy:
         """The candidate: this reranker, weighed over this search."""
         return digest("reranker", self._reranker.key, self.mined.key, self.searched.key, self.rerank.model_dump_json())
 
-    def plan(self) -> list[Planned]:
-        """What would run first: the training, and the tuning questions; what follows depends on what these show."""
-        before = len(self.run.planned)
+    def plan(self) -> None:
+        """Ask for the training and the tuning questions; what follows depends on what these show."""
         self._read("tune", self.rerank.tune)
-        return self.run.planned[before:]
 
     def system(self) -> System:
         """What serves now, reranked."""

@@ -22,6 +22,8 @@ from selfstudy.recipes import starter_measures
 from selfstudy.train.labelled import Fit, fit
 from selfstudy.train.trainers import LENGTHS
 
+_NAMES = " ".join(dict.fromkeys((*r.SETS, *r.RANKED, *r.SUPPORT)))
+
 
 @stage("starter.rows", version=2)
 def rows(work: Work, config: None, data: Path, base: str) -> dict[str, dict[str, int]]:
@@ -85,7 +87,7 @@ def ranking(work: Work, config: Fit, written: Artifact, listed: Artifact, read: 
     tokens = iter(made)
     items = [_item(list(islice(tokens, len(rows)))) for rows in together]
     losses = fit(work, config, model, items, padded_lists)
-    load.ship(model, work.folder / load.READING, {"sets": " ".join((*r.SETS, "boolq", *r.SUPPORT)), "rows": str(len(made))})
+    load.ship(model, work.folder / load.READING, {"sets": _NAMES, "rows": str(len(made))})
     write_json(work.folder / "losses.json", losses)
     shutil.rmtree(work.folder / "checkpoints", ignore_errors=True)
     deceiving = sum(row.support is None for row in single)
@@ -106,6 +108,18 @@ def padded_lists(batch: list[dict[str, Any]]) -> dict[str, Any]:
     return padded([{**row, "lists": number} for number, item in enumerate(batch) for row in item["rows"]])
 
 
+@stage("starter.averaged", version=1)
+def averaged(work: Work, config: None, read: Artifact, ranked: Artifact, base: str) -> dict[str, Any]:
+    """`reading.safetensors` half-way between two trainings, the second of which went on from the first (Wortsman et al. 2022, arXiv
+    2109.01903): it reads, abstains and orders passages better than either.
+    """
+    model, first = load.trained(ranked.path / load.READING), load.trained(read.path / load.READING).state_dict()
+    model.load_state_dict({name: (weight + first[name]) / 2 for name, weight in model.state_dict().items()})
+    told = manifest(ranked).result
+    load.ship(model, work.folder / load.READING, {"sets": _NAMES, "rows": str(told["rows"])})
+    return dict(told)
+
+
 @stage("starter.measures", version=2)
 def measures(work: Work, config: None, written: Artifact, read: Artifact, base: str) -> dict[str, Any]:
     """What the reading model is worth, in the form in which it is shipped, on documents that are held out."""
@@ -119,20 +133,20 @@ def measures(work: Work, config: None, written: Artifact, read: Artifact, base: 
     }
 
 
-def build(run: Run, data: Path, config: Fit, going_on: Fit | None = None) -> tuple[Artifact, Artifact]:
+def build(run: Run, data: Path, config: Fit, going_on: Fit) -> tuple[Artifact, Artifact]:
     """The trained reading model and its measures. Every step that is finished is kept, and training resumes from its last checkpoint.
 
-    Raises BadInput where `data` lacks a set.
+    `config` is how rows are learned from, `going_on` how lists of passages are afterwards. Raises BadInput where `data` lacks a set.
     """
-    names = (*r.SETS, "critic_support", *(r.RANKED if going_on else ()))
+    names = (*r.SETS, "critic_support", *r.RANKED)
     if missing := [name for name in dict.fromkeys(names) if not (data / name).is_dir()]:
         raise BadInput(f"{data} lacks {', '.join(missing)}.", "Name the folder that holds the labelled sets: make starter DATA=folder.")
     written = run.stage(rows, None, _sets(data, *r.SETS, "critic_support"), minilm.SHA256)
     read = run.stage(reading, config, written, minilm.SHA256)
-    if going_on is not None:
-        asked = run.stage(lists, None, _sets(data, *r.RANKED), minilm.SHA256)
-        read = run.stage(ranking, going_on, written, asked, read, minilm.SHA256)
-    return read, run.stage(measures, None, written, read, minilm.SHA256)
+    asked = run.stage(lists, None, _sets(data, *r.RANKED), minilm.SHA256)
+    ranked = run.stage(ranking, going_on, written, asked, read, minilm.SHA256)
+    best = run.stage(averaged, None, read, ranked, minilm.SHA256)
+    return best, run.stage(measures, None, written, best, minilm.SHA256)
 
 
 def _sets(data: Path, *names: str) -> Lazy:
@@ -153,6 +167,4 @@ def card(trained: dict[str, Any], measured: dict[str, Any]) -> str:
     template = resources.files("selfstudy.models.starter").joinpath("card.md").read_text("utf-8")
     figures = {f"{part} {name}": value for part, values in measured.items() for name, value in values.items()}
     told = {name: f"{value:.3f}" if isinstance(value, float) else f"{value:,}" for name, value in figures.items()}
-    return template.format_map(
-        {"rows": f"{trained['rows']:,}", "sets": ", ".join((*r.SETS, *r.SUPPORT, *(["boolq"] if "lists" in trained else []))), **told}
-    )
+    return template.format_map({"rows": f"{trained['rows']:,}", "lists": f"{trained['lists']:,}", **told})

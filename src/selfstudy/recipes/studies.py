@@ -16,7 +16,7 @@ from selfstudy.index.store import Store
 from selfstudy.recipes import int8
 from selfstudy.recipes.bysentence import SentenceStudy
 from selfstudy.recipes.bysentence import embedded as sentences_embedded
-from selfstudy.recipes.costs import guessed
+from selfstudy.recipes.costs import costed, guessed
 from selfstudy.recipes.generator import GeneratorStudy, checked, folder_of
 from selfstudy.recipes.history import Event, History
 from selfstudy.recipes.imitation import ImitationStudy
@@ -61,19 +61,24 @@ class Studies:
         if self.settings.tuning.base is not None:
             checked(self.settings.tuning, self.loaded.llm)
         study = self.study(planning=True)
-        planned = study.plan(self._history.judged)
+        study.plan(self._history.judged)
         if self.settings.imitation.on:
-            planned += ImitationStudy(study, True, self.settings.imitation.shares[0]).plan()
+            ImitationStudy(study, True, self.settings.imitation.shares[0]).plan()
         if self.settings.int8 == "auto":
-            planned += Int8Study(study).plan()
+            Int8Study(study).plan()
         if self.settings.sentences.on:
-            planned += self._sentence_study(study, self._live).plan()
+            self._sentence_study(study, self._live).plan()
         if self._reranks:
-            planned += self._reranker_study(study).plan()
-        if self.settings.tuning.base is not None:
-            before = len(study.run.planned)
-            planned += self._generator_study(study).plan(len(study.snapshot))[before:]
-        return [guessed(one, len(study.snapshot), self.settings) for one in planned]
+            self._reranker_study(study).plan()
+        if self.settings.tuning.base is None:
+            return [self._costed(one, study) for one in study.run.planned_once]
+        generator = self._generator_study(study)
+        generator.plan()
+        return [generator.costed(self._costed(one, study), len(study.snapshot)) for one in study.run.planned_once]
+
+    def _costed(self, planned: Planned, study: Study) -> Planned:
+        priced = costed(planned, study.snapshot, self.settings, self._base.embedder, self.loaded.llm)
+        return guessed(priced, len(study.snapshot), self.settings)
 
     def adapt(self) -> Outcome:
         """Study the documents and, if the gate opens, let the tuned system serve. Stages that are finished are kept.

@@ -14,7 +14,7 @@ from selfstudy.core.errors import NotEnough
 from selfstudy.core.files import make_folder, read_json, write_json
 from selfstudy.core.ports import LLM, Embedder, Retriever
 from selfstudy.core.records import Artifact, Example, Passage, digest
-from selfstudy.core.run import Lazy, Planned, Run, Work, stage
+from selfstudy.core.run import Lazy, Run, Work, stage
 from selfstudy.evals.bootstrap import Values
 from selfstudy.evals.gate import Verdict, by_writer, judge, judge_votes
 from selfstudy.evals.report import write_report
@@ -24,7 +24,6 @@ from selfstudy.recipes import candidate as c
 from selfstudy.recipes.adapted import adapted
 from selfstudy.recipes.caches import vectors_of
 from selfstudy.recipes.calibrate import calibration
-from selfstudy.recipes.costs import costed
 from selfstudy.recipes.decisions import Decisions
 from selfstudy.recipes.drift import satisfaction
 from selfstudy.recipes.evaluate import own_ranks
@@ -79,7 +78,7 @@ class Study:
         snapshot: Snapshot,
         base: System,
         live: System,
-        embedders: Any,
+        embedder_of: Callable[[str], Remembering],
         llm: LLM | None = None,
         share: float = 1.0,
         votes: Sequence[Vote] = (),
@@ -91,7 +90,7 @@ class Study:
         self.snapshot = snapshot
         self.base = base
         self.live = live
-        self._embedders = embedders
+        self._embedder_of = embedder_of
         self.llm = llm
         self.share = share
         self.votes = votes
@@ -100,8 +99,7 @@ class Study:
 
     def embedder(self, name: str) -> Remembering:
         """The embedder called `name`, loaded once."""
-        loaded: Remembering = self._embedders(name)
-        return loaded
+        return self._embedder_of(name)
 
     @cached_property
     def content(self) -> str:
@@ -385,18 +383,12 @@ class Study:
         abstention = read_json(self.calibrated.path / "calibration.json") if calibrated else None
         return System(self.tuned_name, self.tuned().fingerprint, self.weight, self.key, abstention, self.live.generator)
 
-    def plan(self, judged: Callable[[str], Any]) -> list[Planned]:
-        """What would run, what is kept, and for how long; nothing is loaded and nothing is written.
-
-        `judged` says of a candidate's key whether there is a judgement: then nothing is left to be done for one.
-        """
+    def plan(self, judged: Callable[[str], Any]) -> None:
+        """Ask for what a candidate needs; `judged` says of a key whether there is a judgement: then nothing is left to be done for one."""
         for _ in (self.mined, self.model, self.tuned_vectors, self.weighed):
             pass
         if not judged(self.key):
             _ = self.guards, self.calibrated
-        about = self.snapshot, self.settings, self.base.embedder, self.llm
-        priced: dict[str, Planned] = {}  # what is planned twice costs once
-        return [one if one.key in priced else priced.setdefault(one.key, costed(one, *about)) for one in self.run.planned]
 
     def judge(self, candidates: int) -> tuple[Verdict, Outcome]:
         """The verdict, and all that the user should see; `candidates` counts those that this exam judged, this one included."""
