@@ -55,6 +55,15 @@ def test_a_number_and_a_date_are_asked_for_by_their_type() -> None:
     assert all(answer not in example.question for example in found_ones.values() for answer in example.answers)
 
 
+def test_a_question_of_the_text_is_asked_as_it_is_and_not_turned_once_more() -> None:
+    said = "The old pump of the northern mill was sold to the town of Utrecht in 1973"
+    for writer in (english.cloze, english.statements, english.reasons, english.definitions):
+        asking = "May we share your data with the mill if the pump is sold in 1973?"
+        assert list(writer([passage(f"{asking} Is a centrifugal pump a machine that moves water by turning?")])) == []
+    assert asked(list(english.cloze([passage(f"{said}?")]))) == []
+    assert asked(list(english.cloze([passage(f"{said}.")]))) != []
+
+
 def test_a_definition_is_asked_for_and_a_pointer_is_not() -> None:
     said = list(
         english.definitions([passage("A torque wrench is a tool that limits the force on a bolt. It is a very useful thing to own.")])
