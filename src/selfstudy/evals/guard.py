@@ -114,17 +114,16 @@ def reciprocal_ranks_of(questions: Vectors, passages: Vectors) -> Values:
 @cache
 def _drawn(n: int) -> tuple[str, ...]:
     library = list(modules())
-    beginnings = _distinct(_cut(doc) for doc in _docs(library))
-    if len(beginnings) < n:
-        later = (_cut(doc[start:end]) for doc in _docs(library) for start, end in sentences(doc)[1:])
-        known = set(beginnings)
-        beginnings += [text for text in _distinct(later) if text not in known]
-    if len(beginnings) < n:
+    drawn = sorted(_distinct(_cut(doc) for doc in _docs(library)), key=digest)  # by hash: every part of the library has its share
+    if len(drawn) < n:
+        later = _distinct(_cut(doc[start:end]) for doc in _docs(library) for start, end in sentences(doc)[1:])
+        drawn += sorted(set(later).difference(drawn), key=digest)
+    if len(drawn) < n:
         raise NotEnough(
-            f"The guard needs {n} texts from this Python's standard library and finds {len(beginnings)}.",
+            f"The guard needs {n} texts from this Python's standard library and finds {len(drawn)}.",
             "Use a Python whose standard library is installed as source, with its docstrings.",
         )
-    return tuple(sorted(beginnings, key=digest)[:n])  # by hash: every part of the library has its share
+    return tuple(drawn[:n])
 
 
 def _docs(library: list[Module]) -> Iterator[str]:
