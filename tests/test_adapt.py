@@ -163,10 +163,12 @@ def test_rollback_and_promote_swap_what_serves_with_documents_that_came_meanwhil
     event = engine.promote(key[:10])
     assert not event["forced"]
     assert engine.live.key == key
-    with pytest.raises(BadInput, match="serves already"):
-        engine.promote(key[:10])
+    engine.promote(key[:10])
+    assert engine.live.key == key, "once more is no harm"
     found = engine.search("How fast does a zebrafish heart regenerate?", 10, "dense")
     assert "Zebrafish" not in {hit.passage.title for hit in found}
+    engine.rollback()
+    assert engine.live.key is None, "nor to rollback"
     with pytest.raises(BadInput, match="No candidate"):
         engine.promote("0000")
 

@@ -60,8 +60,6 @@ class Pointer:
             )
         if judged.system is None:
             raise HomeError(f"The candidate {judged.key} is not kept here.", "Run `selfstudy adapt` again.")
-        if judged.system == self.live():
-            raise BadInput(f"The candidate {judged.key} serves already.", "`selfstudy rollback` lets what served before serve again.")
         return self.serve("promoted", judged.system, judged.reason, forced=not judged.promote)
 
     def rollback(self) -> Event:
