@@ -413,7 +413,7 @@ def test_a_study_knows_what_was_added_while_a_tuned_embedder_served(home: Path, 
     engine.add([tmp_path / "new.md"])
     base = engine.base.fingerprint
     assert len(engine.store.snapshot().missing(base)) == 1, "it was embedded for what serves alone"
-    study = engine.studies.study()
+    study = engine.studies.ready()
     assert len(study.snapshot.missing(base)) == 0
     found = study.base_retrievers["dense"].search(["How fast does a zebrafish heart regenerate?"], 1)[0]
     assert found[0].passage.title == "Zebrafish"

@@ -58,6 +58,25 @@ def test_an_id_that_stands_twice_loses_nothing_silently(tmp_path: Path, again: b
     assert told.documents == 4
 
 
+def test_an_id_goes_to_whoever_holds_it_still(tmp_path: Path) -> None:
+    engine = opened(tmp_path)
+    docs = tmp_path / "docs"
+    first = rows(docs / "one.jsonl", a="The pump is red.", b="The lid is round.")
+    rows(docs / "two.jsonl", b="The lid is square.", c="The cord is long.")
+    engine.add([docs], sync=True)
+    rows(docs / "one.jsonl", a="The pump is red.")
+    rows(docs / "two.jsonl", b="The lid is round.", c="The cord is long.")
+    assert engine.add([docs], sync=True).set_aside == (), "the row moved"
+    assert texts(engine)["b"] == "The lid is round."
+    rows(docs / "one.jsonl", a="The pump is red.", b="The lid is oval.")
+    told = engine.add([docs], sync=True)
+    assert len(told.set_aside) == 1
+    first.unlink()
+    engine.add([docs], sync=True)
+    told = engine.add([docs], sync=True)
+    assert (told.set_aside, texts(engine)["b"]) == ((), "The lid is round.")
+
+
 def test_other_settings_of_cutting_are_heeded_for_files_that_were_read_before(tmp_path: Path) -> None:
     (tmp_path / "docs").mkdir()
     for name in ("a", "b"):
@@ -87,6 +106,8 @@ def test_sync_takes_away_what_is_gone_and_not_what_cannot_be_read_now(tmp_path: 
     assert [Path(one.source).name for one in told.set_aside] == ["data.json"]
     assert (told.documents_removed, sorted(texts(engine))) == (2, ["a", "data.json"])
     assert engine.add([docs], sync=True).documents_removed == 0, "nor by the next look at it"
+    rows(docs / "rows.jsonl")
+    assert engine.add([docs], sync=True).documents_removed == 1, "an empty file was read, and holds nothing"
     (docs / "data.json").unlink()
     assert engine.add([docs], sync=True).documents_removed == 1
 

@@ -93,7 +93,16 @@ def test_a_readers_answer_is_quoted_in_its_sentence_if_it_believes_in_it(answere
     assert [text for _, text in reader.read_] == [one.indexed for one in MILLS]
 
 
-@pytest.mark.parametrize(("question", "short"), [("Does it weigh two kilograms?", ""), ("does it?", ""), ("Doesburg weighs what?", "two")])
+@pytest.mark.parametrize(
+    ("question", "short"),
+    [
+        ("Does it weigh two kilograms?", ""),
+        ("does it?", ""),
+        ("Doesburg weighs much?", "two"),
+        ("Can you say its weight?", "two"),
+        ("Is it two or three?", "two"),
+    ],
+)
 def test_a_yes_or_a_no_is_not_answered_in_words_of_the_passage(question: str, short: str) -> None:
     hits = [Hit(MILLS[0], 1.0, "hybrid")]
     cfg = Extract(sentences=1, reading=2.0)
@@ -108,6 +117,8 @@ FAQ = passage(
 def test_a_question_is_answered_by_what_follows_it_and_not_by_itself() -> None:
     found = ask("Who pays for the return of the pump?", [FAQ, *MILLS], cfg=Extract(sentences=1))
     assert found.text == "The buyer pays it. [1]"
+    listed = passage(f"Who pays for the return of the pump? How is the lid closed? What is brass? By hand it is. {FAQ.text}")
+    assert ask("Who pays for the return of the pump?", [listed], cfg=Extract(sentences=1)).text == "The buyer pays it. [1]"
     only = passage("Who pays for the return of the pump? What is brass?")
     assert ask("Who pays for the return of the pump?", [only], cfg=Extract(sentences=1)).text.startswith("Who pays"), (
         "there is nothing else"
@@ -120,6 +131,10 @@ def test_a_heading_in_capitals_answers_nothing() -> None:
     contract = passage("SPONSORSHIP AGREEMENT OF THE PUMP\n\nThe agreement of the sponsorship is governed by the law of Utrecht.")
     found = ask("What about the sponsorship agreement of the pump?", [contract], cfg=Extract(sentences=1))
     assert found.text.startswith("The agreement"), found.text
+    table = "ITEM: PUMP; STATUS: OUT OF ORDER\nITEM: LID; STATUS: OK\nITEM: CORD; STATUS: ON LOAN"
+    assert ask("What is the status of the pump?", [passage(table)], cfg=Extract(sentences=1)).text.startswith("ITEM: PUMP")
+    listed = passage("- OIL THE PUMP\n- WEAR GLOVES\n- Then leave.")
+    assert ask("Oil the pump?", [listed], cfg=Extract(sentences=1)).text.startswith("- OIL")
     for text in ("E17 OF THE PUMP\n\nThe tank is empty.", "THE PUMP IS OFF. Then it rests."):
         found = ask("What is E17 of the pump, is it off?", [passage(text)], cfg=Extract(sentences=1))
         assert found.text.startswith(text[:8]), "a name with a number, or a sentence, is none"

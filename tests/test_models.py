@@ -125,6 +125,12 @@ def test_a_cache_forgets_the_models_that_were_not_opened_for_longest(tmp_path: P
         assert converted.opened(tmp_path, str(number), load, convert) == "made"
         os.utime(tmp_path / str(number), (number, number))
     assert converted.opened(tmp_path, "0", load, convert) == "model"
+
+    def too_late(folder: Path) -> str:
+        shutil.rmtree(folder)  # as another process does whose cache is full
+        return load(folder)
+
+    assert converted.opened(tmp_path, "0", too_late, convert) == "made"
     assert converted.opened(tmp_path, "new", load, convert) == "made"
     assert {path.name for path in tmp_path.iterdir()} == {"new", *map(str, range(converted.KEPT))} - {"1"}
 

@@ -19,6 +19,8 @@ from selfstudy.core.records import Answer, Citation, Hit
 _BELIEVED = 0.5
 _WHETHER = re.compile(r"(?:is|are|was|were|am|do|does|did|can|could|may|might|must|shall|should|will|would|has|have|had)\b", re.IGNORECASE)
 """How questions begin that ask for a yes or a no: words out of a passage are neither."""
+_OTHERWISE = re.compile(r"\b(?:who|whom|whose|what|which|when|where|why|how|or)\b|^(?:can|could|would|will) you\b", re.IGNORECASE)
+"""What asks for more than that: "Can you tell me who ...", "Is it red or blue?"."""
 NOT_FOUND = "The documents do not hold the answer."
 NOT_FOUND_CHINESE = "文档中没有答案。"
 
@@ -57,7 +59,7 @@ def answer(
 
 def _short(one: Read, citations: Sequence[Citation]) -> str:
     """The reader's answer, if it rather believes in it and the first citation holds it; "" where a yes or a no is asked for."""
-    if _WHETHER.match(one.question):
+    if _WHETHER.match(one.question) and not _OTHERWISE.search(one.question):
         return ""
     best = max(range(len(one.readings)), key=lambda at: one.readings[at].answered, default=None)
     if best is None or one.readings[best].answered < _BELIEVED or one.hits[best].passage.id != citations[0].passage:

@@ -17,6 +17,8 @@ from selfstudy.core.text import is_cjk, sentences
 
 _ROW = re.compile(r"^[^\S\n]*\|.*$|^.* \| .*$", re.MULTILINE)
 _ASKS = re.compile(r"[?？][\"'”’)\]」』）]*$")
+_PLAIN = re.compile(r"[^\W\d_](?:[^\d:;|]*[^\W\d_])?")
+_ABOVE = re.compile(r"[^\S\n]*\n[^\S\n]*\n")
 _HEADING = 8
 """Words of a heading in capitals."""
 _CLAUSE = re.compile(r"[;；]|(?<=\S)[,:](?=\s)|[，：]|(?<=[^\d\s]),(?=[^\d\s])|\n|\s[–—-](?=\s)")
@@ -197,8 +199,8 @@ def _cosines(
 def _leads(text: str, start: int, end: int) -> bool:
     """Whether `text[start:end]` asks, or is a heading in capitals over what follows."""
     said = text[start:end]
-    heads = said.isupper() and not any(map(str.isdigit, said)) and len(said.split()) <= _HEADING and said[-1].isalpha()
-    return _ASKS.search(said) is not None or (heads and bool(text[end:].strip()) and not is_cjk(said[0]))
+    heads = said.isupper() and _PLAIN.fullmatch(said) is not None and len(said.split()) <= _HEADING
+    return _ASKS.search(said) is not None or (heads and _ABOVE.match(text, end) is not None)
 
 
 def _read(
@@ -225,8 +227,7 @@ def _read(
             score += cfg.meaning * (cosine + cfg.rank * of_passages[at])
         if readings and start <= readings[at].start < min(end, readings[at].end):
             score += cfg.reading * readings[at].answered
-        if told and told[-1].hit == at and asked > score:
-            score = asked
-        told.append(Sentence(at, start, end, words, share, cosine, score, _leads(hits[at].passage.text, start, end)))
-        asked = score if told[-1].leads and _ASKS.search(hits[at].passage.text, start, end) else -np.inf
+        worth = max(score, asked) if told and told[-1].hit == at else score
+        told.append(Sentence(at, start, end, words, share, cosine, worth, _leads(hits[at].passage.text, start, end)))
+        asked = score if _ASKS.search(hits[at].passage.text[start:end]) else -np.inf
     return Read(question, tuple(hits), order, weights, found, coverage, tuple(of_passages), tuple(told), readings)

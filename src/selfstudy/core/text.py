@@ -25,7 +25,7 @@ _ABBREVIATION = re.compile(
 )
 _NUMBERED = re.compile(r"(?:\A|\n)[^\S\n]*\d{1,3}\.$")
 _ROW = re.compile(r"^([^\n:;]{1,60}: ).*\n(?=\1)", re.MULTILINE)
-_SENTENCE_END = re.compile(r"[.!?]+[\"'”’)\]]*(?=\s|$)|[。！？；]+[”’」』）]*|\n\s*\n|\n(?=\s*(?:[-*•]|\d+[.)])\s)")
+_SENTENCE_END = re.compile(r"(?<![.!?])[.!?]+[\"'”’)\]]*(?=\s|$)|[。！？；]+[”’」』）]*|\n\s*\n|\n(?=\s*(?:[-*•]|\d+[.)])\s)")
 
 
 def is_cjk(char: str) -> bool:

@@ -83,29 +83,21 @@ def names(node: Node) -> set[str]:
     return {node.field} if isinstance(node, (Compare, In, Matches, IsNull)) else set()
 
 
-def compared(node: Node) -> set[tuple[str, Scalar]]:
-    """The fields that a filter compares, each with what."""
-    if isinstance(node, (All, AnyOf)):
-        return set().union(*(compared(part) for part in node.nodes))
-    if isinstance(node, Not):
-        return compared(node.node)
-    if isinstance(node, In):
-        return {(node.field, value) for value in node.values}
-    return {(node.field, node.value)} if isinstance(node, Compare) else set()
-
-
 def check_kinds(node: Node, documents: Iterable[Fields]) -> None:
-    """Raise BadInput where a field is compared with a text and holds numbers alone, or the other way round: nothing could ever match."""
-    held: dict[str, set[type]] = {field: set() for field in names(node)}
+    """Raise BadInput where all that matches must have a text in a field that holds numbers alone, or the other way round."""
+    needed = [part for part in (node.nodes if isinstance(node, All) else (node,)) if isinstance(part, (Compare, In))]
+    held: dict[str, set[type]] = {part.field: set() for part in needed}
     for fields in documents:
         for field, kinds in held.items():
             if (value := fields.get(field)) is not None:
                 kinds.add(_type(value))
-    for field, value in sorted(compared(node), key=repr):
-        if held[field] and _type(value) not in held[field]:
-            told = " or ".join(sorted(_KINDS[kind] for kind in held[field]))
+    for part in needed:
+        values = part.values if isinstance(part, In) else (part.value,)
+        kinds = held[part.field]
+        if kinds and not any(_type(value) in kinds for value in values):
+            told = " or ".join(sorted(_KINDS[kind] for kind in kinds))
             raise BadInput(
-                f"The field {field!r} holds {told}, and the filter compares it with {_KINDS[_type(value)]}: {value!r}.",
+                f"The field {part.field!r} holds {told}, and the filter compares it with {_KINDS[_type(values[0])]}: {values[0]!r}.",
                 "A text stands in quotes ('2024-01-01'), a number without (3), and true and false alone.",
             )
 

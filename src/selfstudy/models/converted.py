@@ -40,7 +40,12 @@ def opened(cache: Path | None, key: str, load: Callable[[Path], R], convert: Cal
         if about is not None and about["why_not"] is None:
             with suppress(OSError):  # of a home that may only be read
                 os.utime(kept)
-            return load(kept)
+            try:
+                return load(kept)
+            except Exception:
+                if kept_at(kept) is not None:
+                    raise
+                about = None  # another process took it away in between: it is made again
         if about is not None and about["openvino"] == library().__version__:
             raise NotConvertible(about["why_not"])
         try:

@@ -26,7 +26,7 @@ _BLOCK = 512
 _NOTE = "Sentences. The first passages of a search are put in order by the sentence of each that is nearest to the question."
 
 
-@stage("study.sentences", version=1)
+@stage("study.sentences", version=2)
 def embedded(work: Work, config: None, corpus: Artifact, embedder: Embedder) -> dict[str, int]:
     """The vectors of all sentences, kept where the embedder remembers; nothing is written here. A kill loses one block of passages."""
     texts = [passage.indexed for passage in read_records(corpus.path / "passages.jsonl", Passage)]

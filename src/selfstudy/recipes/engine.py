@@ -297,9 +297,8 @@ class Engine:
         from selfstudy.recipes.distilling import distil
         from selfstudy.train.student import Student
 
-        study = self.studies.study()
-        study.check()
-        return distil(study, student or Student(), out)
+        self.studies.study().check()
+        return distil(self.studies.ready(), student or Student(), out)
 
     # What serves
 

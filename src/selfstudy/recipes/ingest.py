@@ -188,6 +188,7 @@ class _Adding:
         self._read_whole: set[str] = set()
         self._taken: dict[str, str] = {}
         self._nothing_read: set[str] = set()
+        self._done: set[str] = set()
         self.set_aside: list[SetAside] = []
         self.redacted: Counter[str] = Counter()
         self.added = self.changed = self.unchanged = self.removed = self.embedded = 0
@@ -256,7 +257,7 @@ class _Adding:
             known = self._known.get(item.id)
             documents += 1
             if (reason := self._refused(item.id, known, file)) is not None:
-                aside.append(SetAside(str(file.path), reason))
+                aside.append(SetAside(facts.path, reason, again=True))  # the other may be gone the next time
                 continue
             content = _content(item, self._settings)
             self._taken[item.id] = facts.path
@@ -271,8 +272,9 @@ class _Adding:
             self._waiting += len(passages)
             if self._waiting >= BATCH:
                 self._commit()
-        if aside and not documents:
+        if not documents and not all(one.reason.startswith("empty") for one in aside):
             self._nothing_read.add(facts.path)
+        self._done.add(facts.path)
         self.set_aside += aside
         self._read.append((file, aside))
 
@@ -281,8 +283,8 @@ class _Adding:
         path = self._taken.get(id)
         if path == str(file.path):
             return f"the id {id!r} stands in it more than once: only the first document of that id is taken"
-        if (other := path or _elsewhere(known, file)) is None:
-            return None
+        if (other := path or _elsewhere(known, file)) is None or (path is None and other in self._done):
+            return None  # the other was read a moment ago, and does not hold it any more
         return f"the id {id!r} is already that of {other}: give one of them another, or add the folder that holds both"
 
     def _commit(self) -> None:

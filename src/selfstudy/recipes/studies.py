@@ -112,8 +112,6 @@ class Studies:
 
     def study(self, *, planning: bool = False, share: float = 1.0) -> Study:
         """The study of what is indexed now; `share` below 1 is its candidate nearer to the base. A planning one runs nothing."""
-        if not planning:
-            self._pointer.fill(self._base, "embed")  # what is added while another system serves has only the vectors of that
         run = Run(self.home / "artifacts", self._reporter, planning)
         votes = self._counted_votes() if self._votes is None else self._votes
         return Study(
@@ -121,13 +119,17 @@ class Studies:
             share, votes, self._known_votes(),
         )  # fmt: skip
 
+    def ready(self, share: float = 1.0) -> Study:
+        """As `study`, with the base's vectors of every passage: what is added while another system serves has only those of that."""
+        self._pointer.fill(self._base, "embed")
+        return self.study(share=share)
+
     def _adapt_search(self, began: float) -> Outcome:
-        study = self.study()
-        study.check()
+        self.study().check()
         self._pointer.fill(self._live, "embed")
-        self.study().check_questions()
+        self.ready().check_questions()
         for share in (1.0, *self.settings.average.nearer):
-            study = self.study(share=share)
+            study = self.ready(share)
             judged = self._history.judged(study.key) or self._judge(study, began)
             outcome = Outcome.load(judged.details)
             if not outcome.fails_only("guard"):
@@ -165,7 +167,7 @@ class Studies:
         if not self.settings.sentences.on:
             return system, outcome
         self._pointer.fill(system, "embed")
-        holding = self.study(share=study.share)  # over an index with these vectors
+        holding = self.ready(study.share)  # over an index with these vectors
         sentences = self._sentence_study(holding, system)
         if holding.content != study.content or sentences.refusal:  # then they are tried by themselves
             return system, outcome
@@ -173,7 +175,7 @@ class Studies:
         return replace(finer, key=system.key) if told.promoted else system, replace(outcome, sentences=told.json())
 
     def _adapt_imitation(self) -> Outcome:
-        search = self.study()
+        search = self.ready()
         exam = f"words {search.content}"
         for share in self.settings.imitation.shares:
             study = ImitationStudy(search, False, share)
@@ -187,7 +189,7 @@ class Studies:
         return *study.judge(self.settings.gate, self._history.examined(exam) + 1), system
 
     def _adapt_sentences(self) -> Outcome | None:
-        search, live = self.study(), self._live
+        search, live = self.ready(), self._live
         study = self._sentence_study(search, live)
         if live.sentences == study.after.sentences:  # they serve, and whatever was judged over them stays
             judged = self._history.judged(study.key)
@@ -216,7 +218,7 @@ class Studies:
         return replace(system, abstention=read_json(search.recalibrated(system).path / "calibration.json"))
 
     def _adapt_int8(self) -> Outcome:
-        study = Int8Study(self.study())
+        study = Int8Study(self.ready())
         if not study.possible:
             return study.judge(self.settings.gate)[1]
         self._pointer.fill(study.full, "embed")
@@ -232,7 +234,7 @@ class Studies:
         return self._judged(study.key, None, lambda system: system.whole and system.embedder, judge)
 
     def _adapt_reranker(self) -> Outcome:
-        search = self.study()
+        search = self.ready()
         study, exam = self._reranker_study(search), f"reranked {search.content}"
 
         def judge() -> tuple[Verdict, Outcome, System | None]:
@@ -262,7 +264,7 @@ class Studies:
         )  # fmt: skip
 
     def _adapt_generator(self) -> Outcome:
-        study = self._generator_study(self.study())
+        study = self._generator_study(self.ready())
         study.check(self.settings.gate.minimum_exam)
         exam = f"answers {study.content}"
         serving = folder_of(self._live.generator or str(self.settings.tuning.base), self.home / "artifacts")
