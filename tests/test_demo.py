@@ -101,7 +101,7 @@ def test_the_whole_loop_and_that_all_of_it_is_kept(tmp_path: Path) -> None:
     modules = ["argparse", "logging", "difflib", "threading", "shutil", "email.message", "subprocess", "statistics", "doctest", "inspect"]
     arguments = [part for module in modules for part in ("--module", module)]
     command = [sys.executable, "-m", "selfstudy.apps.demo", "--dir", str(tmp_path), "--set", "training.max_steps=3", *arguments]
-    environment = os.environ | {"PYTHONPATH": str(SOURCE)}
+    environment = os.environ | {"PYTHONPATH": str(SOURCE), "COLUMNS": "1000"}  # no path is so long that it is folded
     first = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert first.returncode == 0, first.stderr
     assert "MRR@10" in first.stdout
