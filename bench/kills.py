@@ -8,7 +8,7 @@ the index must be the one that an undisturbed `add` makes.
 
 `adapt`: one undisturbed run (in a copy of the home) says which stages there are and how long each takes; the kills are spread over them.
 After each kill every finished stage must still be there, never made a second time; what serves and what is indexed must be as before, or
-wholly swapped; and the next `adapt` must go on. At the end the outcome must be that of the undisturbed run.
+what the undisturbed run let serve on its way; and the next `adapt` must go on. At the end the outcome must be that of the undisturbed run.
 
 Prints a table of the kills; exits with 1 where anything was lost.
 """
@@ -243,7 +243,8 @@ def kill_adapts(folder: Path, texts: dict[str, str], count: int, minutes: float,
     expected = finish(calm, *verb)
     stages = [(made.path.name, manifest(made).stage, manifest(made).seconds) for made in artifacts(calm / "artifacts")]
     print("undisturbed: " + ", ".join(f"{stage} {seconds:.1f} s" for _, stage, seconds in stages), file=sys.stderr)
-    serving = [read_json(one / "state.json")["live"] for one in (home, calm)]
+    told = [read_json(path) for path in (calm / "history").glob("*.json")]  # the parts of a study go live one after the other
+    serving = [read_json(home / "state.json")["live"], *(event["system"] for event in told if event["event"] != "judged")]
     indexed = contents(home)
     created: dict[str, str] = {}
     kills: list[Kill] = []
