@@ -196,11 +196,10 @@ def _cosines(
     return told
 
 
-def _leads(text: str, start: int, end: int) -> bool:
-    """Whether `text[start:end]` asks, or is a heading in capitals over what follows."""
-    said = text[start:end]
-    heads = said.isupper() and _PLAIN.fullmatch(said) is not None and len(said.split()) <= _HEADING
-    return _ASKS.search(said) is not None or (heads and _ABOVE.match(text, end) is not None)
+def _heads(said: str, text: str, end: int) -> bool:
+    """Whether `said`, which ends at `end` of `text`, is a heading in capitals over what follows."""
+    in_capitals = said.isupper() and _PLAIN.fullmatch(said) is not None and len(said.split()) <= _HEADING
+    return in_capitals and _ABOVE.match(text, end) is not None
 
 
 def _read(
@@ -228,6 +227,8 @@ def _read(
         if readings and start <= readings[at].start < min(end, readings[at].end):
             score += cfg.reading * readings[at].answered
         worth = max(score, asked) if told and told[-1].hit == at else score
-        told.append(Sentence(at, start, end, words, share, cosine, worth, _leads(hits[at].passage.text, start, end)))
-        asked = score if _ASKS.search(hits[at].passage.text[start:end]) else -np.inf
+        text = hits[at].passage.text
+        asks = _ASKS.search(text[start:end]) is not None
+        told.append(Sentence(at, start, end, words, share, cosine, worth, asks or _heads(text[start:end], text, end)))
+        asked = score if asks else -np.inf
     return Read(question, tuple(hits), order, weights, found, coverage, tuple(of_passages), tuple(told), readings)

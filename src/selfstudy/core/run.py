@@ -189,14 +189,14 @@ class Run:
         self.folder = folder
         self.reporter: Reporter = reporter or Quiet()
         self.planning = planning
-        self.planned: list[Planned] = []
+        self._planned: dict[str, Planned] = {}
         self.made: list[Artifact] = []
         self.stop = Stop()
 
     @property
-    def planned_once(self) -> list[Planned]:
-        """What was asked for, each once."""
-        return list({one.key: one for one in self.planned}.values())
+    def planned(self) -> list[Planned]:
+        """What was asked for in a plan, each once, in order."""
+        return list(self._planned.values())
 
     def stage(self, made_by: Stage[..., Any], config: BaseModel | None, /, *inputs: Any, **named: Any) -> Artifact:
         """The artifact that `made_by` makes of `config` and the inputs: the one kept from before, or else made now.
@@ -210,7 +210,8 @@ class Run:
         key = digest("stage", made_by.name, str(made_by.version), json.dumps(described, sort_keys=True, ensure_ascii=False))
         artifact = Artifact(key, made_by.kind, self.folder / f"{made_by.kind}-{key}")
         if self.planning:
-            self.planned.append(self._plan(made_by, artifact, config, inputs, named))
+            if key not in self._planned:
+                self._planned[key] = self._plan(made_by, artifact, config, inputs, named)
         elif complete(artifact.path) is not None:
             self.reporter.stage_finished(made_by.name, 0.0, kept=True)
         else:

@@ -222,11 +222,7 @@ class Engine:
         questions = evaluate.labelled(snapshot, queries, qrels, scope)
         base = evaluate.measure(self.loaded.retrievers(snapshot, self.base), questions, scope)
         live = evaluate.measure(self.loaded.retrievers(snapshot, self.live), questions, scope) if self.live.key is not None else base
-        found = evaluate.compared(base, live)
-        if blank := evaluate.blank(queries):
-            found["set_aside"] = blank
-        if unlabelled := evaluate.asked(queries) - len(questions[0]) - len(blank):
-            found["unlabelled"] = unlabelled
+        found = evaluate.compared(base, live) | evaluate.left_out(queries, questions[0])
         if out is not None:
             make_folder(out)
             write_json(out / "evaluate.json", found)

@@ -48,14 +48,12 @@ def labelled(snapshot: Snapshot, queries: Path, qrels: Path, scope: str | None) 
     return kept, known
 
 
-def blank(queries: Path) -> list[str]:
-    """The ids of the questions that have no words and are set aside."""
-    return [query.id for query in read_queries(queries) if not query.text.strip()]
-
-
-def asked(queries: Path) -> int:
-    """How many questions the file holds."""
-    return len(read_queries(queries))
+def left_out(queries: Path, kept: Sequence[Query]) -> dict[str, Any]:
+    """`set_aside`, the ids of the questions that have no words, and `unlabelled`, how many others are not `kept`; where any are."""
+    every = read_queries(queries)
+    blank = [query.id for query in every if not query.text.strip()]
+    told = {"set_aside": blank, "unlabelled": len(every) - len(blank) - len(kept)}
+    return {name: value for name, value in told.items() if value}
 
 
 def measure(retrievers: Mapping[str, Retriever], questions: Labelled, scope: str | None = None) -> Measured:

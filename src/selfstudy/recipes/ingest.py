@@ -188,7 +188,6 @@ class _Adding:
         self._read_whole: set[str] = set()
         self._taken: dict[str, str] = {}
         self._nothing_read: set[str] = set()
-        self._done: set[str] = set()
         self.set_aside: list[SetAside] = []
         self.redacted: Counter[str] = Counter()
         self.added = self.changed = self.unchanged = self.removed = self.embedded = 0
@@ -274,7 +273,7 @@ class _Adding:
                 self._commit()
         if not documents and not all(one.reason.startswith("empty") for one in aside):
             self._nothing_read.add(facts.path)
-        self._done.add(facts.path)
+        self._read_whole.add(facts.path)
         self.set_aside += aside
         self._read.append((file, aside))
 
@@ -283,7 +282,7 @@ class _Adding:
         path = self._taken.get(id)
         if path == str(file.path):
             return f"the id {id!r} stands in it more than once: only the first document of that id is taken"
-        if (other := path or _elsewhere(known, file)) is None or (path is None and other in self._done):
+        if (other := path or _elsewhere(known, file)) is None or (path is None and other in self._read_whole):
             return None  # the other was read a moment ago, and does not hold it any more
         return f"the id {id!r} is already that of {other}: give one of them another, or add the folder that holds both"
 
@@ -301,7 +300,6 @@ class _Adding:
         self._pending, self._waiting = [], 0
         for file, aside in self._read:
             self._readings.done(file, aside)
-            self._read_whole.add(str(file.path))
         if self._read:
             self._readings.save()
         self._read = []

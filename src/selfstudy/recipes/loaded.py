@@ -33,6 +33,7 @@ class Loaded:
         self._generators: dict[str, HF] = {}
         self._expansion: tuple[tuple[int, ...], Expansion] | None = None
         self._loading = threading.RLock()
+        self._widening = threading.Lock()  # of its own: a question need not wait for a model that is loaded beside it
 
     def embedder(self, name: str) -> Remembering:
         """The embedder called `name`, loaded once. Raises UnknownPlugin, BadModel, MissingExtra."""
@@ -61,7 +62,7 @@ class Loaded:
         """How questions are widened by the glossary as it is now, the same object until that changes; None where they are not."""
         if not self._settings.glossary.expand:
             return None
-        with self._loading:
+        with self._widening:
             stamp = Terms(self._home).stamp
             if self._expansion is None or self._expansion[0] != stamp:
                 self._expansion = stamp, Expansion(Terms(self._home).used)

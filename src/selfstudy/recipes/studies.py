@@ -71,10 +71,10 @@ class Studies:
         if self._reranks:
             self._reranker_study(study).plan()
         if self.settings.tuning.base is None:
-            return [self._costed(one, study) for one in study.run.planned_once]
+            return [self._costed(one, study) for one in study.run.planned]
         generator = self._generator_study(study)
         generator.plan()
-        return [generator.costed(self._costed(one, study), len(study.snapshot)) for one in study.run.planned_once]
+        return [generator.costed(self._costed(one, study), len(study.snapshot)) for one in study.run.planned]
 
     def _costed(self, planned: Planned, study: Study) -> Planned:
         priced = costed(planned, study.snapshot, self.settings, self._base.embedder, self.loaded.llm)
@@ -218,7 +218,8 @@ class Studies:
         return replace(system, abstention=read_json(search.recalibrated(system).path / "calibration.json"))
 
     def _adapt_int8(self) -> Outcome:
-        study = Int8Study(self.ready())
+        search = self.ready()
+        study = Int8Study(search)
         if not study.possible:
             return study.judge(self.settings.gate)[1]
         self._pointer.fill(study.full, "embed")
@@ -228,7 +229,7 @@ class Studies:
             system = study.system()
             if verdict.promote and system.sentences is not None:
                 by_int8 = Lazy(system.fingerprint, lambda: self.loaded.embedder(system.embedder))
-                study.run.stage(sentences_embedded, None, study.study.corpus, by_int8)
+                search.run.stage(sentences_embedded, None, search.corpus, by_int8)
             return verdict, outcome, system
 
         return self._judged(study.key, None, lambda system: system.whole and system.embedder, judge)
