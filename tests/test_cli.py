@@ -58,6 +58,8 @@ def test_without_a_verb_the_help_is_shown(capsys: pytest.CaptureFixture[str]) ->
         (["search"], "question"),
         (["search", "x", "-k", "many"], "-k"),
         (["search", "x", "--by", "luck"], "'lexical', 'dense', 'hybrid'"),
+        (["--home", "", "status"], "it is empty"),
+        (["add", "x", "--home", "y"], "stands before the verb"),
         (["ask", "x", "--whre", "y"], "--where"),
         (["evaluate", "--queries", "q.jsonl"], "--qrels"),
         (["config"], "Missing command"),
@@ -254,6 +256,16 @@ def test_a_closed_pipe_is_quiet(home: Path, plug: Path) -> None:
     assert (done.returncode, done.stdout, done.stderr) == (141, "[\n  {", "")
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+@pytest.mark.parametrize("form", [[], ["--json"]])
+def test_an_output_that_cannot_be_written_is_no_fault_of_the_home(home: Path, plug: Path, form: list[str]) -> None:
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join((str(SOURCE), str(plug)))}
+    command = [sys.executable, "-c", "from selfstudy.apps.cli import main; main()", "--home", str(home), "status", *form]
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(command, env=environment, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert (done.returncode, done.stderr.splitlines()[0]) == (1, "The output cannot be written: no space left on device.")
+
+
 @pytest.mark.parametrize("encoding", ["ascii", "utf-8"])
 def test_json_whatever_the_terminal_can_show(run: Run, home: Path, monkeypatch: pytest.MonkeyPatch, encoding: str) -> None:
     Path("docs/é.md").write_text("# 茶\n\nGreen 🍵 tea with naïve milk and sugar.\n", encoding="utf-8")
@@ -300,6 +312,26 @@ def test_markup_in_documents_is_text(capsys: pytest.CaptureFixture[str]) -> None
     said = capsys.readouterr().out
     assert "[red]a[/red] :smile:" in said
     assert "[/]" in said
+
+
+def test_rows_set_aside_for_one_reason_are_shown_together(capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [{"source": f"/d/a.jsonl:{number}", "reason": "broken: no id"} for number in range(1, 41) if number != 7]
+    others = [{"source": "/d/b.pdf", "reason": "encrypted"}, {"source": "/d/c.jsonl:3", "reason": "broken: no id"}]
+    output.show(tables.added({"set_aside": rows + others}))
+    said = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()[-4:]]
+    assert said == [
+        "set aside (41) reason", "/d/a.jsonl:1 to 40, 39 rows broken: no id", "/d/b.pdf encrypted", "/d/c.jsonl:3 broken: no id",
+    ]  # fmt: skip
+
+
+def test_an_answer_names_documents_as_a_search_does_and_pages_by_their_address(capsys: pytest.CaptureFixture[str]) -> None:
+    near = Citation(1, "p1", "docs/tea.md", "Tea", "/home/me/docs/tea.md", 0, 5, "Steep.")
+    far = Citation(2, "p2", "row7", "Coffee", "https://example.org/coffee", 0, 5, "Brew.")
+    output.show(tables.answer(Answer("How?", "Steep. [1] Brew. [2]", (near, far), (), 0.5, False)))
+    said = capsys.readouterr().out
+    assert "docs/tea.md, characters 0-5" in said
+    assert "/home/me" not in said
+    assert "https://example.org/coffee, characters 0-5" in said
 
 
 def test_numbers_that_json_does_not_know_become_null(capsys: pytest.CaptureFixture[str]) -> None:

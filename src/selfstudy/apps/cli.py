@@ -6,6 +6,7 @@ Exit codes: 0 done, 1 other expected errors, 2 bad input or configuration, 3 the
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
@@ -38,6 +39,7 @@ config_app = typer.Typer(help="What the settings are and where each came from.",
 app.add_typer(config_app, name="config")
 app.add_typer(serving.keys_app, name="keys")
 
+_EARLY = re.compile(r"No such option: (--home|--set)\b")
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
 Superseded = Annotated[bool, typer.Option("--superseded", help="Outdated versions of documents too, which are left out otherwise.")]
 Around = Annotated[bool, typer.Option("--around", help="The section that each quote stands in, too.")]
@@ -66,10 +68,18 @@ def _version(wanted: bool) -> None:
         raise typer.Exit
 
 
+def _home(said: str) -> Path:
+    if not said:  # an empty variable of a script, which would mean the folder that it runs in
+        raise typer.BadParameter("it is empty; name a folder, or leave --home out for .selfstudy here")
+    return Path(said)
+
+
 @app.callback()
 def _before(
     context: typer.Context,
-    home: Annotated[Path, typer.Option(help="The folder that holds the index and the models.")] = Path(".selfstudy"),
+    home: Annotated[Path, typer.Option(parser=_home, metavar="<path>", help="The folder that holds the index and the models.")] = Path(
+        ".selfstudy"
+    ),
     set_: Annotated[list[str] | None, typer.Option("--set", help="A setting for this run, like weight=0.4; may be repeated.")] = None,
     version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")] = False,
 ) -> None:
@@ -399,14 +409,14 @@ def guarded(program: typer.Typer, name: str, arguments: Sequence[str]) -> int:
         code = typer.main.get_command(program).main(args=list(arguments), prog_name=name, standalone_mode=False)
         return output.fail(stopped, as_json) if code == stopped.exit_code else int(code or 0)
     except BrokenPipeError:
-        output.hush()
+        output.hush(sys.stdout, sys.stderr)
         return output.BROKEN_PIPE
     except (KeyboardInterrupt, typer.Abort):
         return output.fail(stopped, as_json)
     except typer.TyperException as error:
         return output.fail(_usage(error), as_json)
     except SystemExit as error:  # typer's own answer to a broken pipe
-        output.hush()
+        output.hush(sys.stdout, sys.stderr)
         return output.BROKEN_PIPE if error.code == 1 else int(error.code or 0)
     except Exception as error:
         return output.fail(output.expected(error), as_json)
@@ -416,7 +426,10 @@ def _usage(error: typer.TyperException) -> SelfstudyError:
     """A command line that cannot be read, in two lines."""
     context = getattr(error, "ctx", None)
     path = context.command_path if context is not None else "selfstudy"
-    told = BadInput(" ".join(error.format_message().replace("Value error, ", "").split()), f"`{path} --help` shows how it is used.")
+    problem = " ".join(error.format_message().replace("Value error, ", "").split())
+    if early := _EARLY.match(problem):
+        problem = f"{early[0]} here: it stands before the verb, as in `selfstudy {early[1]} ... status`"
+    told = BadInput(problem, f"`{path} --help` shows how it is used.")
     told.__cause__ = error
     return told
 

@@ -7,6 +7,8 @@ import math
 import os
 import sys
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, TextIO
 
 from rich.console import Console, RenderableType
@@ -28,16 +30,31 @@ def console(stream: TextIO) -> Console:
 def show(*parts: RenderableType) -> None:
     """Print to standard output."""
     screen = console(sys.stdout)
-    for part in parts:
-        screen.print(part)
-    sys.stdout.flush()
+    with _writable():
+        for part in parts:
+            screen.print(part)
+        sys.stdout.flush()
 
 
 def show_json(value: Any) -> None:
     """Print one JSON document to standard output; numbers that JSON does not know become null."""
     unicode = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
-    sys.stdout.write(json.dumps(_finite(value), ensure_ascii=not unicode, indent=2, allow_nan=False) + "\n")
-    sys.stdout.flush()
+    with _writable():
+        sys.stdout.write(json.dumps(_finite(value), ensure_ascii=not unicode, indent=2, allow_nan=False) + "\n")
+        sys.stdout.flush()
+
+
+@contextmanager
+def _writable() -> Iterator[None]:
+    """What goes wrong here is the fault of where the output goes, not of the home."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        hush(sys.stdout)  # what is left in the buffer would fail once more on the way out
+        why = (error.strerror or type(error).__name__).lower()
+        raise SelfstudyError(f"The output cannot be written: {why}.", "The command itself was carried out.") from error
 
 
 def say(message: str) -> None:
@@ -90,10 +107,10 @@ def tolerant() -> None:
             reconfigure(errors="backslashreplace")
 
 
-def hush() -> None:
-    """Send what is still to come to nowhere: the reader of a pipe went away, and the exit must not complain."""
+def hush(*streams: TextIO) -> None:
+    """Send what is still to come to nowhere: nobody can read it, and the exit must not complain."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
-    for stream in (sys.stdout, sys.stderr):
+    for stream in streams:
         try:
             os.dup2(nowhere, stream.fileno())
         except (OSError, ValueError):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import groupby
 from typing import Any
 
 from rich.console import Group, RenderableType
@@ -16,6 +18,7 @@ from selfstudy.core.records import Answer, Citation, Hit
 
 SHOWN = 20
 """How many of a long list are shown; --json gives all of them."""
+_ROW = re.compile(r":\d+$")
 
 
 def hits(found: Sequence[Hit], question: str) -> RenderableType:
@@ -39,7 +42,8 @@ def answer(given: Answer) -> RenderableType:
     parts: list[RenderableType] = [Text(plain(given.short), style="bold green"), Text()] if given.short else []
     parts += [Text(plain(given.text), style="bold" if not given.abstained else ""), Text()]
     for citation in given.citations:
-        where = f"{plain(citation.source or citation.document)}{_place(citation)}"
+        named = citation.source if "://" in citation.source else citation.document
+        where = f"{plain(named)}{_place(citation)}"
         parts.append(
             Text.assemble(
                 (f"[{citation.number}] ", "bold"),
@@ -371,10 +375,18 @@ def _set_aside(found: Iterable[Mapping[str, Any]]) -> list[RenderableType]:
     if not every:
         return []
     table = _table(f"set aside ({len(every)})", "reason")
-    for one in every[:SHOWN]:
-        table.add_row(plain(one["source"]), plain(one["reason"]))
-    more = [Text(f"and {len(every) - SHOWN} more; --json lists them all.", style="dim")] if len(every) > SHOWN else []
-    return [table, *more]
+    together = [(file, reason, list(group)) for (file, reason), group in groupby(every, _file_and_reason)]
+    for file, reason, group in together[:SHOWN]:
+        first, last = (one["source"].removeprefix(file) for one in (group[0], group[-1]))
+        rows = f"{first} to {last[1:]}, {len(group)} rows" if last != first else first
+        table.add_row(plain(file + rows), plain(reason))
+    left = len(every) - sum(len(group) for *_, group in together[:SHOWN])
+    return [table, *([Text(f"and {left} more; --json lists them all.", style="dim")] if left else [])]
+
+
+def _file_and_reason(one: Mapping[str, Any]) -> tuple[str, str]:
+    """The file that was set aside, or of which a row was, and why: what rows that follow one another are shown together by."""
+    return _ROW.sub("", one["source"]), one["reason"]
 
 
 def _table(*columns: str) -> Table:
