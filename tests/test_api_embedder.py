@@ -13,7 +13,7 @@ import pytest
 from endpoint import Answer, Body, serving
 from pydantic import SecretStr
 
-from selfstudy.core.errors import BadModel, Stopped
+from selfstudy.core.errors import BadModel, HomeError, Stopped
 from selfstudy.core.ports import Embedder
 from selfstudy.evals import guard
 from selfstudy.evals.stdlib import modules
@@ -79,6 +79,56 @@ def test_what_is_no_vector_is_said(answer: Answer, tmp_path: Path) -> None:
             embedder(endpoint.url, tmp_path).embed(["a"])
         endpoint.script = embeddings
         assert embedder(endpoint.url, tmp_path).embed(["a"]).shape == (1, 48)
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind", "told"),
+    [
+        (Answer({"error": {"message": "slow down"}}, 429), Stopped, "stayed too busy"),
+        (Answer({"error": {"message": "no more", "code": "insufficient_quota"}}, 429), Stopped, "quota is used up"),
+        (Answer({"error": {"message": "no money"}}, 402), Stopped, "quota is used up"),
+        (Answer({"error": {"message": "oops"}}, 503), Stopped, "endpoint failed .503."),
+        (Answer(b"{" + b" " * 200, drip=0.05), Stopped, "no whole reply within 0.5 s"),
+        (Answer(b"<html>welcome</html>", headers={"Content-Type": "text/html"}), BadModel, "by the protocol"),
+        (Answer(b"[" * 100_000), BadModel, "by the protocol"),
+    ],
+    ids=["429", "quota", "402", "503", "deadline", "web page", "deep"],
+)
+def test_what_may_go_through_later_is_told_apart(answer: Answer, kind: type[Exception], told: str) -> None:
+    with serving(lambda body, place: answer) as endpoint, pytest.raises(kind, match=told):
+        OpenAIEmbedder("vectors", Endpoint(Api(base_url=endpoint.url, key=SecretStr("any"), retries=0, deadline=0.5))).embed(["a"])
+
+
+def test_another_model_behind_the_name_is_told_and_not_kept(tmp_path: Path) -> None:
+    def wider(body: Body, place: int) -> Answer:
+        rows = [{"object": "embedding", "index": at, "embedding": [1.0] * 64} for at in range(len(body["input"]))]
+        return Answer({"object": "list", "model": "other", "data": rows})
+
+    with serving(embeddings) as endpoint:
+        assert embedder(endpoint.url, tmp_path).dim == 48
+        embedder(endpoint.url, tmp_path).embed(["a"])
+        endpoint.script = wider
+        for texts in (["a", "b"], ["b"]):
+            with pytest.raises(BadModel, match="64 dimensions for 'vectors', and gave 48 before"):
+                embedder(endpoint.url, tmp_path).embed(texts)
+        endpoint.script = embeddings
+        assert embedder(endpoint.url, tmp_path).embed(["a", "b"]).shape == (2, 48)
+
+
+def test_vectors_without_usage_are_counted_by_their_texts(tmp_path: Path) -> None:
+    def silent(body: Body, place: int) -> Answer:
+        return Answer({"object": "list", "model": "m", "data": [{"index": 0, "embedding": [1.0, 2.0]}]})
+
+    meter = Meter()
+    with serving(silent) as endpoint:
+        embedder(endpoint.url, None, meter).embed(["twelve signs"])
+    assert (meter.prompt_tokens, meter.estimated) == (3, {"vectors"})
+
+
+def test_damaged_vectors_are_told(tmp_path: Path) -> None:
+    (tmp_path / "vectors.sqlite").write_bytes(b"A" * 8192)
+    with serving(embeddings) as endpoint, pytest.raises(HomeError, match=r"(?s)cannot be used.*Move vectors.sqlite away"):
+        embedder(endpoint.url, tmp_path).embed(["a"])
 
 
 def test_the_retriever_of_an_api_learns_by_a_head(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

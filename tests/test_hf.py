@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 import torch
 from tiny import causal, encoder_decoder, tokenizer
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoModelForCausalLM, AutoTokenizer, GPT2Config, GPT2LMHeadModel
 
 from selfstudy.core.errors import BadModel
 from selfstudy.core.plugs import resolve
 from selfstudy.core.ports import LLM
 from selfstudy.core.prompts import rendered
 from selfstudy.core.quiet import quiet
-from selfstudy.core.records import Message
+from selfstudy.core.records import Message, Reply
 from selfstudy.models.hf import HF
 
 ASKED = [
@@ -109,6 +109,66 @@ def test_json_is_asked_for_in_words_and_its_absence_is_a_fault(tmp_path: Path) -
     assert reply.data is None
     assert reply.completion_tokens == 10, "two tries, both counted"
     assert reply.prompt_tokens > 2 * plainly.prompt_tokens, "the schema was part of what was asked"
+
+
+def learned(folder: Path) -> HF:
+    """A GPT-2 of 64 learned positions that never ends by itself."""
+    words = tokenizer(folder)
+    torch.manual_seed(0)
+    config = GPT2Config(vocab_size=len(words), n_positions=64, n_embd=32, n_layer=1, n_head=4, eos_token_id=None, bos_token_id=None)
+    GPT2LMHeadModel(config).save_pretrained(folder)
+    return HF(str(folder))
+
+
+def test_a_reply_leaves_three_quarters_of_the_positions_to_a_long_prompt(tmp_path: Path) -> None:
+    model = learned(tmp_path)
+    (long,) = model.chat([[Message("user", "the pump " * 200)]], max_tokens=800)
+    assert (long.prompt_tokens, long.completion_tokens) == (48, 16)
+    (short,) = model.chat(ASKED[:1], max_tokens=800)
+    assert short.prompt_tokens < 40
+    assert short.prompt_tokens + short.completion_tokens == 64, "a short prompt leaves more"
+
+
+def test_a_reply_that_was_cut_off_says_so(tmp_path: Path) -> None:
+    model = HF(str(causal(tmp_path)))
+    (whole,) = model.chat(ASKED[:1], max_tokens=6)
+    assert whole.cut
+    assert model.chat(ASKED[:1], schema={"type": "object"}, max_tokens=6)[0].cut
+    written = model.parts()[1](whole.text, add_special_tokens=False)["input_ids"]
+    model.parts()[0].generation_config.eos_token_id = written[-1]
+    assert not model.chat(ASKED[:1], max_tokens=6)[0].cut
+
+
+def test_a_template_that_refuses_the_turns_is_told(tmp_path: Path) -> None:
+    model = HF(str(causal(tmp_path, template=True)))
+    model.parts()[1].chat_template = "{{ raise_exception('roles must alternate') }}"
+    with pytest.raises(BadModel, match=r"chat template of hf:.* roles must alternate"):
+        model.chat(ASKED)
+    with pytest.raises(BadModel, match="roles must alternate"):
+        model.prompt(ASKED[0])
+
+
+@pytest.mark.parametrize("told", ["CUDA out of memory.", "bad allocation", "DefaultCPUAllocator: could not allocate 8 bytes"])
+def test_where_memory_runs_out_fewer_are_answered_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, told: str) -> None:
+    model = HF(str(causal(tmp_path)))
+    whole = model._generate
+    sizes: list[int] = []
+
+    def tight(words: object, letters: object, conversations: list[list[Message]], *rest: object) -> list[Reply]:
+        sizes.append(len(conversations))
+        if len(conversations) > 1:
+            raise RuntimeError(told)
+        return whole(words, letters, conversations, *rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(model, "_generate", tight)
+    assert len(model.chat(ASKED, max_tokens=2)) == 3
+    assert sizes == [3, 1, 1, 1]
+
+
+def test_what_a_model_thought_is_not_what_it_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = HF(str(causal(tmp_path)))
+    monkeypatch.setattr(model.parts()[1], "decode", lambda ids, **_: "<think>by hand?</think> once a week")
+    assert model.chat(ASKED[:1], max_tokens=2)[0].text == "once a week"
 
 
 @pytest.mark.parametrize(("name", "told"), [("hf:", "names no model"), ("hf:/nowhere/at/all", "cannot be loaded")])

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -17,14 +19,15 @@ import tiny
 from endpoint import Answer, Body, Script, completion, free_port, serving
 from pydantic import SecretStr
 
-from selfstudy.core.errors import BadModel, Stopped
+from selfstudy.core.errors import BadModel, HomeError, Stopped
 from selfstudy.core.ports import LLM
-from selfstudy.core.records import Message
+from selfstudy.core.records import Message, Reply
 from selfstudy.models import openai
 from selfstudy.models.api import Api, Budget, Endpoint, Meter, Price
 from selfstudy.models.hf import HF
 from selfstudy.models.openai import OpenAI, seconds
 from selfstudy.models.replies import Replies
+from selfstudy.models.structured import value_of
 
 KEY = "sk-verysecret123456"
 SCHEMA = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"], "additionalProperties": False}
@@ -130,9 +133,11 @@ def test_a_fault_that_stays_is_told_and_costs_the_others_nothing(fault: Answer, 
     [
         (Answer({"error": {"message": f"Incorrect API key provided: {KEY}"}}, 401), "does not accept the key"),
         (Answer({"error": {"message": "no such model"}}, 404), "does not know"),
-        (Answer({"error": {"message": "bad"}}, 400), "refuses the request"),
+        (Answer({"error": {"message": "bad", "code": "model_not_found"}}, 400), "refuses the request"),
+        (Answer({"error": {"message": "test-model is not a valid model ID"}}, 400), "refuses the request"),
+        (Answer({"error": {"message": "bad", "param": "n", "code": "unknown_parameter"}}, 422), "refuses the request"),
     ],
-    ids=["401", "404", "400"],
+    ids=["401", "404", "no such model", "no such model in words", "a parameter of every call"],
 )
 def test_an_endpoint_that_cannot_be_used_is_asked_once_and_the_key_stays_secret(answer: Answer, told: str) -> None:
     with serving(lambda body, place: answer) as endpoint, pytest.raises(BadModel, match=told) as raised:
@@ -207,6 +212,249 @@ def test_an_endpoint_without_structured_output_is_told_in_words() -> None:
         replies = llm(endpoint.url).chat(ask("a", "b", "c"), schema=SCHEMA)
     assert [reply.data for reply in replies] == [{"n": 4}] * 3
     assert sum("response_format" in body for body in endpoint.bodies) == 1
+
+
+def refused(said: str, status: int = 400, **more: str) -> Answer:
+    return Answer({"error": {"message": said} | more}, status)
+
+
+@pytest.mark.parametrize(
+    ("said", "more"),
+    [
+        ("This model's maximum context length is 4096 tokens", {"code": "context_length_exceeded"}),
+        ("filtered by the content policy", {"code": "content_filter"}),
+        ("'system' is not supported with this model", {"code": "unsupported_value", "param": "messages[0].role"}),
+    ],
+    ids=["length", "filter", "role"],
+)
+def test_a_refusal_of_the_first_conversation_is_a_fault_of_its_own(said: str, more: dict[str, str]) -> None:
+    def script(body: Body, place: int) -> Answer | str:
+        return refused(said, **more) if body["messages"][-1]["content"] == "a" else echo(body, place)
+
+    with serving(script) as endpoint:
+        replies = llm(endpoint.url).chat(ask("a", "b", "c"))
+    assert [reply.text for reply in replies] == ["", "you said b", "you said c"]
+    assert replies[0].fault.startswith("refused")
+    assert not replies[0].transient
+
+
+def test_where_every_conversation_is_refused_nothing_can_be_answered() -> None:
+    with serving(lambda body, place: refused("bad")) as endpoint:
+        model = llm(endpoint.url, concurrency=2)
+        for text in "abcdefg":
+            assert model.chat(ask(text, text))[0].fault.startswith("refused")
+        assert model.chat(ask("a"))[0].fault, "the same one again says nothing new"
+        with pytest.raises(BadModel, match="refuses the request"):
+            model.chat(ask(*(f"another {n}" for n in range(100))))
+        assert len(endpoint.bodies) <= 7 + 1 + 2
+
+
+@pytest.mark.parametrize("status", [400, 422])
+def test_parameters_that_an_endpoint_does_not_take_are_left_out_from_then_on(status: int) -> None:
+    def script(body: Body, place: int) -> Answer | str:
+        if "max_tokens" in body:
+            told = "Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead."
+            return refused(told, status, code="unsupported_parameter")
+        if "temperature" in body:
+            told = "Unsupported value: 'temperature' does not support 0.0 with this model. Only the default (1) value is supported."
+            return refused(told, status, code="unsupported_value")
+        return refused("logprobs are not supported", status) if "logprobs" in body else echo(body, place)
+
+    with serving(script) as endpoint:
+        model = llm(endpoint.url)
+        replies = model.chat(ask("a", "b", "c"), logprobs=2, max_tokens=77)
+        assert [reply.text for reply in replies] == ["you said a", "you said b", "you said c"]
+        assert len(endpoint.bodies) == 3 + 3, "each was learned once"
+        model.chat(ask("d"))
+    assert endpoint.bodies[-2]["max_completion_tokens"] == 77
+    assert {"max_tokens", "temperature", "logprobs"}.isdisjoint(endpoint.bodies[-1])
+
+
+def test_an_endpoint_that_refuses_structured_output_with_422_is_told_in_words() -> None:
+    def script(body: Body, place: int) -> Answer | str:
+        return Answer({"detail": "extra fields not permitted: response_format"}, 422) if "response_format" in body else '{"n": 4}'
+
+    with serving(script) as endpoint:
+        replies = llm(endpoint.url).chat(ask("a", "b"), schema=SCHEMA)
+    assert [(reply.data, reply.fault) for reply in replies] == [({"n": 4}, "")] * 2
+    assert ["response_format" in body for body in endpoint.bodies] == [True, False, False]
+
+
+def test_an_endpoint_that_ignores_structured_output_is_shown_the_schema() -> None:
+    def script(body: Body, place: int) -> str:
+        return '{"n": 1}' if any("JSON schema" in message["content"] for message in body["messages"]) else "The number is one."
+
+    with serving(script) as endpoint:
+        model = llm(endpoint.url)
+        replies = [model.chat(ask(text), schema=SCHEMA)[0] for text in "abc"]
+    assert [(reply.data, reply.fault) for reply in replies] == [({"n": 1}, "")] * 3
+    assert len(endpoint.bodies) == 2 + 1 + 1, "from the second on it is told in words at once"
+
+
+def test_structured_output_goes_on_after_one_conversation_was_refused() -> None:
+    def script(body: Body, place: int) -> Answer | str:
+        return refused("content filter") if body["messages"][-1]["content"] == "b" else '{"n": 1}'
+
+    with serving(script) as endpoint:
+        model = llm(endpoint.url)
+        replies = [model.chat(ask(text), schema=SCHEMA)[0] for text in "abc"]
+    assert [bool(reply.fault) for reply in replies] == [False, True, False]
+    assert ["response_format" in body for body in endpoint.bodies] == [True, True, False, True]
+
+
+def test_structured_output_goes_on_after_a_reply_that_was_cut_off() -> None:
+    with serving(lambda body, place: Answer(completion('{"n": ', finish_reason="length")) if place == 0 else '{"n": 1}') as endpoint:
+        model = llm(endpoint.url)
+        replies = [model.chat(ask(text), schema=SCHEMA)[0] for text in "ab"]
+    assert [reply.data for reply in replies] == [{"n": 1}] * 2
+    assert all("response_format" in body for body in endpoint.bodies)
+
+
+def test_an_empty_purse_stops_as_a_used_up_quota_does() -> None:
+    with serving(lambda body, place: refused("Insufficient Balance", 402)) as endpoint, pytest.raises(Stopped, match="quota is used up"):
+        llm(endpoint.url).chat(ask("a", "b"))
+    assert len(endpoint.bodies) == 1
+
+
+def with_usage(usage: Any) -> Answer:
+    return Answer(completion("fine") | {"usage": usage})
+
+
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        ("[" * 5000, "nested too deeply"),
+        (Answer(completion("x") | {"choices": {"a": 1}}), "not of the protocol"),
+        (Answer(completion("x", logprobs={"content": [{"token": "a", "logprob": None}]})), "not of the protocol"),
+        (with_usage({"prompt_tokens": "many"}), "no whole JSON"),
+        (with_usage([]), "no whole JSON"),
+    ],
+    ids=["deep", "choices", "logprob", "usage of words", "usage of nothing"],
+)
+def test_a_body_of_another_shape_is_a_fault_of_its_reply(answer: Answer | str, told: str) -> None:
+    with serving(lambda body, place: answer) as endpoint:
+        (reply,) = llm(endpoint.url).chat(ask("a"), schema=SCHEMA, logprobs=1)
+    assert told in reply.fault
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ('As [1] says: {"n": 1}', 1),
+        ('{"n": "two"} - no: {"n": 2} {"n": 3}', 2),
+        ('{"n": 1', "no whole JSON"),
+        ('[1] says {"n": "three hundred"}', "n: 'three hundred'"),
+        ('{"n": [{"n": 1}]}', "n: "),
+    ],
+)
+def test_the_first_value_that_fits_counts(text: str, found: int | str) -> None:
+    if isinstance(found, int):
+        assert value_of(text, SCHEMA) == {"n": found}
+    else:
+        with pytest.raises(ValueError, match=re.escape(found)):
+            value_of(text, SCHEMA)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('<think>perhaps {"n": 1}?</think>\n{"n": 2}', '{"n": 2}'),
+        ("I should be brief.\n</think>\n\nWeekly.", "Weekly."),
+        ("<think>one</think>\n<think>two</think> Weekly.", "Weekly."),
+        ("<think>cut in the mid", ""),
+        ("The tags <think> and </think> enclose it.", "The tags <think> and </think> enclose it."),
+    ],
+)
+def test_what_a_model_thought_is_not_what_it_said(text: str, said: str) -> None:
+    with serving(lambda body, place: text) as endpoint:
+        (reply,) = llm(endpoint.url).chat(ask("a"))
+        assert reply.text == said
+        assert bool(reply.fault) == (not said)
+        assert llm(endpoint.url).chat(ask("a"), schema=SCHEMA)[0].data == ({"n": 2} if "n" in said[:3] else None)
+
+
+def test_a_reply_that_was_cut_off_says_so_and_is_kept_so(tmp_path: Path) -> None:
+    with serving(lambda body, place: Answer(completion("It is oiled every", finish_reason="length"))) as endpoint:
+        (reply,) = llm(endpoint.url, Replies(tmp_path)).chat(ask("a"))
+        (again,) = llm(endpoint.url, Replies(tmp_path)).chat(ask("a"))
+    assert (reply.fault, reply.cut, again) == ("", True, reply)
+    older = {name: value for name, value in reply.json().items() if name != "cut"}
+    assert not Reply.load(older).cut
+
+
+def test_equal_conversations_are_asked_once() -> None:
+    seen: list[tuple[int, int]] = []
+    with serving(echo) as endpoint:
+        replies = llm(endpoint.url).chat(ask("a", "b", "a", "a"), progress=lambda done, total: seen.append((done, total)))
+    assert [reply.text for reply in replies] == ["you said a", "you said b", "you said a", "you said a"]
+    assert len(endpoint.bodies) == 2
+    assert seen[-1] == (4, 4)
+
+
+def test_where_no_usage_is_told_it_is_estimated_so_that_budgets_hold() -> None:
+    with serving(lambda body, place: Answer({**completion("four words are said"), "usage": None})) as endpoint:
+        meter = Meter(Budget(tokens=30), {"test-model": Price(input=1.0, output=1.0)})
+        with pytest.raises(Stopped, match="budget of 30 tokens is used up after 3 calls"):
+            llm(endpoint.url, meter=meter, concurrency=1).chat(ask(*(f"{n} weeks in all, 机油" for n in range(20))))
+    assert (meter.prompt_tokens, meter.completion_tokens) == (3 * 6, 3 * 5)
+    assert meter.money > 0
+    assert meter.estimated == {"test-model"}
+
+
+def test_a_key_that_cannot_be_sent_is_told() -> None:
+    with pytest.raises(BadModel, match="holds characters that cannot be sent") as raised:
+        OpenAI("m", Endpoint(Api(base_url="http://127.0.0.1:9/v1", key=SecretStr("密钥")))).chat(ask("a"))
+    assert "密钥" not in str(raised.value)
+    assert Endpoint(Api(key=SecretStr(f"{KEY}\n"))).client().api_key == KEY
+
+
+def test_a_web_page_where_the_protocol_should_be_is_told() -> None:
+    page = Answer(b"<html>welcome</html>", headers={"Content-Type": "text/html"})
+    with serving(lambda body, place: page) as endpoint, pytest.raises(BadModel, match=r"(?s)by the protocol.*end in /v1"):
+        llm(endpoint.url).chat(ask("a", "b"))
+    assert len(endpoint.bodies) == 3
+
+
+def test_a_password_in_the_url_is_shown_nowhere() -> None:
+    endpoint = Endpoint(Api(base_url="http://user:hunter2@127.0.0.1:9/v1", key=SecretStr(KEY), retries=0))
+    assert endpoint.url == "http://127.0.0.1:9/v1"
+    assert "hunter2" in str(endpoint.client().base_url), "the endpoint itself gets it"
+    with pytest.raises(BadModel, match="cannot be reached") as raised:
+        OpenAI("m", endpoint).chat(ask("a"))
+    assert "hunter2" not in str(raised.value)
+    assert endpoint.clean("at http://user:hunter2@127.0.0.1:9/v1/chat") == "at http://127.0.0.1:9/v1/chat"
+
+
+def test_a_damaged_store_of_replies_is_told(tmp_path: Path) -> None:
+    kept = Replies(tmp_path)
+    kept.put("a", Reply("said"))
+    assert kept.get("a") == Reply("said")
+    table = sqlite3.connect(tmp_path / "replies.sqlite", isolation_level=None)
+    table.execute("UPDATE replies SET reply = 'no json'")
+    assert kept.get("a") is None, "a reply that cannot be read is asked for again"
+    table.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    table.close()
+    file = tmp_path / "replies.sqlite"
+    file.write_bytes(file.read_bytes()[:100] + b"A" * (file.stat().st_size - 100))
+    with pytest.raises(HomeError, match=r"(?s)cannot be used.*Move replies.sqlite away"):
+        Replies(tmp_path).get("a")
+    with pytest.raises(HomeError, match="cannot be used"):
+        Replies(tmp_path).put("b", Reply("said"))
+
+
+def test_a_full_disk_is_told_where_replies_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = sqlite3.connect
+
+    def small(*args: Any, **kwargs: Any) -> sqlite3.Connection:
+        made: sqlite3.Connection = whole(*args, **kwargs)
+        made.execute("PRAGMA max_page_count=4")
+        return made
+
+    monkeypatch.setattr(sqlite3, "connect", small)
+    kept = Replies(tmp_path)
+    kept.put("a", Reply("said"))
+    with pytest.raises(HomeError, match=r"(?s)disk is full.*Free some space"):
+        kept.put("b", Reply("said" * 10_000))
 
 
 @pytest.mark.parametrize("content", ["no json at all", '{"n": 1', '{"m": 1}', "[1]"])

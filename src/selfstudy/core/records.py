@@ -359,8 +359,8 @@ class Reply(Record):
     """What an LLM answered. `data` is the value of `text` where a schema was asked for.
 
     `fault` says why the reply cannot be used (refused, empty, against the schema, given up); "" for a good one; `transient`: asking
-    again later may help. `model` is the name that
-    the endpoint gave itself. Tokens are counted over all calls that this reply took.
+    again later may help. `cut`: it was cut off where no more tokens were allowed. `model` is the name that the endpoint gave itself.
+    Tokens are counted over all calls that this reply took.
     """
 
     text: str
@@ -371,6 +371,7 @@ class Reply(Record):
     prompt_tokens: int = 0
     completion_tokens: int = 0
     transient: bool = False
+    cut: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,16 +5,23 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
+from collections.abc import Iterable
 from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
-from selfstudy.core.errors import BadModel, Stopped
+from selfstudy.core.errors import BadModel, SelfstudyError, Stopped
 from selfstudy.core.plugs import extra
+from selfstudy.core.text import is_cjk
 
 KEY, URL = "OPENAI_API_KEY", "OPENAI_BASE_URL"
+_USER = re.compile(r"(?<=://)[^/?#\s]*@")
+_OF_EVERY_CALL = {"model_not_found", "invalid_model", "unknown_model", "unsupported_parameter", "unsupported_value", "unknown_parameter"}
+_NO_MODEL = re.compile(
+    r"\b(?:no such|unknown|invalid|unsupported) model\b|\bmodel\b.{0,80}\b(?:not found|not exist)|\bnot a valid model\b", re.IGNORECASE
+)
 
 
 class Price(BaseModel):
@@ -59,7 +66,10 @@ spent: ContextVar[Counter[str] | None] = ContextVar("spent", default=None)
 
 
 class Meter:
-    """Counts what was asked of endpoints, and says when the budget is used up."""
+    """Counts what was asked of endpoints, and says when the budget is used up.
+
+    Where an endpoint does not tell what it used, that is estimated from the texts, and the model is named in `estimated`.
+    """
 
     def __init__(self, budget: Budget | None = None, prices: dict[str, Price] | None = None) -> None:
         self.budget = budget or Budget()
@@ -67,6 +77,7 @@ class Meter:
         self.calls = self.kept = self.prompt_tokens = self.completion_tokens = 0
         self.money = 0.0
         self.unpriced: set[str] = set()
+        self.estimated: set[str] = set()
         self.models: dict[str, int] = {}
 
     def begin(self) -> None:
@@ -80,6 +91,16 @@ class Meter:
                     "What was answered is kept; run the same command with a larger --budget to go on.",
                 )
         self.calls += 1
+
+    def read(self, asked: str, answer: Any, prompt: Iterable[str], completion: str = "") -> tuple[int, int]:
+        """Count an endpoint's answer to the texts `prompt`. Returns the tokens that were read and written."""
+        usage = getattr(answer, "usage", None)
+        used = _number(getattr(usage, "prompt_tokens", None)), _number(getattr(usage, "completion_tokens", None))
+        if not used[0]:
+            self.estimated.add(asked)
+            used = sum(map(about, prompt)), about(completion)
+        self.count(asked, str(getattr(answer, "model", None) or ""), *used)
+        return used
 
     def count(self, asked: str, answered: str, prompt: int, completion: int) -> None:
         """Count a reply of the model that was asked for, by the model that says it answered."""
@@ -95,35 +116,67 @@ class Meter:
             self.money += price.of(prompt, completion)
 
 
+def about(text: str) -> int:
+    """The tokens of `text`, about: a token is four letters or one CJK character."""
+    dense = sum(map(is_cjk, text))
+    return dense + (len(text) - dense + 3) // 4
+
+
+def _number(told: Any) -> int:
+    return int(told) if isinstance(told, int | float) and 0 < told < 1e12 else 0
+
+
 class Endpoint:
-    """One endpoint with its key. `client()` opens a client of the openai package; `clean` keeps the key out of what is shown."""
+    """One endpoint with its key. `client()` opens a client of the openai package; `clean` keeps the key out of what is shown.
+
+    `url` is what may be shown: without the user and password that may stand in it.
+    """
 
     def __init__(self, settings: Api | None = None, folder: Path = Path()) -> None:
         self.settings = settings or Api()
         found = _environment(folder)
-        self._key = found.get(KEY) or (self.settings.key.get_secret_value() if self.settings.key else "")
-        self.url = (found.get(URL) or self.settings.base_url or "https://api.openai.com/v1").rstrip("/")
+        self._key = (found.get(KEY) or (self.settings.key.get_secret_value() if self.settings.key else "")).strip()
+        self._base = (found.get(URL) or self.settings.base_url or "https://api.openai.com/v1").strip().rstrip("/")
+        self.url = _USER.sub("", self._base)
 
     def client(self) -> Any:
-        """An asynchronous client, to be closed by the caller. Raises MissingExtra, BadModel where there is no key."""
+        """An asynchronous client, to be closed by the caller. Raises MissingExtra, BadModel where there is no key that could be sent."""
         openai = extra("openai", "api")
         if not self._key:
             raise BadModel(
                 f"There is no key for {self.url}.",
                 f"Set {KEY} in the environment or in a file .env here; for an endpoint that wants none, any word will do.",
             )
-        return openai.AsyncOpenAI(api_key=self._key, base_url=self.url, timeout=self.settings.timeout, max_retries=self.settings.retries)
+        if not (self._key.isascii() and self._key.isprintable()):
+            raise BadModel(
+                f"The key for {self.url} holds characters that cannot be sent.", f"Look at {KEY}: a key is of plain letters and digits."
+            )
+        return openai.AsyncOpenAI(api_key=self._key, base_url=self._base, timeout=self.settings.timeout, max_retries=self.settings.retries)
 
     def clean(self, text: str) -> str:
-        """`text` without the key, whole or as endpoints abbreviate it."""
+        """`text` without the key, whole or as endpoints abbreviate it, and without the user and password of URLs."""
+        text = _USER.sub("", text)
         if self._key:
             text = text.replace(self._key, "[key]")
         return re.sub(r"\bsk-[\w*.-]{6,}", "[key]", text)
 
-    def failure(self, error: Exception) -> BadModel:
-        """What a person should read where the endpoint cannot be used at all."""
+    def passing(self, error: Exception) -> str:
+        """Why a request failed that may go through later; "" for a failure that stays."""
+        status = getattr(error, "status_code", None)
+        if isinstance(error, TimeoutError):
+            return f"no whole reply within {self.settings.deadline:g} s"
+        if status == 429 and not _used_up(error):
+            return "the endpoint stayed too busy (429)"
+        if status is not None and (status >= 500 or status in (408, 409, 425)):
+            return f"the endpoint failed ({status})"
+        return "the connection broke" if isinstance(error, extra("openai", "api").APIConnectionError) else ""
+
+    def failure(self, error: Exception) -> SelfstudyError:
+        """What a person should read where the endpoint cannot be used: Stopped where it may be later, else BadModel."""
         status = getattr(error, "status_code", None)
         told = " ".join(self.clean(str(error)).split())[:200]
+        if _used_up(error):
+            return Stopped(f"{self.url} says that the quota is used up.", "What was answered is kept; run the same command again to go on.")
         if status in (401, 403):
             return BadModel(
                 f"{self.url} does not accept the key ({status}): {told}", f"Look at {KEY}, and at {URL} which says who is asked."
@@ -132,9 +185,27 @@ class Endpoint:
             return BadModel(
                 f"{self.url} does not know what was asked for: {told}", "Look at the model's name and at the end of the URL (/v1)."
             )
+        if (why := self.passing(error)) and (status is not None or isinstance(error, TimeoutError)):
+            return Stopped(f"{self.url}: {why}.", "What was answered is kept; run the same command again later to go on.")
         if status is not None:
             return BadModel(f"{self.url} refuses the request ({status}): {told}", "Look at the model's name, and at what it can do.")
-        return BadModel(f"{self.url} cannot be reached: {told}", f"Look at {URL} and at whether the endpoint is up.")
+        if why:
+            return BadModel(f"{self.url} cannot be reached: {told}", f"Look at {URL} and at whether the endpoint is up.")
+        return BadModel(f"{self.url} does not answer by the protocol: {told}", f"Look at {URL}: most end in /v1.")
+
+
+def hopeless(error: Exception) -> bool:
+    """Whether no other request would fare better: no access, no money, no such model, a parameter of every call."""
+    if getattr(error, "status_code", None) in (401, 403, 404) or _used_up(error):
+        return True
+    code, parameter = (str(getattr(error, name, None) or "") for name in ("code", "param"))
+    if parameter.startswith("messages"):
+        return False
+    return parameter == "model" or code in _OF_EVERY_CALL or _NO_MODEL.search(str(error)) is not None
+
+
+def _used_up(error: Exception) -> bool:
+    return getattr(error, "status_code", None) == 402 or getattr(error, "code", None) == "insufficient_quota"
 
 
 def _environment(folder: Path) -> dict[str, str]:

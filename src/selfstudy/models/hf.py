@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -15,7 +17,8 @@ from selfstudy.core.prompts import prompt_ids, rendered
 from selfstudy.core.quiet import quiet
 from selfstudy.core.records import Message, Reply, Token, digest
 from selfstudy.models.folder import sha256_of
-from selfstudy.models.structured import complaint, instruction, value_of
+from selfstudy.models.memory import ran_out
+from selfstudy.models.structured import complaint, instruction, spoken, value_of
 
 _TRIES = 2
 _WEIGHTS = ("*.safetensors", "*.bin", "*.json", "*.jinja", "*.model", "*.txt")
@@ -94,8 +97,8 @@ class HF:
             try:
                 with self.lock:
                     replies = self._generate(model, tokenizer, [asked[place] for place in group], logprobs, max_tokens, temperature)
-            except (MemoryError, RuntimeError) as error:
-                if not _no_memory(error) or len(group) == 1:
+            except (MemoryError, RuntimeError, IndexError) as error:
+                if not ran_out(error) or len(group) == 1:
                     raise BadModel(f"{self.name} failed: {first_line(error)}", "Give a smaller model, or shorter passages.") from error
                 size = max(1, len(group) // 2)
                 continue
@@ -104,15 +107,18 @@ class HF:
 
     def prompt(self, messages: Sequence[Message]) -> str:
         """What the model reads."""
-        return rendered(self.parts()[1], messages)
+        with _templated(self.name):
+            return rendered(self.parts()[1], messages)
 
     def _generate(
         self, model: Any, tokenizer: Any, conversations: Sequence[list[Message]], logprobs: int, max_tokens: int, temperature: float
     ) -> list[Reply]:
         import torch
 
-        most = room(model, tokenizer, max_tokens)
-        ids = [prompt_ids(tokenizer, messages, most) for messages in conversations]
+        with _templated(self.name):
+            whole = [prompt_ids(tokenizer, messages, room(model, tokenizer, 0)) for messages in conversations]
+        max_tokens = longest_reply(model, tokenizer, max_tokens, max(map(len, whole)))
+        ids = [one[-room(model, tokenizer, max_tokens) :] for one in whole]
         encoded = tokenizer.pad({"input_ids": ids}, return_tensors="pt")
         encoded = {name: encoded[name].to(model.device) for name in ("input_ids", "attention_mask")}
         sampling: dict[str, Any] = (
@@ -131,10 +137,11 @@ class HF:
             ids = made.sequences[row, begin:].tolist()
             stop = next((place for place, id in enumerate(ids) if id in over), len(ids))
             tokens = _tokens(tokenizer, ids[:stop], made.logits, row, logprobs) if logprobs else ()
-            text = str(tokenizer.decode(ids[:stop], skip_special_tokens=True)).strip()
+            text = spoken(str(tokenizer.decode(ids[:stop], skip_special_tokens=True)))
             fault = "" if text else "the reply is empty"
             prompt_tokens = int(encoded["attention_mask"][row].sum())
-            replies.append(Reply(text, None, fault, self.name, tokens, prompt_tokens, min(stop + 1, len(ids))))
+            written = min(stop + 1, len(ids))
+            replies.append(Reply(text, None, fault, self.name, tokens, prompt_tokens, written, cut=stop == len(ids)))
         return replies
 
     def parts(self) -> tuple[Any, Any]:
@@ -184,8 +191,21 @@ def _under(folder: Path) -> str | None:
 
 def room(model: Any, tokenizer: Any, max_tokens: int) -> int:
     """The tokens that a prompt may have, so that the reply still fits."""
-    longest = int(min(getattr(model.config, "max_position_embeddings", None) or tokenizer.model_max_length, 10**6))
+    longest = _positions(model, tokenizer)
     return longest if model.config.is_encoder_decoder else max(16, longest - max_tokens)
+
+
+def longest_reply(model: Any, tokenizer: Any, max_tokens: int, prompt: int) -> int:
+    """The tokens that a reply may have: what a prompt of so many leaves, a quarter of the model's positions at least."""
+    longest = _positions(model, tokenizer)
+    if not model.config.is_encoder_decoder:
+        return min(max_tokens, max(longest // 4, longest - prompt))
+    learned = getattr(model.config, "max_position_embeddings", None)  # T5 has none: its decoder may write on
+    return min(max_tokens, longest - 1) if learned else max_tokens
+
+
+def _positions(model: Any, tokenizer: Any) -> int:
+    return int(min(getattr(model.config, "max_position_embeddings", None) or tokenizer.model_max_length, 10**6))
 
 
 def ends(model: Any, tokenizer: Any) -> set[int]:
@@ -225,13 +245,23 @@ def _checked(reply: Reply, schema: dict[str, Any] | None, before: Reply | None) 
         except ValueError as error:
             fault = str(error)
     spent = (before.prompt_tokens, before.completion_tokens) if before is not None else (0, 0)
-    return Reply(
-        reply.text, data, fault, reply.model, reply.tokens, reply.prompt_tokens + spent[0], reply.completion_tokens + spent[1]
-    )  # fmt: skip
+    return replace(
+        reply, data=data, fault=fault, prompt_tokens=reply.prompt_tokens + spent[0], completion_tokens=reply.completion_tokens + spent[1]
+    )
 
 
-def _no_memory(error: BaseException) -> bool:
-    return isinstance(error, MemoryError) or "out of memory" in str(error).lower() or "can't allocate" in str(error).lower()
+@contextmanager
+def _templated(name: str) -> Iterator[None]:
+    """Raises BadModel where a chat template refuses the conversation."""
+    try:
+        yield
+    except Exception as error:  # jinja2's, which is not ours to import
+        if not type(error).__module__.startswith("jinja2"):
+            raise
+        raise BadModel(
+            f"The chat template of {name} refuses the conversation: {first_line(error)}",
+            "Give a model whose template takes any turns, or take the template out of its tokenizer_config.json.",
+        ) from error
 
 
 def load(name: str, **_: Any) -> HF:

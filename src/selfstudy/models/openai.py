@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
@@ -13,17 +14,25 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from selfstudy.core.errors import BadModel, Stopped
+from selfstudy.core.errors import BadModel
 from selfstudy.core.plugs import extra
 from selfstudy.core.ports import Progress, silent
 from selfstudy.core.records import Message, Reply, Token, digest
-from selfstudy.models.api import Api, Endpoint, Meter
+from selfstudy.models.api import Api, Endpoint, Meter, hopeless
 from selfstudy.models.replies import Replies
-from selfstudy.models.structured import complaint, instruction, value_of
+from selfstudy.models.structured import complaint, instruction, spoken, value_of
 
 T = TypeVar("T")
 _TRIES = 3
 """Tries for a reply that arrives and cannot be used: empty, half, against the schema."""
+_REFUSALS = 8
+"""So many conversations are refused before any is answered, until it is not they that are at fault."""
+_NOT_TAKEN = re.compile(
+    r"\b(?:unsupported|unknown|unrecogni[sz]ed|unexpected|extra|deprecated|instead|only the default|only 1)\b"
+    r"|\bnot (?:support|(?:be )?(?:supported|known|recogni[sz]ed|permitted|allowed|available))",
+    re.IGNORECASE,
+)
+NO_PROTOCOL = "what came is a text, like a web page"
 
 
 class OpenAI:
@@ -36,8 +45,9 @@ class OpenAI:
         self.endpoint = endpoint
         self.replies = replies
         self.meter = meter or Meter(prices=endpoint.settings.prices)
-        self._plain = False  # set where the endpoint turned out to know no structured output
-        self._reached = False
+        self.without: set[str] = set()  # parameters that the endpoint turned out not to take
+        self.refused: set[str] = set()  # conversations that were refused before any was answered
+        self.reached = False
 
     @property
     def name(self) -> str:
@@ -56,34 +66,34 @@ class OpenAI:
         temperature: float = 0.0,
         progress: Progress = silent,
     ) -> list[Reply]:
-        """As `core.ports.LLM.chat`. At most `concurrency` requests are under way at once."""
+        """As `core.ports.LLM.chat`. At most `concurrency` requests are under way at once; equal conversations are asked once."""
         asked = {"schema": schema, "logprobs": logprobs, "max_tokens": max_tokens, "temperature": temperature}
         return in_thread(self._all(batch, asked, progress))
 
     async def _all(self, batch: Sequence[Sequence[Message]], asked: dict[str, Any], progress: Progress) -> list[Reply]:
-        found: list[Reply | None] = [None] * len(batch)
         keys = [Replies.key(llm=self.fingerprint, messages=[m.json() for m in messages], **asked) for messages in batch]
-        for place, key in enumerate(keys):
-            if self.replies is not None and (kept := self.replies.get(key)) is not None:
-                found[place] = kept
-                self.meter.kept += 1
-        waiting = [place for place, reply in enumerate(found) if reply is None]
+        times = Counter(keys)
+        found: dict[str, Reply] = {}
+        if self.replies is not None:
+            found = {key: kept for key in times if (kept := self.replies.get(key)) is not None}
+            self.meter.kept += len(found)
+        waiting = {key: list(messages) for key, messages in zip(keys, batch, strict=True) if key not in found}
         if waiting:
             async with self.endpoint.client() as client:
                 calls = _Calls(self, client, asked)
-                done = len(batch) - len(waiting)
+                done = sum(times[key] for key in found)
 
-                async def one(place: int) -> None:
+                async def one(key: str) -> None:
                     nonlocal done
-                    reply = await calls.reply(list(batch[place]))
+                    reply = await calls.reply(waiting[key])
                     if self.replies is not None and not reply.fault:
-                        self.replies.put(keys[place], reply)
-                    found[place] = reply
-                    done += 1
+                        self.replies.put(key, reply)
+                    found[key] = reply
+                    done += times[key]
                     progress(done, len(batch))
 
-                await calls.crew.every(waiting, one)
-        return [reply for reply in found if reply is not None]
+                await calls.crew.every(list(waiting), one)
+        return [found[key] for key in keys]
 
 
 class _Halted(Exception):
@@ -105,7 +115,7 @@ class Crew:
                 raise _Halted
             yield
 
-    async def every(self, items: Sequence[int], work: Callable[[int], Awaitable[None]]) -> None:
+    async def every(self, items: Sequence[T], work: Callable[[T], Awaitable[None]]) -> None:
         """`work` for the first item, then for all others at once: an endpoint that cannot be used is asked once, not a thousand times."""
         await work(items[0])
         tasks = [asyncio.ensure_future(work(item)) for item in items[1:]]
@@ -135,81 +145,99 @@ class _Calls:
             try:
                 async with asyncio.timeout(self.llm.endpoint.settings.deadline):
                     return await self._usable(messages)
-            except TimeoutError:
-                return Reply("", fault=f"no whole reply within {self.llm.endpoint.settings.deadline:g} s", transient=True)
+            except TimeoutError as error:
+                return Reply("", fault=self.llm.endpoint.passing(error), transient=True)
 
     async def _usable(self, messages: list[Message]) -> Reply:
         """Ask until the reply can be used, three times at most."""
+        schema, without = self.asked["schema"], self.llm.without
         prompt = completion = 0
-        reply = Reply("")
+        reply, worded = Reply(""), False
         for attempt in range(_TRIES):
+            unshown = schema is not None and "response_format" not in without
             reply = await self._one(messages)
             prompt, completion = prompt + reply.prompt_tokens, completion + reply.completion_tokens
             if not reply.fault or reply.fault.startswith("refused"):
                 break
-            if reply.text and self.asked["schema"] is not None and attempt < _TRIES - 1:
-                messages = [*messages, Message("assistant", reply.text), Message("user", complaint(reply.fault))]
+            if reply.text and schema is not None and attempt < _TRIES - 1:
+                worded = worded or (unshown and not reply.cut)
+                messages = [
+                    *messages,
+                    Message("assistant", reply.text),
+                    Message("user", complaint(reply.fault, schema if unshown else None)),
+                ]
+        if worded and not reply.fault:
+            without.add("response_format")  # it was taken and ignored: words helped
+        if reply.fault == NO_PROTOCOL and not self.llm.reached:
+            raise self.llm.endpoint.failure(ValueError(reply.fault))
         return replace(reply, prompt_tokens=prompt, completion_tokens=completion)
 
-    async def _one(self, messages: list[Message]) -> Reply:
+    async def _one(self, messages: list[Message], worded: bool = False) -> Reply:
+        """One request; `worded` asks for the schema in words. A fault of the endpoint's is one of the reply, unless there is no hope."""
         openai, llm = self.openai, self.llm
+        request = self._request(messages, worded)
         await self.pace.wait()
         llm.meter.begin()
         try:
-            raw = await self.client.chat.completions.with_raw_response.create(**self._request(messages))
+            raw = await self.client.chat.completions.with_raw_response.create(**request)
             self.pace.note(raw.headers)
-            answer = raw.parse()
-        except openai.BadRequestError as error:
-            if self.asked["schema"] is not None and not llm._plain:
-                llm._plain = True  # many endpoints know no response_format: say it in words
-                return await self._one(messages)
-            if not llm._reached:
-                raise llm.endpoint.failure(error) from None
-            return Reply("", fault=f"refused: {llm.endpoint.clean(str(error))[:200]}")
-        except openai.RateLimitError as error:
-            if getattr(error, "code", None) == "insufficient_quota":
-                raise Stopped(
-                    f"{llm.endpoint.url} says that the quota is used up.", "What was answered is kept; run the same command again to go on."
-                ) from None
-            return Reply("", fault="the endpoint stayed too busy (429)", transient=True)
-        except (openai.AuthenticationError, openai.PermissionDeniedError, openai.NotFoundError) as error:
-            raise llm.endpoint.failure(error) from None
+            return self._read(raw.parse(), messages)
         except openai.APIStatusError as error:
-            return Reply("", fault=f"the endpoint failed ({error.status_code})", transient=True)
+            return await self._refused(error, request, messages)
         except openai.APIConnectionError as error:
-            if not llm._reached:
+            if not llm.reached:
                 raise llm.endpoint.failure(error) from None
-            return Reply("", fault="the connection broke", transient=True)
-        except (ValueError, openai.OpenAIError) as error:  # a body that is no JSON, or not of the protocol
+            return Reply("", fault=llm.endpoint.passing(error), transient=True)
+        except (openai.OpenAIError, ValueError, TypeError, AttributeError, LookupError, RecursionError) as error:  # a body of another shape
             return Reply("", fault=f"the reply is not of the protocol: {llm.endpoint.clean(str(error))[:100]}")
-        llm._reached = True
-        return self._read(answer)
 
-    def _request(self, messages: list[Message]) -> dict[str, Any]:
-        schema = self.asked["schema"]
+    async def _refused(self, error: Any, request: dict[str, Any], messages: list[Message]) -> Reply:
+        """Ask again without what the endpoint does not take. Raises BadModel and Stopped where no other conversation would fare better."""
+        llm, worded = self.llm, self.asked["schema"] is not None and "response_format" not in request
+        if why := llm.endpoint.passing(error):
+            return Reply("", fault=why, transient=True)
+        if name := not_taken(str(error), request):
+            llm.without.add(name)
+            return await self._one(messages, worded)
+        if hopeless(error):
+            raise llm.endpoint.failure(error) from None
+        if "response_format" in request:  # many endpoints that know none do not say so
+            reply = await self._one(messages, worded=True)
+            if reply.text:
+                llm.without.add("response_format")
+            return reply
+        llm.refused.add(digest(*(message.content for message in messages)))
+        if len(llm.refused) >= _REFUSALS and not llm.reached:
+            raise llm.endpoint.failure(error) from None
+        return Reply("", fault=f"refused: {llm.endpoint.clean(str(error))[:200]}")
+
+    def _request(self, messages: list[Message], worded: bool) -> dict[str, Any]:
+        schema, without = self.asked["schema"], self.llm.without
         sent = [message.json() for message in messages]
-        request: dict[str, Any] = {
-            "model": self.llm.model, "max_tokens": self.asked["max_tokens"], "temperature": self.asked["temperature"],
-        }  # fmt: skip
-        if schema is not None and self.llm._plain:
+        longest = "max_completion_tokens" if "max_tokens" in without else "max_tokens"
+        request: dict[str, Any] = {"model": self.llm.model, longest: self.asked["max_tokens"]}
+        if "temperature" not in without:
+            request["temperature"] = self.asked["temperature"]
+        if self.asked["logprobs"] and "logprobs" not in without:
+            request |= {"logprobs": True, "top_logprobs": self.asked["logprobs"]}
+        if schema is not None and (worded or "response_format" in without):
             sent = [{"role": "system", "content": instruction(schema)}, *sent]
         elif schema is not None:
             request["response_format"] = {"type": "json_schema", "json_schema": {"name": "reply", "schema": schema, "strict": True}}
-        if self.asked["logprobs"]:
-            request |= {"logprobs": True, "top_logprobs": self.asked["logprobs"]}
         return request | {"messages": sent}
 
-    def _read(self, answer: Any) -> Reply:
+    def _read(self, answer: Any, messages: list[Message]) -> Reply:
         """The endpoint's answer as a Reply; what is missing in it becomes a fault."""
-        usage = getattr(answer, "usage", None)
-        prompt, completion = (int(getattr(usage, name, None) or 0) for name in ("prompt_tokens", "completion_tokens"))
-        model = str(getattr(answer, "model", None) or "")
-        self.llm.meter.count(self.llm.model, model, prompt, completion)
+        if isinstance(answer, str):
+            return Reply("", fault=NO_PROTOCOL)
+        self.llm.reached = True
         choices = getattr(answer, "choices", None) or []
         message = getattr(choices[0], "message", None) if choices else None
-        text = str(getattr(message, "content", None) or "").strip()
+        said = str(getattr(message, "content", None) or "")
+        prompt, completion = self.llm.meter.read(self.llm.model, answer, [one.content for one in messages], said)
         refusal = getattr(message, "refusal", None)
         finish = getattr(choices[0], "finish_reason", None) if choices else None
+        text, cut = spoken(said), finish == "length"
         data, fault = None, ""
         if refusal or finish == "content_filter":
             fault = f"refused: {str(refusal or 'content filter')[:200]}"
@@ -219,8 +247,17 @@ class _Calls:
             try:
                 data = value_of(text, self.asked["schema"])
             except ValueError as error:
-                fault = f"cut off at {self.asked['max_tokens']} tokens" if finish == "length" else str(error)
-        return Reply(text, data, fault, model, _tokens(choices), prompt, completion)
+                fault = f"cut off at {self.asked['max_tokens']} tokens" if cut else str(error)
+        model = str(getattr(answer, "model", None) or "")
+        return Reply(text, data, fault, model, _tokens(choices), prompt, completion, cut=cut)
+
+
+def not_taken(told: str, request: dict[str, Any]) -> str:
+    """The parameter of `request` that an endpoint does not take by what it told; "" where it told nothing of the kind."""
+    if "response_format" in request and ("response_format" in told or "json_schema" in told):
+        return "response_format"
+    named = [name for name in ("max_tokens", "temperature", "logprobs") if name in request and name in told]
+    return named[0] if named and _NOT_TAKEN.search(told) else ""
 
 
 class Pace:

@@ -14,11 +14,12 @@ from selfstudy.core.plugs import extra
 from selfstudy.core.ports import Progress, Role, Vectors, silent
 from selfstudy.core.records import digest
 from selfstudy.models.api import Api, Endpoint, Meter
-from selfstudy.models.openai import Crew, in_thread
-from selfstudy.models.replies import kept_table
+from selfstudy.models.openai import NO_PROTOCOL, Crew, in_thread
+from selfstudy.models.replies import Kept
 
 TEXTS_A_CALL = 64
 _LONGEST = 20_000  # characters; endpoints refuse some 8,000 tokens
+_PROBE = "dimensions"
 
 
 class OpenAIEmbedder:
@@ -34,6 +35,7 @@ class OpenAIEmbedder:
         self.meter = meter or Meter(prices=endpoint.settings.prices)
         self._kept = _Kept(cache) if cache is not None else None
         self._dim: int | None = None
+        self._seen: int | None = None  # dimensions of the vectors so far
 
     @property
     def name(self) -> str:
@@ -47,7 +49,7 @@ class OpenAIEmbedder:
     def dim(self) -> int:
         """The number of dimensions; asks the endpoint for one vector if none was seen yet."""
         if self._dim is None:
-            self._dim = self.embed(["dimensions"]).shape[1]
+            self._dim = self.embed([_PROBE]).shape[1]
         return self._dim
 
     def embed(self, texts: Sequence[str], role: Role = "passage", progress: Progress = silent) -> Vectors:
@@ -56,6 +58,9 @@ class OpenAIEmbedder:
         found: dict[str, Vectors] = self._kept.get(self.fingerprint, cut) if self._kept else {}
         missing = list(dict.fromkeys(text for text in cut if text not in found))
         self.meter.kept += len(set(cut)) - len(missing)
+        before = self._kept.get(self.fingerprint, [_PROBE]) if self._kept and self._seen is None else {}
+        for vector in [*before.values(), *found.values()]:
+            self._fitting(vector.shape[0])
         if missing:
             in_thread(self._ask(missing, found, progress))
         progress(len(texts), len(texts))
@@ -74,7 +79,7 @@ class OpenAIEmbedder:
                     try:
                         async with asyncio.timeout(self.endpoint.settings.deadline):
                             answer = await client.embeddings.create(model=self.model, input=part, encoding_format="float")
-                    except (openai.OpenAIError, ValueError, TimeoutError) as error:
+                    except (openai.OpenAIError, ValueError, RecursionError, TimeoutError) as error:
                         raise self.endpoint.failure(error) from None
                 vectors = self._read(answer, part)
                 if self._kept:
@@ -85,8 +90,9 @@ class OpenAIEmbedder:
             await crew.every(starts, one)
 
     def _read(self, answer: Any, part: list[str]) -> Vectors:
-        usage = getattr(answer, "usage", None)
-        self.meter.count(self.model, str(getattr(answer, "model", "") or ""), int(getattr(usage, "prompt_tokens", 0) or 0), 0)
+        if isinstance(answer, str):
+            raise self.endpoint.failure(ValueError(NO_PROTOCOL))
+        self.meter.read(self.model, answer, part)
         try:
             rows = sorted(answer.data, key=lambda row: row.index)
             vectors = np.array([row.embedding for row in rows], np.float32)
@@ -96,15 +102,25 @@ class OpenAIEmbedder:
             usable = False
         if not usable:
             raise BadModel(f"{self.endpoint.url} gives no vectors for {self.model!r}.", "Name a model that makes embeddings.")
+        self._fitting(vectors.shape[1])
         unit: Vectors = vectors / lengths
         return unit
+
+    def _fitting(self, dim: int) -> None:
+        """Raises BadModel where vectors have other dimensions than those before."""
+        self._seen = self._seen or dim
+        if dim != self._seen:
+            raise BadModel(
+                f"{self.endpoint.url} gives vectors of {dim} dimensions for {self.model!r}, and gave {self._seen} before.",
+                "Another model stands behind that name: name the one before, or start a new home with the one of today.",
+            )
 
 
 class _Kept:
     """Vectors on disk by (fingerprint, text)."""
 
     def __init__(self, folder: Path) -> None:
-        self._table = kept_table(folder, "vectors", "key TEXT PRIMARY KEY, vector BLOB NOT NULL")
+        self._kept = Kept(folder, "vectors", "key TEXT PRIMARY KEY, vector BLOB NOT NULL")
 
     def get(self, fingerprint: str, texts: Sequence[str]) -> dict[str, Vectors]:
         keys = {digest(fingerprint, text): text for text in texts}
@@ -112,13 +128,13 @@ class _Kept:
         names = list(keys)
         for start in range(0, len(names), 500):
             part = names[start : start + 500]
-            rows = self._table.execute(f"SELECT key, vector FROM vectors WHERE key IN ({','.join('?' * len(part))})", part)
+            rows = self._kept.rows(f"SELECT key, vector FROM vectors WHERE key IN ({','.join('?' * len(part))})", part)
             found |= {keys[key]: np.frombuffer(blob, np.float32) for key, blob in rows}
         return found
 
     def put(self, fingerprint: str, texts: Sequence[str], vectors: Vectors) -> None:
-        rows = [(digest(fingerprint, text), vector.astype(np.float32).tobytes()) for text, vector in zip(texts, vectors, strict=True)]
-        self._table.executemany("INSERT OR REPLACE INTO vectors VALUES (?, ?)", rows)
+        rows = zip(texts, vectors, strict=True)
+        self._kept.put([(digest(fingerprint, text), vector.astype(np.float32).tobytes()) for text, vector in rows])
 
 
 def load(model: str, *, api: Api | None = None, cache: Path | None = None, meter: Meter | None = None, **_: Any) -> OpenAIEmbedder:

@@ -2,43 +2,77 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import sqlite3
 import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from selfstudy.core.errors import HomeError
-from selfstudy.core.files import home_errors, make_folder
+from selfstudy.core.errors import Busy, HomeError, first_line
+from selfstudy.core.files import home_error, home_errors, make_folder
 from selfstudy.core.records import Reply, digest
 
 
-def kept_table(folder: Path, name: str, columns: str) -> sqlite3.Connection:
-    """The table `name` in `<folder>/<name>.sqlite`, made where it is missing; what is committed is durable. Raises HomeError."""
-    make_folder(folder)
-    with home_errors(folder):
-        try:
-            table = sqlite3.connect(folder / f"{name}.sqlite", timeout=60, check_same_thread=False, isolation_level=None)
-            table.execute("PRAGMA journal_mode=WAL")
-            table.execute("PRAGMA synchronous=FULL")
-            table.execute(f"CREATE TABLE IF NOT EXISTS {name} ({columns})")
-        except sqlite3.DatabaseError as error:
-            raise HomeError(f"The kept {name} in {folder} cannot be used: {error}.", f"Move {name}.sqlite away to begin anew.") from error
-    return table
+class Kept:
+    """The table `name` in `<folder>/<name>.sqlite`, made when it is first needed: a plan writes nothing.
+
+    Several threads and processes may share it; what is written is durable. All of it raises HomeError where the file cannot be used.
+    """
+
+    def __init__(self, folder: Path, name: str, columns: str) -> None:
+        self._lock = threading.Lock()
+        self._folder = folder
+        self._name = name
+        self._columns = columns
+
+    def rows(self, question: str, values: Sequence[Any]) -> list[Any]:
+        """What a question in SQL finds."""
+        with self._told(), self._lock:
+            return self._table.execute(question, values).fetchall()
+
+    def put(self, rows: Sequence[tuple[Any, ...]]) -> None:
+        """Keep rows; durable once this returns."""
+        if rows:
+            with self._told(), self._lock:
+                self._table.executemany(f"INSERT OR REPLACE INTO {self._name} VALUES ({', '.join('?' * len(rows[0]))})", rows)
+
+    @cached_property
+    def _table(self) -> sqlite3.Connection:
+        make_folder(self._folder)
+        table = sqlite3.connect(self._folder / f"{self._name}.sqlite", timeout=60, check_same_thread=False, isolation_level=None)
+        table.execute("PRAGMA journal_mode=WAL")
+        table.execute("PRAGMA synchronous=FULL")
+        table.execute(f"CREATE TABLE IF NOT EXISTS {self._name} ({self._columns})")
+        return table
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        with home_errors(self._folder):
+            try:
+                yield
+            except sqlite3.DatabaseError as error:
+                raise self._error(error) from error
+
+    def _error(self, error: sqlite3.DatabaseError) -> HomeError:
+        code = getattr(error, "sqlite_errorcode", 0)
+        file = self._folder / f"{self._name}.sqlite"
+        if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+            return Busy(f"{file} is in use.", "Ask again in a moment.")
+        if code == sqlite3.SQLITE_FULL and (full := home_error(file, OSError(errno.ENOSPC, ""))):
+            return full
+        mend = f"Move {file.name} away to begin anew."
+        return HomeError(f"The kept {self._name} in {self._folder} cannot be used: {first_line(error)}.", mend)
 
 
 class Replies:
     """A table on disk from the hash of (model, messages, parameters) to the reply. Several processes may share it."""
 
     def __init__(self, folder: Path) -> None:
-        self._lock = threading.Lock()
-        self._folder = folder
-
-    @cached_property
-    def _table(self) -> sqlite3.Connection:
-        """Opened when it is first needed: a plan writes nothing."""
-        return kept_table(self._folder, "replies", "key TEXT PRIMARY KEY, reply TEXT NOT NULL")
+        self._kept = Kept(folder, "replies", "key TEXT PRIMARY KEY, reply TEXT NOT NULL")
 
     @staticmethod
     def key(**asked: Any) -> str:
@@ -46,12 +80,12 @@ class Replies:
         return digest("reply", json.dumps(asked, sort_keys=True, ensure_ascii=False))
 
     def get(self, key: str) -> Reply | None:
-        """The kept reply, if there is one."""
-        with self._lock:
-            row = self._table.execute("SELECT reply FROM replies WHERE key = ?", (key,)).fetchone()
-        return Reply.load(json.loads(row[0])) if row else None
+        """The kept reply, if there is one that can still be read."""
+        rows = self._kept.rows("SELECT reply FROM replies WHERE key = ?", (key,))
+        with suppress(ValueError):
+            return Reply.load(json.loads(rows[0][0])) if rows else None
+        return None
 
     def put(self, key: str, reply: Reply) -> None:
         """Keep a reply; durable once this returns."""
-        with self._lock:
-            self._table.execute("INSERT OR REPLACE INTO replies VALUES (?, ?)", (key, json.dumps(reply.json(), ensure_ascii=False)))
+        self._kept.put([(key, json.dumps(reply.json(), ensure_ascii=False))])
