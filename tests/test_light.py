@@ -11,6 +11,7 @@ from conftest import Run
 from endpoint import Body, serving
 from test_modelled import PARTS, pupil
 
+from selfstudy.apps import output, tables
 from selfstudy.core.run import Planned, Stage
 from selfstudy.recipes import bysentence, candidate, imitation, study
 from selfstudy.recipes.costs import guessed
@@ -70,7 +71,7 @@ def test_a_plan_names_calls_tokens_and_money_and_asks_nothing(light: Any) -> Non
     assert written["seconds"] > 0
 
 
-def test_a_budget_stops_cleanly_and_the_next_adapt_goes_on(light: Any) -> None:
+def test_a_budget_stops_cleanly_and_the_next_adapt_goes_on(light: Any, capsys: pytest.CaptureFixture[str]) -> None:
     with serving(pupil) as endpoint:
         code, said, _ = light(endpoint.url, "adapt", "--budget", "calls=50")
         assert code == 130
@@ -81,8 +82,15 @@ def test_a_budget_stops_cleanly_and_the_next_adapt_goes_on(light: Any) -> None:
         assert code == 0, err
         assert len(endpoint.bodies) == 128
         assert {"model short", "model choice", "model claim"} <= set(outcome["questions"])
-        code, _, _ = light(endpoint.url, "adapt")
+        told = outcome["paid"]
+        assert (told["calls"], told["models"], told["prompt_tokens"]) == (78, {"test-model": 78}, 78 * 7)
+        assert told["money"] == pytest.approx(78 * (7 * 1000 + 3 * 2000) / 1e6)
+        output.show(tables.outcome(outcome))
+        said = " ".join(capsys.readouterr().out.split())
+        assert "Asked of test-model: 78 calls, 780 tokens, 1.0140 in money; 50 replies were kept from before." in said
+        code, again, _ = light(endpoint.url, "adapt")
         assert (code, len(endpoint.bodies)) == (0, 128), "the second adapt asks nothing"
+        assert again["paid"] is None
         assert light(endpoint.url, "adapt", "--plan")[1][1]["calls"] == 0
 
 
@@ -91,7 +99,16 @@ def test_a_budget_in_money_needs_a_price(light: Any) -> None:
         code, said, err = light(endpoint.url, "adapt", "--budget", "money=2", "--set", "llm=openai:other")
         assert code == 2
         assert "no price of 'other'" in json.dumps(said) + err
+        code, said, err = light(endpoint.url, "adapt", "--budget", "money=2", "--set", "llm=hf:x", "--set", "embedder=openai:vectors")
+        assert code == 2
+        assert "no price of 'vectors'" in json.dumps(said) + err
         assert endpoint.bodies == []
+
+
+def test_a_budget_is_for_a_model_behind_an_api(run: Run, docs: Path) -> None:
+    assert run("--set", "embedder=fake:64", "add", "docs")[0] == 0
+    code, _, err = run("--set", "embedder=fake:64", "--set", "llm=hf:x", "adapt", "--plan", "--budget", "calls=5")
+    assert (code, "there is none here" in err) == (2, True)
 
 
 def test_a_budget_that_says_no_limit_is_an_error(run: Run) -> None:

@@ -14,6 +14,7 @@ from endpoint import Answer as Sent
 from endpoint import Body, completion, serving
 from pydantic import SecretStr
 
+from selfstudy.answer.assembled import matched
 from selfstudy.answer.reflective import Reflect, reflect
 from selfstudy.answer.scoring import Weights
 from selfstudy.answer.speaking import Chatting, Decision, Next, Proposal, Served, Told
@@ -190,6 +191,42 @@ def test_a_question_that_finds_nothing_relevant_is_searched_for_once_more_in_oth
     assert len(words) == 1, "only where nothing was relevant"
 
 
+def test_other_words_are_tried_as_often_as_is_said_and_searched_for_from_then_on() -> None:
+    shelf, others = Shelf(WEEKLY), iter(["Grease?", "Oil?", "Fat?"])
+    lines = Script(lambda depth, text: said(f"The pump is oiled {depth}.", 0.9 if len(shelf.asked) > 2 else 0.1, done=depth == 1))
+    reflect("Lube?", shelf, lines, Reflect(mode="always", rewrites=3), reword=lambda question: next(others))
+    assert shelf.asked == ["Lube?", "Grease?", "Oil?", "Oil? The pump is oiled 0."]
+
+
+def test_where_nothing_found_is_relevant_and_nothing_said_supported_no_answer_is_given() -> None:
+    lines = Script(lambda depth, text: said(f"The moon is {depth}.", 0.1, UNSURE, done=depth == 1))
+    found = reflect("What?", Shelf(WEEKLY), lines, Reflect(mode="always"))
+    assert (found.abstained, found.citations) == (True, ())
+    assert found.tree is not None
+    assert any("nothing relevant was found" in note for note in found.tree.notes)
+    asked_nowhere = reflect("What?", Shelf(WEEKLY), lines, Reflect(mode="never"))
+    assert not asked_nowhere.abstained, "nobody looked for it: it is marked"
+
+
+@pytest.mark.parametrize(
+    ("text", "choices", "named"),
+    [
+        ("不正确", ("正确", "错误"), None),
+        ("正确", ("正确", "错误"), "正确"),
+        ("The claim is not true.", ("true", "false"), None),
+        ("It is true.", ("true", "false"), "true"),
+        ("It is not allowed.", ("allowed", "not allowed"), "not allowed"),
+        ("Answer: B", ("six", "nine weeks"), "nine weeks"),
+        ("B) nine", ("six", "nine weeks"), "nine weeks"),
+        ("b", ("six", "nine weeks"), "nine weeks"),
+        ("A pump is oiled.", ("six", "nine weeks"), None),
+        ("C", ("six", "nine weeks"), None),
+    ],
+)
+def test_a_choice_is_named_by_words_or_letter_and_not_where_it_is_denied(text: str, choices: tuple[str, ...], named: str | None) -> None:
+    assert matched(text, choices) == named
+
+
 def test_a_choice_is_the_one_with_the_largest_sum_over_passages() -> None:
     answers = {WEEKLY: ("It is true.", 0.5), YEARLY: ("It is true.", 0.5), BRASS: ("(B) false", 0.9)}
     lines = Script(lambda depth, text: said(answers[text][0], answers[text][1], SURE, done=True))
@@ -255,6 +292,31 @@ def test_a_long_conversation_is_cut_and_the_question_stands_alone() -> None:
         assert len(endpoint.bodies) == 1
 
 
+def test_a_question_put_anew_keeps_no_quotes_and_is_not_half_a_question() -> None:
+    replies = [completion("“水泵多久加油一次？”"), completion("How often is the", finish_reason="length")]
+    with serving(lambda body, place: Sent(replies[place])) as endpoint:
+        turns = [Message("user", "Tell me of the pump.")]
+        assert standalone(llm(endpoint.url), turns, "它多久加油一次？") == "水泵多久加油一次？"
+        assert standalone(llm(endpoint.url), turns, "How often is it oiled?") == "How often is it oiled?"
+
+
+def test_a_sentence_that_was_cut_off_is_not_said() -> None:
+    from selfstudy.answer.judged import Judging
+
+    def cut(body: Body, place: int) -> Sent | str:
+        shown = json.loads(body["messages"][-1]["content"])
+        if "passage" in shown and "sentence" not in shown and not shown["answer so far"]:
+            return Sent(completion("The pump is oiled every 6", finish_reason="length"))
+        return script(body, place)
+
+    with serving(cut) as endpoint:
+        model = llm(endpoint.url)
+        found = reflect("How often?", Shelf(WEEKLY), Chatting(model, Judging(model)), Reflect(mode="always"))
+    assert (found.abstained, found.citations) == (True, ())
+    assert found.tree is not None
+    assert found.tree.steps[0].candidates[0].left_out == "it was cut off before its end"
+
+
 def test_any_model_answers_a_sentence_at_a_time_beside_a_judge() -> None:
     from selfstudy.answer.judged import Judging
 
@@ -311,7 +373,8 @@ def test_ask_from_the_command_line(run: Command, home: Path, monkeypatch: pytest
             return "The kettle is descaled every month." if "kettle" in shown["passage"] else "not in these documents"
         return script(body, place)
 
-    Path("talk.jsonl").write_text('{"role": "user", "content": "Tell me of the kettle."}\n{"role": "assistant", "content": "Gladly."}\n')
+    talk = '\ufeff{"role": "user", "content": "Tell me\u2028of the kettle."}\n{"role": "assistant", "content": "Gladly."}\n'
+    Path("talk.jsonl").write_text(talk, encoding="utf-8")
     with serving(kettle) as endpoint:
         monkeypatch.setenv("OPENAI_API_KEY", "sk-test-only-1234")
         monkeypatch.setenv("OPENAI_BASE_URL", endpoint.url)
@@ -324,11 +387,19 @@ def test_ask_from_the_command_line(run: Command, home: Path, monkeypatch: pytest
         code, out, _ = run(*given, "--json")
         assert code == 0
         assert json.loads(out)["tree"]["steps"][0]["retrieve"] == 1.0
+        paid = len(endpoint.bodies)
+        wrong = [" --conversation talk.jsonl", "Is it? --choice a --choice A", "Is it? --choice ", "Is it? --mode always --where nowhere=1"]
+        for line in wrong:
+            question, *options = line.split(" --")
+            given = [part for option in options for part in (f"--{option.partition(' ')[0]}", option.partition(" ")[2])]
+            assert run("--set", "llm=openai:m", "ask", question, *given)[0] == 2, line
+        assert len(endpoint.bodies) == paid, "nothing was asked of the model"
     code, _, err = run("ask", "How often?", "--mode", "always")
     assert (code, "There is no model for --mode always." in err) == (2, True)
-    Path("bad.jsonl").write_text('{"role": "nobody"}\n')
-    code, _, err = run("ask", "How often?", "--conversation", "bad.jsonl")
-    assert (code, "bad.jsonl, line 1" in err) == (2, True)
+    for bad in ('{"role": "nobody"}\n', "[" * 100_000):
+        Path("bad.jsonl").write_text(bad)
+        code, _, err = run("ask", "How often?", "--conversation", "bad.jsonl")
+        assert (code, "bad.jsonl, line 1" in err) == (2, True)
 
 
 def test_weights_decide() -> None:

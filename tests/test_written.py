@@ -6,12 +6,12 @@ import json
 from pathlib import Path
 
 import pytest
-from endpoint import Answer, Body, serving
+from endpoint import Answer, Body, completion, serving
 from pydantic import SecretStr
 
 from selfstudy.answer.ask import NOT_FOUND, answer
 from selfstudy.answer.judged import Judging
-from selfstudy.answer.written import cited
+from selfstudy.answer.written import cited, denies, write
 from selfstudy.core.errors import BadModel
 from selfstudy.core.prompts import NOT_HERE, grounded
 from selfstudy.core.records import Document, Hit, Passage, Place, passage_id
@@ -78,7 +78,7 @@ def test_a_bare_verdict_is_cited_to_what_its_passage_says_of_the_question() -> N
 @pytest.mark.parametrize(
     "said",
     [
-        "The valve is oiled every 6 weeks [1].",
+        "The valve is oiled every 7 weeks [1].",
         "The valve of the pump is never oiled every six weeks [1].",
         "Somebody may stop it before harvest [2].",
     ],
@@ -86,6 +86,45 @@ def test_a_bare_verdict_is_cited_to_what_its_passage_says_of_the_question() -> N
 )
 def test_another_number_or_a_denial_is_not_borne_out(said: str) -> None:
     assert cited(said, HITS) is None
+
+
+CODE = "The first argument of a script is sys.argv[1] in its list. The filter lasts 10,000 hours and is changed after six weeks."
+WATER = "水泵很可靠，每6周加油一次。公司将在北京扩张业务。"
+
+
+@pytest.mark.parametrize(
+    ("said", "text"),
+    [
+        ("1. The filter lasts 10,000 hours [1].\n2. It is changed after six weeks [1].", "1. The filter lasts 10,000 hours. [1] 2. It"),
+        ("The filter lasts 10000 hours [1].", "The filter lasts 10000 hours. [1]"),
+        ("The filter is changed after 6 weeks [1].", "The filter is changed after 6 weeks. [1]"),
+        ("Use sys.argv[1] to read the first argument of a script [1].", "Use sys.argv[1] to read the first argument of a script. [1]"),
+        ("The filter lasts 10,000 hours[1].", "The filter lasts 10,000 hours. [1]"),
+        ("The filter lasts 10,000 hours [1-2].", "The filter lasts 10,000 hours. [1]"),
+        ("水泵每6周加油一次【2】。", "水泵每6周加油一次。 [1]"),
+        ("水泵每６周加油一次［2］。", "水泵每６周加油一次。 [1]"),
+        ("水泵非常可靠，每6周加油一次[2]。", "水泵非常可靠，每6周加油一次。 [1]"),
+        ("公司未来将在北京扩张业务[2]。", "公司未来将在北京扩张业务。 [1]"),
+    ],
+)
+def test_what_is_the_same_in_another_form_is_borne_out(said: str, text: str) -> None:
+    found = cited(said, [Hit(passage(CODE), 1.0, "x"), Hit(passage(WATER), 1.0, "x")])
+    assert found is not None
+    assert found[0].startswith(text)
+
+
+@pytest.mark.parametrize("said", ["水泵不可靠，每6周加油一次[2]。", "水泵每7周加油一次[2]。", "The filter is changed after 16 weeks [1]."])
+def test_what_only_looks_the_same_is_not(said: str) -> None:
+    assert cited(said, [Hit(passage(CODE), 1.0, "x"), Hit(passage(WATER), 1.0, "x")]) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "denied"),
+    [("非常可靠", False), ("不锈钢阀门", False), ("除非另有约定", False), ("没收保证金", False), ("See No. 5 of the list.", False),
+     ("并不可靠", True), ("没有阀门", True), ("未签字", True), ("There is no 5 mm screw.", True)],
+)  # fmt: skip
+def test_a_denial_is_told_from_what_looks_like_one(text: str, denied: bool) -> None:
+    assert denies(text) is denied
 
 
 @pytest.mark.parametrize("said", [NOT_HERE, f"{NOT_HERE.capitalize()}.", "Purple elephants dance.", "[1] [2]", "..."])
@@ -119,6 +158,16 @@ def test_a_citation_that_a_critic_finds_no_support_in_is_left_out() -> None:
     assert found[0] == "The valve is oiled every six weeks. [1] The valve weighs two kilograms. [2]"
     assert [citation.number for citation in found[1]] == [1, 2]
     assert critic.supported([]).shape == (0, 3)
+
+
+def test_of_a_reply_that_was_cut_off_the_last_sentence_is_not_said() -> None:
+    cut = ["The wheel turns day and night [2]. The valve is oiled every six", "The valve is oiled every six"]
+    with serving(lambda body, place: Answer(completion(cut[place], finish_reason="length"))) as endpoint:
+        llm = OpenAI("m", Endpoint(Api(base_url=endpoint.url, key=SecretStr("sk-test-only-1234"), retries=0), Path("/nowhere")))
+        found = write(llm, "What turns?", HITS)
+        assert found is not None
+        assert found[0] == "The wheel turns day and night. [1]"
+        assert write(llm, "How often is it oiled?", HITS) is None
 
 
 def test_ask_lets_the_model_answer_and_passes_its_faults_on(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from selfstudy.answer.speaking import Told
@@ -12,6 +13,8 @@ from selfstudy.core.text import contains, normal
 
 _HALF = 0.5
 _UNPROVEN = ("(not from the documents)", "（非出自文档）")
+_LETTER = re.compile(r"\W*(?:(?i:(?:the )?answer(?: is)?)\W*|(?:答案[是为為]?|选项|選項)\W*)?(?:([A-J])(?:[).:：、]|\W*$)|([a-j])\W*$)")
+_DENIED = re.compile(r"(?:\b(?:not|never|no|isn['’]t|wasn['’]t|aren['’]t)(?: (?:a|an|the|at all|really|entirely))?|[不没沒無无未非])\s*$")
 _OTHERWISE = ("But another passage says otherwise:", "但另一处说法不同：")
 
 
@@ -73,11 +76,13 @@ def _contrary(told: Told, considered: Sequence[Sequence[Told]]) -> Told | None:
 
 
 def matched(text: str, choices: Sequence[str]) -> str | None:
-    """The choice that `text` names, by its words or by its letter; None for none or several."""
+    """The choice that `text` names, by its words or by its letter; None for none or several, and for one that it denies."""
     said = normal(text)
     named = [choice for choice in choices if contains(said, normal(choice))]
     longest = [one for one in named if not any(one != other and normal(one) in normal(other) for other in named)]
     if not longest:
-        letters = [choice for letter, choice in zip("ABCDEFGHIJ", choices, strict=False) if text.strip().strip("().").upper() == letter]
-        return letters[0] if letters else None
-    return longest[0] if len(longest) == 1 else None
+        letter = _LETTER.match(text)
+        place = "ABCDEFGHIJ".index((letter[1] or letter[2]).upper()) if letter is not None else len(choices)
+        return choices[place] if place < len(choices) else None
+    denied = _DENIED.search(said.partition(normal(longest[0]))[0]) is not None
+    return longest[0] if len(longest) == 1 and not denied else None

@@ -66,6 +66,8 @@ def reflect(
         path, found = _closed(growing, choices)
         notes += found
     text, citations, confidence, more = assembled(question, path.segments, growing.told, cfg.unsupported == "mark")
+    if not citations and growing.in_vain:
+        text, more = "", [*more, "nothing relevant was found, and nothing that was said is supported"]
     tree = Tree(
         cfg.mode, question, cfg.weights.model_dump(), cfg.threshold, cfg.beam, tuple(growing.steps),
         tuple(one.candidate.id for one in path.segments), (*growing.notes, *notes, *more),
@@ -82,7 +84,8 @@ class _Growing:
     ) -> None:  # fmt: skip
         self.question, self.retriever, self.speaker, self.cfg, self.where = question, retriever, speaker, cfg, where
         self.choices, self.reword = choices, reword
-        self.left = cfg.rewrites if reword is not None else 0
+        self.sought = question
+        self.searched = self.helped = False
         self.steps: list[Step] = []
         self.told: list[list[Told]] = []
         self.hits: dict[str, Hit] = {}
@@ -97,12 +100,16 @@ class _Growing:
         queries = [self._query(path) if wanted else "" for path, wanted in zip(paths, wants, strict=True)]
         found = self._search(queries)
         proposed = self._propose(paths, found, same)
-        if len(self.steps) == 0 and wants[0] and self.left and not any(_helps(one) for _, one in proposed[0]) and self.reword is not None:
-            self.left -= 1
-            again = self.reword(self.question)
-            self.notes.append(f"nothing relevant was found; searched again for: {again}")
-            queries, found = [again], self._search([again])
+        for _ in range(self.cfg.rewrites if self.reword is not None and not self.steps and wants[0] else 0):
+            if any(_helps(one) for _, one in proposed[0]):
+                break
+            assert self.reword is not None
+            self.sought = self.reword(self.sought)
+            self.notes.append(f"nothing relevant was found; searched again for: {self.sought}")
+            queries, found = [self.sought], self._search([self.sought])
             proposed = self._propose(paths, found, same)
+        self.searched |= any(wants)
+        self.helped |= any(_helps(one) for wanted, ones in zip(wants, proposed, strict=True) if wanted for _, one in ones)
         grown = []
         for path, decision, query, ones, keeps in zip(paths, decisions, queries, proposed, same, strict=True):
             told = [self._told(path, passage, proposal, keeps) for passage, proposal in ones]
@@ -114,6 +121,11 @@ class _Growing:
             ended = sum(proposal.done and bool(proposal.fault) for _, proposal in ones)
             grown.append([] if ended * 2 > len(ones) else fit)
         return grown
+
+    @property
+    def in_vain(self) -> bool:
+        """Whether there were searches, and none found what was thought relevant."""
+        return self.searched and not self.helped
 
     def _decisions(self, paths: Sequence[Path]) -> list[Decision | None]:
         if self.cfg.mode in ("always", "never"):
@@ -129,7 +141,7 @@ class _Growing:
         return decision is None or self.cfg.threshold == 0 or needs_search(decision) > self.cfg.threshold
 
     def _query(self, path: Path) -> str:
-        return " ".join([self.question, *(one.candidate.text for one in path.segments[-1:])])
+        return " ".join([self.sought, *(one.candidate.text for one in path.segments[-1:])])
 
     def _search(self, queries: Sequence[str]) -> list[list[Passage] | None]:
         """The passages for each query; None where nothing was searched. A passage that speaks to models is not shown to one."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from selfstudy.answer.scoring import decision_of, verdict_of
+from selfstudy.answer.terms import is_cjk_text
 from selfstudy.core.errors import BadModel
 from selfstudy.core.ports import LLM, Decoder, Judge
 from selfstudy.core.prompts import NOT_HERE
@@ -162,7 +163,7 @@ class Chatting:
         )  # fmt: skip
         if replies and all(reply.fault for reply in replies):
             raise BadModel(f"{self.llm.name} gave no answer: {replies[0].fault}", "Ask again, or with --mode plain.")
-        found = [Proposal("", fault=reply.fault) if reply.fault else _first(reply.text) for reply in replies]
+        found = [Proposal("", fault=reply.fault) if reply.fault else _first(reply.text, reply.cut) for reply in replies]
         judged_ones = [place for place, one in enumerate(found) if not one.fault]
         triples = [(question, found[place].text, _shown(wanted[place].passage)) for place in judged_ones]
         for place, verdict in zip(judged_ones, self.judge.verdicts(triples), strict=True):
@@ -172,14 +173,16 @@ class Chatting:
         return found
 
 
-def _first(text: str) -> Proposal:
-    """The first sentence of a reply."""
+def _first(text: str, cut: bool = False) -> Proposal:
+    """The first sentence of a reply, if that did not end within it."""
     said = normal(text).strip()
     if said == normal(DONE).strip():
         return Proposal("", done=True, fault="the answer is complete")
     if normal(NOT_HERE).strip() in said and len(text) < 4 * len(NOT_HERE):
         return Proposal("", fault="the passage does not hold it")
     spans = sentences(text)
+    if cut and len(spans) < 2:
+        return Proposal(text, fault="it was cut off before its end")
     return Proposal(text[slice(*spans[0])]) if spans else Proposal("", fault="the reply is empty")
 
 
@@ -216,7 +219,8 @@ def _evidence(passage: Passage | None, same: bool = False) -> str:
 
 
 def _so_far(said: Sequence[Told]) -> str:
-    return " ".join(one.candidate.text for one in said)
+    texts = [one.candidate.text for one in said]
+    return ("" if texts and is_cjk_text(texts[0]) else " ").join(texts)
 
 
 def _shown(passage: Passage | None) -> str:

@@ -30,17 +30,19 @@ def standalone(llm: LLM, conversation: Sequence[Message], question: str) -> str:
         if room < 0 and turns:
             break
         turns.insert(0, {"role": message.role, "content": message.content[-_LONGEST:]})
-    return _asked(llm, _FOLLOW_UP, {"conversation": turns, "question": question}) if turns else question
+    return _asked(llm, _FOLLOW_UP, question, {"conversation": turns}) if turns else question
 
 
 def reworded(llm: LLM, question: str) -> str:
     """`question` in other words. Raises BadModel."""
-    return _asked(llm, _AGAIN, {"question": question})
+    return _asked(llm, _AGAIN, question)
 
 
-def _asked(llm: LLM, task: str, given: dict[str, object]) -> str:
-    shown = json.dumps(given, ensure_ascii=False, indent=1)
+def _asked(llm: LLM, task: str, question: str, given: dict[str, object] | None = None) -> str:
+    shown = json.dumps({**(given or {}), "question": question}, ensure_ascii=False, indent=1)
     (reply,) = llm.chat([[Message("system", task), Message("user", shown)]], max_tokens=120)
     if reply.fault:
         raise BadModel(f"{llm.name} did not reword the question: {reply.fault}", "Ask again, with a question that stands alone.")
-    return " ".join(reply.text.split()).strip('"')
+    if reply.cut:  # half a question asks for something else
+        return question
+    return " ".join(reply.text.split()).strip("\"'“”„«»「」『』") or question

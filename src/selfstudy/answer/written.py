@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Sequence
 
 from selfstudy.answer.reading import pieces
@@ -13,12 +14,29 @@ from selfstudy.core.prompts import NOT_HERE, grounded
 from selfstudy.core.records import Citation, Hit, Passage, Place
 from selfstudy.core.text import normal, sentences
 
-_MARKS = re.compile(r"\s*\[(\d{1,3}(?:\s*[,;]\s*\d{1,3})*)\]")
-_MOVED = re.compile(r"([.!?。！？]+)((?:\s*\[\d[\d,; ]*\])+)")
+_MARKS = re.compile(r"\s*[\[【［](\d{1,3}(?:\s*[-–,;，、]\s*\d{1,3})*)[\]】］]")
+_MOVED = re.compile(r"([.!?。！？]+)((?:\s*[\[【［]\d[\d,;，、–\- ]*[\]】］])+)")
+_RANGE = re.compile(r"(\d+)(?:\s*[-–]\s*(\d+))?")
+_GLUED = re.compile(r"\w+$")
+_ITEM = re.compile(r"^\s*\d{1,3}[.)、](?!\d)\s*")
 _REASONED = re.compile(r'^Passage \[\d+\] says: ".*?" So the answer is: ', re.DOTALL)
 """The reasoning that generators are taught to put before an answer: it quotes, and the citation does that too."""
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
-_DENIAL = re.compile(r"\b(?:not|never|no|none|nobody|nothing|cannot|without|neither|nor|\w+n['’]t)\b|不|没|無|无|未|非", re.IGNORECASE)
+_THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}(?:\D|$))")
+_COUNTS = dict(zip("two three four five six seven eight nine ten eleven twelve".split(), map(str, range(2, 13)), strict=True)) | dict(
+    zip("二两兩三四五六七八九十", "2 2 2 3 4 5 6 7 8 9 10".split(), strict=True)
+)
+_COUNTED = re.compile(
+    r"(?<![\w-])(?:two|three|four|five|six|seven|eight|nine|ten|eleven|twelve)\b"
+    r"|(?<![一二三四五六七八九十百千万萬点點])[二两兩三四五六七八九十](?![一二三四五六七八九十百千万萬点點])",
+    re.IGNORECASE,
+)
+_DENIAL = re.compile(
+    r"\b(?:not|never|no(?!\.\s*\d)|none|nobody|nothing|cannot|without|neither|nor|\w+n['’]t)\b"
+    r"|不(?![同仅僅但只管论論断斷过過久少锈鏽])|没(?!收)|沒(?!收)|[无無](?![论論线線数數锡錫])|未(?![来來])|(?<!除)非(?![常洲])",
+    re.IGNORECASE,
+)
+"""Not what only looks like a denial: "No. 5", 不同 (differing), 无论 (whatever), 未来 (future), 非常 (very)."""
 _VERDICTS = frozenset({"true", "false", "yes", "no", "是", "否", "对", "错"})
 _BORNE_OUT = 0.34
 """The least share of a sentence's terms that the sentence of the passage must hold, else the citation proves nothing."""
@@ -41,7 +59,12 @@ def write(
     (reply,) = llm.chat([grounded(question, [hit.passage for hit in hits])], max_tokens=max_tokens)
     if reply.fault:
         raise BadModel(f"{llm.name} gave no answer: {reply.fault}", "Ask again, or without a model for an answer in the documents' words.")
-    return cited(reply.text, hits, question, critic)
+    return cited(whole(reply.text) if reply.cut else reply.text, hits, question, critic)
+
+
+def whole(text: str) -> str:
+    """`text` without its last sentence: of a reply that was cut off nobody knows how that would have gone on."""
+    return text[: sentences(text)[-1][0]] if text.strip() else ""
 
 
 def cited(text: str, hits: Sequence[Hit], question: str = "", critic: Critic | None = None) -> tuple[str, tuple[Citation, ...]] | None:
@@ -56,9 +79,7 @@ def cited(text: str, hits: Sequence[Hit], question: str = "", critic: Critic | N
     told: list[Cited] = []
     for start, end in sentences(text):
         said = text[start:end]
-        numbers = [int(number) - 1 for match in _MARKS.finditer(said) for number in re.findall(r"\d+", match[1])]
-        named = [at for at in dict.fromkeys(numbers) if 0 <= at < len(hits)]
-        bare = _MARKS.sub("", said).strip()
+        bare, named = _unmarked(said, hits)
         if not any(char.isalnum() for char in bare):
             continue
         verdict = normal(bare).strip() in _VERDICTS and bool(named)
@@ -76,6 +97,23 @@ def cited(text: str, hits: Sequence[Hit], question: str = "", critic: Critic | N
     return (("" if is_cjk_text(text) else " ").join(parts), tuple(citations)) if parts else None
 
 
+def _unmarked(said: str, hits: Sequence[Hit]) -> tuple[str, list[int]]:
+    """A sentence without its marks, and the places of the hits that these name. "argv[1]" is none where a passage says just that."""
+    marks = [match for match in _MARKS.finditer(said) if not _stands(said, match, hits)]
+    bare = said
+    for match in reversed(marks):
+        bare = bare[: match.start()] + bare[match.end() :]
+    ranges = [(int(first) - 1, int(last or first)) for match in marks for first, last in _RANGE.findall(match[1])]
+    named = dict.fromkeys(at for first, last in ranges for at in range(first, min(last, len(hits))) if at >= 0)
+    return bare.strip(), list(named)
+
+
+def _stands(said: str, mark: re.Match[str], hits: Sequence[Hit]) -> bool:
+    """Whether a mark is glued to a word, and a passage has both side by side, too."""
+    word = _GLUED.search(said, 0, mark.start())
+    return word is not None and any(said[word.start() : mark.end()] in hit.passage.text for hit in hits)
+
+
 def _judged(critic: Critic | None, question: str, told: Sequence[Cited]) -> list[Cited]:
     """The sentences with those citations that rather support them than not."""
     if critic is None or not told:
@@ -91,6 +129,7 @@ def _borne_out(said: str, passage: Passage, verdict: bool = False) -> tuple[floa
 
     Words prove no more than that; whether the sentence follows from them is for a critic to say.
     """
+    said = _ITEM.sub("", said)
     wanted = set(terms(said))
     wanted = wanted - set(terms(passage.title)) or wanted  # what the title says already need not be said again
     spans = pieces(passage.text, _LONGEST)
@@ -98,11 +137,20 @@ def _borne_out(said: str, passage: Passage, verdict: bool = False) -> tuple[floa
     if not shares or max(shares) < _BORNE_OUT:
         return None
     best = shares.index(max(shares))
-    if not verdict:
-        numbers = set(_NUMBER.findall(said))
-        if not numbers <= set(_NUMBER.findall(passage.indexed)) or denies(said) != denies(passage.text[slice(*spans[best])]):
-            return None
+    told = _numbers(passage.indexed) | _counted(passage.indexed)
+    if not verdict and (not _numbers(said) <= told or denies(said) != denies(passage.text[slice(*spans[best])])):
+        return None
     return shares[best], passage, spans[best]
+
+
+def _numbers(text: str) -> set[str]:
+    """The numbers in `text`, whatever their width and with or without a sign between thousands."""
+    return set(_NUMBER.findall(_THOUSANDS.sub("", unicodedata.normalize("NFKC", text))))
+
+
+def _counted(text: str) -> set[str]:
+    """The small numbers that `text` says in a word."""
+    return {_COUNTS[word.lower()] for word in _COUNTED.findall(text)}
 
 
 def denies(text: str) -> bool:
@@ -125,11 +173,11 @@ def bears_out(said: str, passage: Passage) -> bool:
 
 def disagree(one: str, other: str) -> bool:
     """Whether two sentences say different numbers, or one denies, of what is otherwise mostly the same."""
-    first, second = (set(terms(text)) - set(_NUMBER.findall(text)) for text in (one, other))
+    first, second = (set(terms(text)) - _numbers(text) for text in (one, other))
     shared = len(first & second)
     if not first or not second or shared < 0.5 * min(len(first), len(second)):
         return False
-    numbers = [set(_NUMBER.findall(text)) for text in (one, other)]
+    numbers = [_numbers(text) for text in (one, other)]
     differ = bool(numbers[0] - numbers[1]) and bool(numbers[1] - numbers[0])
     return differ or denies(one) != denies(other)
 

@@ -209,14 +209,14 @@ def read_turns(path: Path) -> list[Message]:
 
     turns = []
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8-sig").split("\n")  # a line of JSON may hold other signs that end a line
     except (OSError, UnicodeDecodeError) as error:
         raise BadInput(f"{path} cannot be read as a conversation.", "Give a file of JSON lines.") from error
     for number, line in enumerate(lines, 1):
         if line.strip():
             try:
                 turns.append(Message.load(loads(line)))
-            except ValueError as error:
+            except (ValueError, RecursionError) as error:
                 shape = '{"role": "user", "content": "..."}'
                 raise BadInput(f"{path}, line {number} is no turn of a conversation.", f"It should be {shape}.") from error
     return turns
@@ -246,7 +246,8 @@ def adapt(
     tuned += [f"effort={effort}"] if effort is not None else []
     sets = [*tuned, *(set_ or []), *([f"group={group}"] if group is not None else []), *(f"budget.{limit}" for limit in budget or ())]
     with context.obj.engine(sets=sets) as engine:
-        if budget and engine.loaded.llm is None and not engine.settings.embedder.startswith("openai:"):
+        models = (engine.settings.llm or "", engine.settings.embedder)
+        if budget and not any(name.startswith("openai:") for name in models):
             mend = "Name one (--set llm=openai:<model>), or leave it out."
             raise BadInput("--budget limits a model behind an API, and there is none here.", mend)
         if plan:

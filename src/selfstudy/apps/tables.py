@@ -277,7 +277,19 @@ def outcome(result: Mapping[str, Any]) -> RenderableType:
     parts += _checks(result["verdict"] or {})
     parts.append(Text(result["reason"], style="bold green" if result["promoted"] else "bold"))
     parts += [outcome(result[name]) for name in ("imitation", "sentences", "int8", "reranker", "generator") if result.get(name)]
+    if result.get("paid"):
+        parts.append(Text(_paid(result["paid"]), style="dim"))
     return Group(*_spaced(parts))
+
+
+def _paid(told: Mapping[str, Any]) -> str:
+    """What models behind an API were asked, in a sentence; the names are those that they gave themselves."""
+    tokens = told["prompt_tokens"] + told["completion_tokens"]
+    money = "" if told["money"] is None else f", {told['money']:.4f} in money"
+    kept = f"; {told['kept']:,} replies were kept from before" if told["kept"] else ""
+    by = f" of {', '.join(plain(name) for name in told['models'])}" if told["models"] else ""
+    about = " (about: the endpoint does not say)" if told["estimated"] else ""
+    return f"Asked{by}: {told['calls']:,} calls, {tokens:,} tokens{about}{money}{kept}."
 
 
 def distilled(result: Mapping[str, Any]) -> RenderableType:

@@ -9,8 +9,10 @@ from selfstudy.core.errors import BadInput
 from selfstudy.core.fold import fold
 from selfstudy.core.ports import LLM, Judge, Reader
 from selfstudy.core.records import Answer, Citation, Hit, Message, file_name
+from selfstudy.core.text import normal
 from selfstudy.corpus.surroundings import surroundings
 from selfstudy.index.filters import parse
+from selfstudy.index.question import check_question
 from selfstudy.index.snapshot import ANY, Snapshot
 from selfstudy.recipes.reflected import Mode, reflected, reflects
 from selfstudy.recipes.serving import Serving
@@ -56,6 +58,11 @@ def ask(
     from selfstudy.answer.standalone import standalone
     from selfstudy.recipes.calibrate import calibration_of
 
+    question = check_question(question)
+    if len({normal(choice) for choice in choices}) < len(choices) or not all(normal(choice).strip() for choice in choices):
+        raise BadInput("Two choices are equal, or one has no words.", "Give each choice once, in words or numbers.")
+    if where is not None:
+        parse(where, now.snapshot.fields)  # before a model is paid for anything
     retriever, where = now.retrievers["hybrid"], _let_through(where, superseded, now.snapshot)
     cfg = settings.reflect.model_copy(update={"mode": mode} if mode is not None else {})
     if llm is None and (cfg.mode != "plain" or conversation or choices):

@@ -41,7 +41,7 @@ class Terms:
         """Every term, those that most passages explain first. Raises BadInput for a line that a person wrote and that is none."""
         if not self._path.is_file():
             return []
-        lines = self._path.read_text(encoding="utf-8").splitlines()
+        lines = self._path.read_text(encoding="utf-8").split("\n")
         return [self._term(number, line) for number, line in enumerate(lines, 1) if line.strip() and not line.startswith("#")]
 
     @property

@@ -39,6 +39,7 @@ class Loaded:
         """The embedder called `name`, loaded once. Raises UnknownPlugin, BadModel, MissingExtra."""
         with self._loading:
             if name not in self._embedders:
+                self._check_price(name)
                 embedder = load_embedder(name, self._home, self._settings.api, self.meter)
                 # What was paid for has a place of its own, where nothing is ever thrown away, and what is cheap is made again.
                 apart = getattr(embedder, "paid", False) or getattr(embedder, "cheap", False)
@@ -73,14 +74,18 @@ class Loaded:
         """The model that the settings name, or None. It is asked nothing yet. Raises UnknownPlugin, BadModel, BadInput."""
         if self._settings.llm is None:
             return None
-        model = self._settings.llm.partition(":")[2]
-        if self._settings.budget.money is not None and model not in self._settings.api.prices:
+        self._check_price(self._settings.llm)
+        found: LLM = resolve(self._settings.llm, LLMS, api=self._settings.api, cache=self._home / "paid", meter=self.meter)
+        return found
+
+    def _check_price(self, name: str) -> None:
+        """Raise BadInput where `name` is paid for, what may be spent is bounded, and what it costs is not known."""
+        scheme, _, model = name.partition(":")
+        if scheme == "openai" and self._settings.budget.money is not None and model not in self._settings.api.prices:
             raise BadInput(
                 f"A budget in money was given, and no price of {model!r} is known.",
                 f"Say it: --set 'api.prices={{\"{model}\"={{input=1.0,output=4.0}}}}' (a million tokens), or give --budget tokens=N.",
             )
-        found: LLM = resolve(self._settings.llm, LLMS, api=self._settings.api, cache=self._home / "paid", meter=self.meter)
-        return found
 
     @cached_property
     def critic(self) -> Judge | None:

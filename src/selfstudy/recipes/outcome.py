@@ -10,6 +10,7 @@ from selfstudy.core.records import Difference, Interval, Record
 from selfstudy.evals.gate import BeforeAfter, Verdict
 from selfstudy.evals.paired import compare
 from selfstudy.evals.ranking import summary
+from selfstudy.models.api import Meter
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +18,7 @@ class Outcome(Record):
     """What an adapt came to. `metrics` holds `metric` of the exam and the guard before and after; `report` is relative to the home.
 
     `imitation`, `sentences`, `int8`, `reranker` and `generator` are the Outcomes of what came beside and after it, as plain data.
-    `votes`: whether people's votes were learned from, and why.
+    `votes`: whether people's votes were learned from, and why. `paid`: what models behind an API were asked, None where none was.
     """
 
     key: str
@@ -36,6 +37,7 @@ class Outcome(Record):
     note: str = ""
     metric: str = "MRR@10"
     votes: dict[str, Any] | None = None
+    paid: dict[str, Any] | None = None
     imitation: dict[str, Any] | None = None
     sentences: dict[str, Any] | None = None
     int8: dict[str, Any] | None = None
@@ -58,3 +60,14 @@ class Outcome(Record):
     def fails_only(self, name: str) -> bool:
         """Whether the check of this name is the one that refused."""
         return self.verdict is not None and [check.name for check in self.verdict.checks if not check.passed] == [name]
+
+
+def paid(meter: Meter) -> dict[str, Any] | None:
+    """What models behind an API were asked in this run, by the names that they gave themselves; None where nothing was."""
+    if not meter.calls and not meter.kept:
+        return None
+    return {
+        "calls": meter.calls, "kept": meter.kept, "prompt_tokens": meter.prompt_tokens, "completion_tokens": meter.completion_tokens,
+        "money": None if meter.unpriced else round(meter.money, 6), "models": dict(meter.models),
+        "unpriced": sorted(meter.unpriced), "estimated": sorted(meter.estimated),
+    }  # fmt: skip

@@ -23,7 +23,7 @@ from selfstudy.recipes.imitation import ImitationStudy
 from selfstudy.recipes.int8 import Int8Study
 from selfstudy.recipes.ledger import Vote
 from selfstudy.recipes.loaded import Loaded
-from selfstudy.recipes.outcome import Outcome
+from selfstudy.recipes.outcome import Outcome, paid
 from selfstudy.recipes.pointer import Pointer
 from selfstudy.recipes.reranking import RerankerStudy
 from selfstudy.recipes.settings import Settings
@@ -104,9 +104,9 @@ class Studies:
                     outcome = replace(outcome, int8=self._adapt_int8().json())
                 if self._reranks:
                     outcome = replace(outcome, reranker=self._adapt_reranker().json())
-                if self.settings.tuning.base is None:
-                    return outcome
-                return replace(outcome, generator=self._adapt_generator().json())
+                if self.settings.tuning.base is not None:
+                    outcome = replace(outcome, generator=self._adapt_generator().json())
+                return replace(outcome, paid=paid(self.loaded.meter))
             finally:
                 self._votes = None
 
