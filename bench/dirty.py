@@ -259,13 +259,7 @@ def shown(engine: Engine, system: System, asked: Sequence[str], qrels: Path) -> 
 
 def questions(source: Path, ids: set[str], folder: Path, equals: Mapping[str, str] | None = None) -> list[str]:
     """Write the questions whose relevant documents are all among `ids`, with what answers as well (`equals`); their texts."""
-    relevant: dict[str, set[str]] = {}
-    lines = (source / "qrels.tsv").read_text("utf-8").splitlines()[1:]
-    for line in lines:
-        question, document, score = line.split("\t")[:3]
-        if float(score) > 0:
-            relevant.setdefault(question, set()).add(document)
-    rows = [json.loads(line) for line in (source / "queries.jsonl").open(encoding="utf-8")]
+    rows, relevant = labelled(source)
     chosen = [row for row in rows if relevant.get(row["id"]) and relevant[row["id"]] <= ids]
     for found in relevant.values():
         found |= {other for other, one in (equals or {}).items() if one in found}
@@ -273,6 +267,19 @@ def questions(source: Path, ids: set[str], folder: Path, equals: Mapping[str, st
     pairs = [f"{row['id']}\t{document}\t1\n" for row in chosen for document in sorted(relevant[row["id"]])]
     (folder / "qrels.tsv").write_text("query-id\tcorpus-id\tscore\n" + "".join(pairs), "utf-8")
     return [row["text"] for row in chosen]
+
+
+def labelled(source: Path) -> tuple[list[Row], dict[str, set[str]]]:
+    """A set's questions, and by their ids what answers them: by its labels, or by its pairs of question and document (medquad)."""
+    relevant: dict[str, set[str]] = {}
+    if (pairs := source / f"{source.name}_pairs.jsonl").exists():
+        found = [json.loads(line) for line in pairs.open(encoding="utf-8")]
+        return [{"id": one["id"], "text": one["question"]} for one in found], {one["id"]: {one["doc_id"]} for one in found}
+    for line in (source / "qrels.tsv").read_text("utf-8").splitlines()[1:]:
+        question, document, score = line.split("\t")[:3]
+        if float(score) > 0:
+            relevant.setdefault(question, set()).add(document)
+    return [json.loads(line) for line in (source / "queries.jsonl").open(encoding="utf-8")], relevant
 
 
 def write(folder: Path, rows: Sequence[Row]) -> Path:
