@@ -331,6 +331,26 @@ def test_any_model_answers_a_sentence_at_a_time_beside_a_judge() -> None:
     assert len(endpoint.bodies) == 2 + 2 + 3, "decide, two sentences, one judged; decide, two times DONE"
 
 
+def test_fluency_counts_where_an_endpoint_tells_how_probable_its_words_were() -> None:
+    from selfstudy.answer.judged import Judging
+
+    def telling(body: Body, place: int) -> Sent | str:
+        if not body.get("logprobs"):
+            return script(body, place)
+        tokens = [
+            {"token": token, "logprob": value, "bytes": None, "top_logprobs": []} for token, value in (("The pump", -0.25), (" is.", -0.75))
+        ]
+        return Sent(completion(script(body, place), logprobs={"content": tokens}))
+
+    with serving(telling) as endpoint:
+        model = llm(endpoint.url)
+        found = reflect("How often?", Shelf(WEEKLY), Chatting(model, Judging(model)), Reflect(mode="always"))
+    assert found.tree is not None
+    first = found.tree.steps[0].candidates[0]
+    assert first.logprob == pytest.approx(-0.5)
+    assert first.score == pytest.approx(math.exp(-0.5) + 1 + 1 + 0.5, abs=0.01)
+
+
 def test_a_tuned_model_behind_an_endpoint_is_read_token_by_token() -> None:
     def tokens(*written: tuple[str, dict[str, float]]) -> Sent:
         content = [

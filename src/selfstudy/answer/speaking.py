@@ -147,10 +147,9 @@ class Served:
 class Chatting:
     """Any LLM, asked for one sentence at a time, with a judge."""
 
-    def __init__(self, llm: LLM, judge: Judge, logprobs: bool = False) -> None:
+    def __init__(self, llm: LLM, judge: Judge) -> None:
         self.llm = llm
         self.judge = judge
-        self.logprobs = logprobs
 
     def decide(self, question: str, said: Sequence[tuple[Told, ...]]) -> list[Decision | None]:
         """As `Speaker.decide`."""
@@ -158,9 +157,7 @@ class Chatting:
 
     def propose(self, question: str, wanted: Sequence[Next], choices: Sequence[str] = (), max_tokens: int = 100) -> list[Proposal]:
         """As `Speaker.propose`; the judge sees all sentences in one batch."""
-        replies = self.llm.chat(
-            [_chat(question, one, choices) for one in wanted], logprobs=int(self.logprobs), max_tokens=max_tokens
-        )  # fmt: skip
+        replies = self.llm.chat([_chat(question, one, choices) for one in wanted], logprobs=1, max_tokens=max_tokens)
         if replies and all(reply.fault for reply in replies):
             raise BadModel(f"{self.llm.name} gave no answer: {replies[0].fault}", "Ask again, or with --mode plain.")
         found = [Proposal("", fault=reply.fault) if reply.fault else _first(reply.text, reply.cut) for reply in replies]

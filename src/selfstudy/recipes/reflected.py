@@ -35,7 +35,7 @@ def speaker_of(llm: LLM, cfg: Reflect, judge: Judge | None = None) -> Speaker:
         return Tuned(HFDecoder(llm))
     if cfg.tokens and judge is None:
         return Served(llm)
-    return Chatting(llm, judge or Judging(llm), logprobs=isinstance(llm, HF))  # some endpoints refuse a request for them
+    return Chatting(llm, judge or Judging(llm))
 
 
 def reflected(
