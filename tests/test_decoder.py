@@ -98,6 +98,32 @@ def test_a_prefix_that_many_share_is_read_once(tmp_path: Path) -> None:
     assert together < 0.6 * sum(read)
 
 
+def test_probabilities_are_asked_for_some_at_a_time_and_the_last_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    decoder = reflecting(tmp_path, "causal")
+    model, _ = decoder.llm.parts()
+    shapes: list[tuple[int, ...]] = []
+    model.register_forward_hook(lambda _, args, out: shapes.append(tuple(out.logits.shape[:2])))
+    begun = [([Message("user", f"which part {n}? " + "the pump is oiled by hand " * (n % 5))], "", "") for n in range(20)]
+    whole = HFDecoder(decoder.llm, 20).weigh(begun, RETRIEVE)
+    shapes.clear()
+    some = decoder.weigh(begun, RETRIEVE)
+    assert {rows for rows, _ in shapes} == {8, 4}
+    assert {read for _, read in shapes} == {1}, "of a prompt's logits the last alone"
+    assert some == [pytest.approx(one, abs=1e-3) for one in whole]
+    started, most = HFDecoder._started, 5
+
+    def scarce(self: HFDecoder, begun: Any, *given: Any) -> Any:
+        if len(begun) > most:
+            raise RuntimeError("CUDA out of memory. Tried to allocate 2.9 GiB")
+        return started(self, begun, *given)
+
+    monkeypatch.setattr(HFDecoder, "_started", scarce)
+    assert decoder.weigh(begun, RETRIEVE) == [pytest.approx(one, abs=1e-3) for one in whole], "fewer at a time, where memory is short"
+    most = 0
+    with pytest.raises(BadModel, match="out of memory"):
+        decoder.weigh(begun, RETRIEVE)
+
+
 @pytest.mark.parametrize("kind", ["causal", "encoder-decoder"])
 def test_a_generator_judges_itself_even_where_it_writes_no_such_token(tmp_path: Path, kind: str) -> None:
     speaker = Tuned(reflecting(tmp_path, kind))

@@ -16,8 +16,9 @@ from tiny import causal, encoder_decoder, tokenizer
 from transformers import AutoModelForCausalLM
 
 from selfstudy.core.artifacts import manifest, read_records, write_records
-from selfstudy.core.errors import BadInput, Busy, Stopped
+from selfstudy.core.errors import BadConfig, BadInput, Busy, Stopped
 from selfstudy.core.prompts import NOT_HERE, grounded, prompt_ids, rendered
+from selfstudy.core.quiet import quiet
 from selfstudy.core.records import Artifact, Conversation, Example, Message, Passage, Place, passage_id
 from selfstudy.core.run import Lazy, Run
 from selfstudy.evals.answers import score
@@ -135,6 +136,33 @@ def test_the_second_stage_goes_on_from_the_first_ones_adapter(tmp_path: Path) ->
     assert HF(str(second.path / "model")).chat([[Message("user", "Which part?")]], max_tokens=3)[0].completion_tokens
 
 
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        ({"lora": Lora(r=32)}, "with r=4, and something else"),
+        ({"lora": Lora(r=4, lora_alpha=64)}, "lora_alpha=32"),
+        ({"lora": Lora(r=4), "reflection": True}, "knows no reflection tokens"),
+    ],
+)
+def test_an_adapter_that_cannot_learn_on_as_it_should_is_refused(tmp_path: Path, asked: dict[str, Any], told: str) -> None:
+    adapter = adapter_of(causal(tmp_path / "base"), tmp_path / "adapter")
+    with pytest.raises(BadConfig, match=told) as fault:
+        training._load(Generator(**asked), str(adapter))
+    assert "Merge it into its base" in str(fault.value.mend) or "Or merge it" in str(fault.value.mend)
+    with quiet():
+        training._load(Generator(lora=Lora(r=4)), str(adapter))
+        whole, words = training._load(Generator(reflection=True), str(adapter))
+    assert all(weight.requires_grad for weight in whole.parameters()), "merged, all of it learns, the new tokens too"
+    assert "[Relevant]" in words.get_vocab()
+
+
+def adapter_of(base: Path, folder: Path) -> Path:
+    with quiet():
+        for part in training._load(Generator(lora=Lora(r=4)), str(base)):
+            part.save_pretrained(folder)
+    return folder
+
+
 def test_weights_of_sixteen_bits_learn_in_thirty_two(tmp_path: Path) -> None:
     base = causal(tmp_path / "base")
     AutoModelForCausalLM.from_pretrained(base, dtype=torch.bfloat16).save_pretrained(base)
@@ -225,6 +253,29 @@ def test_general_conversations_are_read_once_and_in_part_kept_out(tmp_path: Path
     questions = [one.messages[0].content for one in learned + held]
     assert sorted(questions) == sorted({*questions}), "none stands on both sides"
     assert all(one.messages[-1].role == "assistant" for one in learned + held)
+
+
+def test_a_plan_names_what_a_judge_is_asked_and_the_training_of_a_critic(full: Any, tmp_path: Path) -> None:
+    shape = json.loads((tmp_path / "tiny" / "config.json").read_text())
+    (tmp_path / "large").mkdir()
+    (tmp_path / "large" / "config.json").write_text(json.dumps(shape | {"hidden_size": 512}))
+    judging = ("llm=openai:m", "api.prices={m={input=10, output=10}}", "modelled.passages=1", "tuning.reflection.on=true",
+               "tuning.reflection.data.passages=4", "tuning.reflection.data.general=0.5", "tuning.reflection.data.most=10",
+               "tuning.reflection.critic.passages=2", "tuning.reflection.critic.most=10")  # fmt: skip
+    command = ("adapt", "--generator", "hf:tiny", "--plan", *(part for one in judging for part in ("--set", one)))
+    _, judged, _ = full(*command)
+    (woven,) = [one for one in judged if one["stage"] == "synth.reflections"]
+    assert woven["calls"] == 10 * 4 + 2 * 10 + 4 * 5, "of each sentence beside each passage; whether to search, and of what use it is"
+    assert woven["tokens"] > 80 * 200
+    assert woven["money"] == pytest.approx(woven["tokens"] / 1e5)
+    assert woven["seconds"] > 0
+    _, planned, _ = full(*command, "--set", "tuning.reflection.critic.base=hf:large")
+    calls = {one["stage"]: one["calls"] for one in planned}
+    assert calls["synth.labels"] == 10 * (1 + 2 * 2 + 1), "whether to search, relevance and support of two passages, usefulness"
+    assert calls["synth.reflections"] == 0, "the critic judges, not the model behind the API"
+    trained = [one["memory_gib"] for one in planned if one["stage"] == "train.generator"]
+    large, tiny = (needed(Generator(), str(tmp_path / name), 1).memory_gib for name in ("large", "tiny"))
+    assert sorted(trained) == sorted([tiny, large, tiny])
 
 
 def test_too_few_general_conversations_prove_nothing() -> None:
@@ -359,9 +410,14 @@ def test_an_exam_without_answers_ends_before_the_training(full: Any) -> None:
         (["tuning.base=hf:tiny", "tuning.reflection.on=true", "tuning.reflection.critic.base=openai:x", "llm=hf:tiny"], "cannot be tuned"),
         (["tuning.base=hf:tiny", "tuning.stage2.lr_scheduler_type=cosin"], "cannot be set up"),
         (["tuning.base=hf:tiny", "tuning.stage2.lora.load_in_4bit=true"], "pip install bitsandbytes"),
+        (["tuning.base=hf:tiny", "tuning.stage1.lora.r=4", "tuning.stage2.lora.r=32"], "asks for another one than tuning.stage1.lora"),
+        (["tuning.base=hf:adapter", "tuning.stage1.lora.r=8"], "with r=4, and something else"),
+        (["tuning.base=hf:adapter", "tuning.stage1.lora.r=4", "tuning.reflection.on=true", "llm=hf:tiny"], "knows no reflection tokens"),
     ],
 )
 def test_what_cannot_be_tuned_is_said_before_any_work(full: Any, sets: list[str], told: str) -> None:
+    if "hf:adapter" in sets[0]:
+        adapter_of(Path("tiny"), Path("adapter"))
     code, said, err = full("adapt", *(part for one in sets for part in ("--set", one)))
     assert code == (5 if "bitsandbytes" in told else 5 if "read" in told else 2), said
     assert told in json.dumps(said) + err

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from selfstudy.core.records import Example, Passage, Place, passage_id
 from selfstudy.synth.draft import draft
-from selfstudy.synth.kinds import choices, claims
+from selfstudy.synth.kinds import choices, choices_for, claims
 
 YEARS = range(1960, 1984)
 TEXTS = [
@@ -33,6 +35,17 @@ def test_a_choice_has_the_right_answer_among_wrong_ones_of_its_type() -> None:
         places.add(example.choices.index(example.answers[0]))
     assert places == {0, 1, 2, 3}, "the right one stands anywhere"
     assert not {example.id for example in made} & {example.id for example in short()}
+
+
+def test_a_rival_that_holds_the_answer_is_no_wrong_one() -> None:
+    source = Passage(passage_id("", "t"), "", "The pump is oiled after 6 weeks in service.")
+    example = draft(source, "How long?", ("6 weeks",), "number", "w")
+    rivals = ["every 6 weeks", "9 days", "3 hours", "6 weeks or less", "two years", "weeks", "16 weeks"]
+    assert set(choices_for(example, [*rivals[:5], "weeks"])) == {"6 weeks", "9 days", "3 hours", "two years"}
+    assert choices_for(example, ["6 weeks or less", "9 days", "3 hours"]) == ()
+    assert {wrong for n in range(40) for wrong in choices_for(replace(example, id=f"{n}"), rivals)} == {
+        "6 weeks", "9 days", "3 hours", "two years", "16 weeks"
+    }  # fmt: skip
 
 
 def test_too_few_rivals_make_no_choice() -> None:

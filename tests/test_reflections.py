@@ -7,17 +7,23 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from endpoint import Answer, Body, completion, serving
+from pydantic import SecretStr
 from tiny import causal, encoder_decoder, tokenizer
 from transformers import AutoTokenizer
 
+from selfstudy.answer.judged import Judging
 from selfstudy.answer.speaking import Next, Tuned
 from selfstudy.core.artifacts import manifest, read_records, write_records
+from selfstudy.core.errors import BadModel, Stopped
 from selfstudy.core.ports import Triple
 from selfstudy.core.records import Artifact, Conversation, Example, Hit, Message, Passage, Support, Verdict, passage_id
 from selfstudy.core.reflection import BEGIN, END, TOKENS, asked, evidence, harmless
 from selfstudy.core.run import Lazy, Run
+from selfstudy.models.api import Api, Endpoint
 from selfstudy.models.decoder import HFDecoder
 from selfstudy.models.hf import HF
+from selfstudy.models.openai import OpenAI
 from selfstudy.synth.reflections import Input, Reflections, reflections, woven
 from selfstudy.train.generator import IGNORED, Generator, Lora, generator, tokens
 
@@ -100,6 +106,78 @@ def test_the_stage_resumes_and_reports_shares(tmp_path: Path) -> None:
     assert len(rows) == 21
     assert not any("Exam?" in row.messages[0].content for row in rows)
     assert manifest(made).result["retrieve"] == {"[Retrieval]": 0.6557, "[No Retrieval]": 0.3443, "[Continue to Use Evidence]": 0.0}
+
+
+def mined(folder: Path, answers: Sequence[str]) -> Artifact:
+    folder.mkdir()
+    examples = [Example(f"{n}", f"What {n}?", (said,), (Hit(OILED, 1.0, "x"),), split="train") for n, said in enumerate(answers)]
+    write_records(folder / "mined.jsonl", examples)
+    return Artifact("1" * 32, "mined", folder)
+
+
+def judge_at(url: str) -> Judging:
+    return Judging(OpenAI("m", Endpoint(Api(base_url=url, key=SecretStr("sk-test-only-1234"), retries=0), Path("/nowhere"))))
+
+
+def test_a_reply_that_cannot_be_used_costs_its_judgement_alone_and_a_busy_model_is_asked_again(tmp_path: Path) -> None:
+    busy, refused = ["valve"], ["gun"]
+    refusal = Answer(completion(None, message={"role": "assistant", "content": None, "refusal": "Not about that."}))
+
+    def script(body: Body, place: int) -> Answer | str:
+        shown, fields = body["messages"][-1]["content"], body["response_format"]["json_schema"]["schema"]["properties"]
+        if any(word in shown for word in busy):
+            return Answer({"error": {"message": "slow down"}}, 429)
+        if any(word in shown for word in refused):
+            return refusal
+        best = {"search": "yes", "relevant": True, "supported": "fully", "useful": 5}
+        return json.dumps({name: best[name] for name in fields})
+
+    given = mined(tmp_path / "mined", ["The pump is oiled.", "The valve is of brass.", "The gun is cleaned."])
+    with serving(script) as endpoint:
+        run = Run(tmp_path / "artifacts")
+        inputs = (Reflections(), given, Lazy("s", Found), Lazy("j", lambda: judge_at(endpoint.url)), None)
+        with pytest.raises(Stopped, match="did not judge"):
+            run.stage(reflections, *inputs)
+        busy.clear()
+        made = run.stage(reflections, *inputs)
+        told = [row.messages[-1].content for row in read_records(made.path / "conversations.jsonl", Conversation)]
+        assert [text.endswith("[Relevant]The pump is oiled.[Fully supported][Utility:5]") for text in told] == [True, False, False]
+        assert told[1].endswith("[Fully supported][Utility:5]")
+        assert told[2].endswith("</paragraph>The gun is cleaned."), "of what was refused nothing is said"
+        refused.append("pump")
+        with pytest.raises(BadModel, match="did not judge any of 9 sentences"):
+            judge_at(endpoint.url).retrieve([(f"The pump {n}?", "") for n in range(9)])
+
+
+def test_a_general_conversation_is_woven_up_to_its_first_answer(tmp_path: Path) -> None:
+    (tmp_path / "general").mkdir()
+    ask, told = Message("user", "Hello!"), Message("assistant", "Good day.")
+    kind = Message("system", "Be kind. [Utility:5]")
+    said = [(kind, ask, told), (ask, told, Message("user", "And you?"), Message("assistant", "Well.")), (told, ask, told)]
+    write_records(tmp_path / "general" / "conversations.jsonl", map(Conversation, said))
+    inputs = (mined(tmp_path / "mined", ["It runs."]), Lazy("s", Found), Lazy("j", Wise), Artifact("2" * 32, "g", tmp_path / "general"))
+    made = Run(tmp_path / "artifacts").stage(reflections, Reflections(general=3), *inputs)
+    rows = [row.messages for row in read_records(made.path / "conversations.jsonl", Conversation)][1:]
+    assert [[one.role for one in row] for row in rows] == [
+        ["system", "user", "assistant"], ["user", "assistant"], ["assistant", "user", "assistant"]
+    ]  # fmt: skip
+    assert {row[-1].content for row in rows} == {"[No Retrieval]Good day.[Utility:5]"}
+    assert rows[0][0].content == "Be kind.  Utility:5 ", "nor can what stands before it judge"
+
+
+def test_sentences_stay_joined_as_they_were() -> None:
+    begun: list[tuple[str, str]] = []
+
+    class Free(Wise):
+        def retrieve(self, asked: Sequence[tuple[str, str]]) -> list[tuple[float, float, float]]:
+            begun.extend(asked)
+            return [(0.1, 0.9, 0.0) for _ in asked]
+
+    (text,) = woven(Reflections(), [Input("水泵怎么保养？", "每周加油。每年换滤芯。")], Found(), Free())
+    assert text == "[No Retrieval]每周加油。每年换滤芯。[Utility:5]"
+    (text,) = woven(Reflections(), [Input("How?", "Oil it.\nThen run it.  Twice.")], Found(), Free())
+    assert text == "[No Retrieval]Oil it.\nThen run it.  Twice.[Utility:5]"
+    assert [said for _, said in begun[:2]] == ["", "每周加油。"]
 
 
 def reflecting(folder: Path) -> object:

@@ -29,7 +29,7 @@ from selfstudy.answer.scoring import (
     verdict_of,
     within,
 )
-from selfstudy.core.errors import BadModel
+from selfstudy.core.errors import BadModel, Stopped
 from selfstudy.core.ports import Judge
 from selfstudy.core.records import Message, Support, Token, Tree, Verdict
 from selfstudy.core.reflection import RELEVANT, RETRIEVE, SUPPORTED, USEFUL
@@ -248,9 +248,26 @@ def test_a_prompted_model_is_a_source_too_and_its_faults_are_told() -> None:
             Verdict(None, None, (0.0, 0.0, 0.0, 1.0, 0.0)),
         ]
         assert judge.retrieve([("What?", ""), ("What?", "It turns.")]) == [(1.0, 0.0, 0.0), (0.0, 1.0, 0.0)]
-        with pytest.raises(BadModel, match="did not judge"):
+        with pytest.raises(Stopped, match="did not judge 1 of 1 sentences"):
             judge.verdicts([("What?", "It rusts.", "A passage.")])
     assert judge.verdicts([]) == []
+
+
+def test_of_what_a_model_refuses_to_judge_nothing_is_told() -> None:
+    refusal = Answer(completion(None, message={"role": "assistant", "content": None, "refusal": "Not about that."}))
+
+    def script(body: Body, place: int) -> Answer | str:
+        return refusal if "gun" in body["messages"][-1]["content"] else json.dumps({"support": "fully"})
+
+    with serving(script) as endpoint:
+        judge, gun = Judging(llm(endpoint.url)), ("What?", "The gun is clean.", "A passage.")
+        assert judge.verdicts([gun, ("What?", "The gun is clean.", "")]) == [Verdict(), Verdict()]
+        assert judge.retrieve([("Which gun?", "")]) == [(1.0, 0.0, 0.0)], "it is searched for then"
+        assert judge.supported([gun, ("What?", "It turns.", "A passage.")]).tolist() == [pytest.approx([1 / 3] * 3), [0, 0, 1]]
+        with pytest.raises(BadModel, match="did not judge its answer: "):
+            judge.supported([gun])
+        with pytest.raises(BadModel, match="did not judge any of 8 sentences"):
+            judge.verdicts([(f"{n}?", "The gun is clean.", "A passage.") for n in range(8)])
 
 
 def test_the_probabilities_of_an_endpoint_are_read_from_its_top_logprobs() -> None:

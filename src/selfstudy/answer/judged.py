@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from selfstudy.core.errors import BadModel
+from selfstudy.core.errors import BadModel, Stopped
 from selfstudy.core.ports import LLM, SUPPORT, Triple, Vectors
-from selfstudy.core.records import Message, Support, Verdict
+from selfstudy.core.records import Message, Reply, Support, Verdict
 
 SCHEMA = {
     "type": "object",
@@ -47,49 +47,75 @@ _SEARCH = (
 )
 _LONGEST = 4000
 _TOKENS = 200
+_ENOUGH = 8
+"""Replies that say something about the model when none of them can be used."""
 
 
 class Judging:
-    """`llm` as a Critic and a Judge: one call for each triple, a level each, so the probabilities are 0 and 1."""
+    """`llm` as a Critic and a Judge: one call for each triple, a level each, so the probabilities are 0 and 1.
+
+    Of what it refuses to judge, or judges in no form that can be read, nothing is told.
+    """
 
     def __init__(self, llm: LLM) -> None:
         self.llm = llm
 
     def supported(self, triples: Sequence[tuple[str, str, str]]) -> Vectors:
-        """As `core.ports.Critic.supported`."""
+        """As `core.ports.Critic.supported`; where nothing is told, no level is likelier than another."""
         shown = [_shown(question=question, sentence=said, passage=passage[:_LONGEST]) for question, said, passage in triples]
-        found = np.zeros((len(shown), len(SUPPORT)), np.float32)
-        for row, data in zip(found, self._asked(_ASKED, shown, SCHEMA), strict=True):
-            row[SUPPORT.index(data["support"])] = 1.0
-        return found
+        replies = self._replies(_ASKED, shown, SCHEMA)
+        told = [_told(reply) for reply in replies]
+        missed = [reply.fault for reply in replies if reply.transient] or [reply.fault for reply in replies if not any(told)]
+        if missed:
+            raise BadModel(
+                f"{self.llm.name} did not judge its answer: {missed[0]}",
+                "Try again, or do without a judge: ask with --set judged=false, audit without --judge.",
+            )
+        levels = np.eye(len(SUPPORT), dtype=np.float32)
+        unknown = np.full(len(SUPPORT), 1 / len(SUPPORT), np.float32)
+        rows = [unknown if data is None else levels[SUPPORT.index(data["support"])] for data in told]
+        return np.array(rows, np.float32).reshape(len(rows), len(SUPPORT))
 
     def verdicts(self, triples: Sequence[Triple]) -> list[Verdict]:
-        """As `core.ports.Judge.verdicts`."""
+        """As `core.ports.Judge.verdicts`; where nothing is told, an empty one. Raises Stopped where asking again later may help."""
         beside = [_shown(question=one[0], sentence=one[1], passage=one[2][:_LONGEST]) for one in triples if one[2]]
         alone = [_shown(question=one[0], sentence=one[1]) for one in triples if not one[2]]
         judged, marked = iter(self._asked(_VERDICT, beside, VERDICT)), iter(self._asked(_USEFULNESS, alone, USEFUL))
         return [_verdict(next(judged if passage else marked)) for _, _, passage in triples]
 
     def retrieve(self, begun: Sequence[tuple[str, str]]) -> list[tuple[float, float, float]]:
-        """As `core.ports.Judge.retrieve`."""
+        """As `core.ports.Judge.retrieve`; where nothing is told, that a search is needed. Raises Stopped as `verdicts` does."""
         levels = SEARCH["properties"]["search"]["enum"]
         shown = [_shown(question=question, said=said) for question, said in begun]
-        told = [levels.index(data["search"]) for data in self._asked(_SEARCH, shown, SEARCH)]
+        told = [0 if data is None else levels.index(data["search"]) for data in self._asked(_SEARCH, shown, SEARCH)]
         return [(float(level == 0), float(level == 1), float(level == 2)) for level in told]
 
-    def _asked(self, task: str, shown: Sequence[str], schema: dict[str, Any]) -> list[dict[str, Any]]:
+    def _asked(self, task: str, shown: Sequence[str], schema: dict[str, Any]) -> list[dict[str, Any] | None]:
+        """What was told of each, None where nothing was."""
+        replies = self._replies(task, shown, schema)
+        missed = [reply.fault for reply in replies if reply.transient]
+        if missed:
+            raise Stopped(
+                f"{self.llm.name} did not judge {len(missed)} of {len(shown)} sentences: {missed[0]}.",
+                "What was answered is kept; run the same command again to go on.",
+            )
+        told = [_told(reply) for reply in replies]
+        if len(told) >= _ENOUGH and not any(told):
+            raise BadModel(f"{self.llm.name} did not judge any of {len(told)} sentences: {replies[-1].fault}", "Try another model.")
+        return told
+
+    def _replies(self, task: str, shown: Sequence[str], schema: dict[str, Any]) -> list[Reply]:
         asked = [[Message("system", task), Message("user", one)] for one in shown]
-        replies = self.llm.chat(asked, schema=schema, max_tokens=_TOKENS) if asked else []
-        for reply in replies:
-            if reply.fault or not isinstance(reply.data, dict):
-                raise BadModel(
-                    f"{self.llm.name} did not judge its answer: {reply.fault}",
-                    "Ask again, or without a judge: --set judged=false.",
-                )
-        return [reply.data for reply in replies]
+        return self.llm.chat(asked, schema=schema, max_tokens=_TOKENS) if asked else []
 
 
-def _verdict(data: dict[str, Any]) -> Verdict:
+def _told(reply: Reply) -> dict[str, Any] | None:
+    return reply.data if not reply.fault and isinstance(reply.data, dict) else None
+
+
+def _verdict(data: dict[str, Any] | None) -> Verdict:
+    if data is None:
+        return Verdict()
     mark = data["useful"]
     useful = (float(mark == 1), float(mark == 2), float(mark == 3), float(mark == 4), float(mark == 5))
     if "supported" not in data:

@@ -44,6 +44,12 @@ def tokens(text: str) -> list[str]:
     return _TOKEN.findall(text)
 
 
+def model_tokens(text: str) -> int:
+    """How many tokens a language model makes of `text`, about: one of each CJK character, one of four letters else."""
+    dense = sum(map(is_cjk, text))
+    return dense + (len(text) - dense + 3) // 4
+
+
 def token_spans(text: str) -> list[tuple[int, int]]:
     """Where the `tokens` of `text` stand."""
     return [match.span() for match in _TOKEN.finditer(text)]

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from selfstudy.core.errors import BadModel, SelfstudyError, Stopped
 from selfstudy.core.plugs import extra
-from selfstudy.core.text import is_cjk
+from selfstudy.core.text import model_tokens
 
 KEY, URL = "OPENAI_API_KEY", "OPENAI_BASE_URL"
 _USER = re.compile(r"(?<=://)[^/?#\s]*@")
@@ -98,7 +98,7 @@ class Meter:
         used = _number(getattr(usage, "prompt_tokens", None)), _number(getattr(usage, "completion_tokens", None))
         if not used[0]:
             self.estimated.add(asked)
-            used = sum(map(about, prompt)), about(completion)
+            used = sum(map(model_tokens, prompt)), model_tokens(completion)
         self.count(asked, str(getattr(answer, "model", None) or ""), *used)
         return used
 
@@ -114,12 +114,6 @@ class Meter:
             self.unpriced.add(asked)
         else:
             self.money += price.of(prompt, completion)
-
-
-def about(text: str) -> int:
-    """The tokens of `text`, about: a token is four letters or one CJK character."""
-    dense = sum(map(is_cjk, text))
-    return dense + (len(text) - dense + 3) // 4
 
 
 def _number(told: Any) -> int:

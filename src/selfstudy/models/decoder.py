@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -11,6 +12,7 @@ from selfstudy.core.prompts import opening, prompt_ids
 from selfstudy.core.quiet import quiet
 from selfstudy.core.records import Reply, Token
 from selfstudy.models.hf import HF, ends, room
+from selfstudy.models.memory import ran_out
 
 Forward = Callable[..., Any]
 
@@ -18,8 +20,9 @@ Forward = Callable[..., Any]
 class HFDecoder:
     """`llm` as a `core.ports.Decoder`."""
 
-    def __init__(self, llm: HF) -> None:
+    def __init__(self, llm: HF, batch_size: int = 8) -> None:
         self.llm = llm
+        self._batch_size = batch_size
 
     @property
     def name(self) -> str:
@@ -31,11 +34,30 @@ class HFDecoder:
         return all(tokenizer.convert_tokens_to_ids(token) not in (None, tokenizer.unk_token_id) for token in tokens)
 
     def weigh(self, begun: Sequence[Begun], texts: Sequence[str]) -> list[dict[str, float]]:
-        """As `core.ports.Decoder.weigh`; a text of several tokens has the sum of their log-probabilities."""
+        """As `core.ports.Decoder.weigh`; a text of several tokens has the sum of their log-probabilities.
+
+        The longest conversations come first, so that what does not fit into memory is known at once.
+        """
+        found: dict[int, dict[str, float]] = {}
+        left = sorted(range(len(begun)), key=lambda place: -_characters(begun[place]))
+        size = self._batch_size
+        while left:
+            group = left[:size]
+            try:
+                weighed = self._weighed([begun[place] for place in group], texts)
+            except (MemoryError, RuntimeError) as error:
+                if not ran_out(error) or len(group) == 1:
+                    raise BadModel(f"{self.name} failed: {first_line(error)}", "Give a smaller model, or shorter passages.") from error
+                size = len(group) // 2
+                continue
+            found.update(zip(group, weighed, strict=True))
+            left = left[len(group) :]
+        return [found[place] for place in range(len(begun))]
+
+    def _weighed(self, begun: Sequence[Begun], texts: Sequence[str]) -> list[dict[str, float]]:
+        """As `weigh`, all in one batch."""
         import torch
 
-        if not begun:
-            return []
         _, tokenizer = self.llm.parts()
         heads = [self._opening(shared + branch == "", texts) for _, shared, branch in begun]
         ids = [[tokenizer(text, add_special_tokens=False)["input_ids"] for text in written] for written in heads]
@@ -99,7 +121,7 @@ class HFDecoder:
         return [opening(tokenizer, text, model.config.is_encoder_decoder) if first else text for text in texts]
 
     def _started(self, begun: Sequence[Begun], forced: Sequence[list[int]], more: int) -> tuple[Any, Any, Any, Forward]:
-        """Logits behind each reply as it was begun and `forced` on, its mask, the cache, and how to go on."""
+        """Logits behind each reply as it was begun and at `forced`, which goes on, its mask, the cache, and how to go on."""
         model, tokenizer = self.llm.parts()
         apart = bool(model.config.is_encoder_decoder)
 
@@ -123,20 +145,25 @@ class HFDecoder:
             for (messages, _, _), share in zip(firsts, shares, strict=True)
         ]
         last = [[prompts[place][-1], *end] for place, end in zip(which, ends_with, strict=True)]
-        return _read(model, tokenizer, [prompt[:-1] for prompt in prompts], which, last)
+        return _read(model, tokenizer, [prompt[:-1] for prompt in prompts], which, last, 1 + max(map(len, forced)))
 
 
-def _read(model: Any, tokenizer: Any, prompts: list[list[int]], which: list[int], rest: list[list[int]]) -> tuple[Any, Any, Any, Forward]:
-    """A causal model: each prompt once, then every rest behind the prompt that it belongs to."""
+def _read(
+    model: Any, tokenizer: Any, prompts: list[list[int]], which: list[int], rest: list[list[int]], wanted: int
+) -> tuple[Any, Any, Any, Forward]:
+    """A causal model: each prompt once, then every rest behind the prompt that it belongs to. Of the logits the last `wanted`, or more."""
     import torch
 
-    def forward(ids: Any, mask: Any, cache: Any) -> Any:
+    kept = _keeps_logits(model)
+
+    def forward(ids: Any, mask: Any, cache: Any, wanted: int = 1) -> Any:
         positions = (mask.cumsum(dim=1) - 1).clamp(min=0)[:, -ids.shape[1] :]
-        return model(input_ids=ids, attention_mask=mask, position_ids=positions, past_key_values=cache, use_cache=True)
+        fewer = {"logits_to_keep": wanted} if kept else {}
+        return model(input_ids=ids, attention_mask=mask, position_ids=positions, past_key_values=cache, use_cache=True, **fewer)
 
     ids, mask = _padded(tokenizer, rest, model.device)
     if not any(prompts):
-        out = forward(ids, mask, None)
+        out = forward(ids, mask, None, wanted)
         return out.logits, mask, out.past_key_values, forward
     shared, before = _padded(tokenizer, prompts, model.device)
     cache = forward(shared, before, None).past_key_values
@@ -144,7 +171,7 @@ def _read(model: Any, tokenizer: Any, prompts: list[list[int]], which: list[int]
     if which != list(range(len(prompts))):
         cache.reorder_cache(rows)
     mask = torch.cat([before[rows], mask], dim=1)
-    return forward(ids, mask, cache).logits, mask, cache, forward
+    return forward(ids, mask, cache, wanted).logits, mask, cache, forward
 
 
 def _read_apart(
@@ -177,6 +204,18 @@ def _padded(tokenizer: Any, rows: Sequence[list[int]], device: Any) -> tuple[Any
     ids = [[tokenizer.pad_token_id] * (longest - len(row)) + row for row in rows]
     mask = [[0] * (longest - len(row)) + [1] * len(row) for row in rows]
     return torch.tensor(ids, dtype=torch.long, device=device), torch.tensor(mask, dtype=torch.long, device=device)
+
+
+def _keeps_logits(model: Any) -> bool:
+    """Whether it can be told how many logits are wanted: over a whole prompt they take more room than all else. An adapter hands it on."""
+    whole = model.get_base_model() if hasattr(model, "get_base_model") else model
+    return "logits_to_keep" in inspect.signature(type(whole).forward).parameters
+
+
+def _characters(begun: Begun) -> int:
+    """How long the part is that replies may share; those that share it stay side by side."""
+    messages, shared, _ = begun
+    return sum(len(message.content) for message in messages) + len(shared)
 
 
 def _relative(model: Any) -> bool:

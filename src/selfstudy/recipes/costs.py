@@ -6,12 +6,17 @@ from dataclasses import replace
 
 from selfstudy.core.ports import LLM
 from selfstudy.core.run import Planned
+from selfstudy.core.text import model_tokens
 from selfstudy.index.snapshot import Snapshot
 from selfstudy.models.openai_embedder import TEXTS_A_CALL
+from selfstudy.recipes.generator import ABOUT_A_PASSAGE
 from selfstudy.recipes.settings import Settings
-from selfstudy.synth.modelled import cost_of, modelled
+from selfstudy.synth import labels, reflections
+from selfstudy.synth.modelled import Cost, cost_of, modelled
 
 _SECONDS_A_CALL = 3.0
+_ASKED, _TOLD = 250, 15
+"""Tokens of a judgement, about: instruction, question and answer; reply."""
 _TEXTS = {"synth.round_trip": (0, 16), "study.guard_vectors": (5400, 30), "study.calibration": (6000, 30)}
 """Stages that embed what an API would be paid for: how many texts (0: as many as there may be questions), and the tokens of one, about."""
 _FIRST = {
@@ -43,8 +48,8 @@ def costed(planned: Planned, snapshot: Snapshot, settings: Settings, embedder: s
     """`planned` with its costs, where it has any: what was kept from before costs nothing again."""
     if planned.state == "kept":
         return planned
-    if planned.stage == modelled.name and llm is not None:
-        return _written(planned, snapshot, settings, llm)
+    if llm is not None and (cost := _asked(planned.stage, snapshot, settings)) is not None:
+        return _priced(planned, cost, settings, llm)
     if planned.stage in _TEXTS and embedder.startswith("openai:"):
         return _embedded(planned, snapshot, settings, embedder)
     return planned
@@ -59,9 +64,28 @@ def _embedded(planned: Planned, snapshot: Snapshot, settings: Settings, embedder
     return replace(planned, calls=-(-texts // TEXTS_A_CALL), tokens=texts * tokens, money=money)
 
 
-def _written(planned: Planned, snapshot: Snapshot, settings: Settings, llm: LLM) -> Planned:
-    """What the model that writes questions would be asked."""
-    cost = cost_of(snapshot.passages, settings.modelled)
+def _asked(stage: str, snapshot: Snapshot, settings: Settings) -> Cost | None:
+    """What a model is asked in a stage: to write questions, or to judge, itself or to teach a critic. None where it has no part."""
+    if stage == modelled.name:
+        return cost_of(snapshot.passages, settings.modelled)
+    examples, reflection = ABOUT_A_PASSAGE * len(snapshot), settings.tuning.reflection
+    critic = reflection.critic
+    if stage == labels.labels.name:
+        return _judged(snapshot, *labels.expected(critic.labels, min(critic.most, examples), critic.passages))
+    if stage == reflections.reflections.name and critic.base is None:
+        return _judged(snapshot, *reflections.expected(reflection.data, examples))
+    return None
+
+
+def _judged(snapshot: Snapshot, beside: int, alone: int) -> Cost:
+    """What so many judgements take, beside a passage of mean length and alone."""
+    shown = sum(model_tokens(passage.indexed) for passage in snapshot.passages) // max(1, len(snapshot))
+    calls = beside + alone
+    return Cost(calls, calls * _ASKED + beside * shown, calls * _TOLD)
+
+
+def _priced(planned: Planned, cost: Cost, settings: Settings, llm: LLM) -> Planned:
+    """`planned` with what the model takes for it."""
     money = _money(settings, llm.name, cost.prompt_tokens, cost.completion_tokens)
     seconds = planned.seconds if planned.seconds is not None else cost.calls * _SECONDS_A_CALL / settings.api.concurrency
     return replace(planned, seconds=seconds, calls=cost.calls, tokens=cost.prompt_tokens + cost.completion_tokens, money=money)

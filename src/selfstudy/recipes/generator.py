@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from selfstudy.answer.reflective import Reflect, reflect
 from selfstudy.core.artifacts import manifest, read_records, write_records
-from selfstudy.core.errors import BadInput, NotEnough
+from selfstudy.core.errors import BadConfig, BadInput, NotEnough
 from selfstudy.core.files import read_json, write_json
 from selfstudy.core.ports import LLM, Retriever
 from selfstudy.core.prompts import grounded
@@ -31,13 +31,16 @@ from selfstudy.recipes.reflection import Reflection, woven
 from selfstudy.recipes.system import System
 from selfstudy.synth.conversations import Mix, conversations, held_out
 from selfstudy.synth.draft import pick
-from selfstudy.train.generator import Generator, needed
+from selfstudy.synth.labels import expected
+from selfstudy.train.generator import Generator, check_adapter, needed
 from selfstudy.train.generator import check as check_training
 from selfstudy.train.generator import generator as train
 from selfstudy.train.trainers import free_memory
 
 SCHEME = "hf:"
 ARTIFACT = "hf:artifact:"
+ABOUT_A_PASSAGE = 3
+"""Questions with an answer in words that training may count on, about."""
 _BLOCK = 16
 _FEWEST = 40
 """General conversations, of which half at most are kept out of training."""
@@ -172,7 +175,27 @@ def checked(tuning: Tuning, llm: LLM | None = None) -> str:
         check_training(config)
     base = tuning.base.removeprefix(SCHEME)
     needed(tuning.stage2, base, 1)
+    _check_adapters(tuning, base)
     return base
+
+
+def _check_adapters(tuning: Tuning, base: str) -> None:
+    """Raise BadConfig where an adapter, that of the base, of the critic's or of stage I, cannot learn on as it should."""
+    check_adapter(_training(tuning, tuning.stage1 or tuning.stage2), base)
+    critic = tuning.reflection.critic
+    if tuning.reflection.on and critic.base is not None:
+        check_adapter(critic.training, critic.base.removeprefix(SCHEME))
+    first, second = tuning.stage1 and tuning.stage1.lora, tuning.stage2.lora
+    if first and second and first.model_copy(update={"load_in_4bit": second.load_in_4bit}) != second:
+        raise BadConfig(
+            "Stage II goes on with the LoRA adapter of stage I, and tuning.stage2.lora asks for another one than tuning.stage1.lora.",
+            "Say the same in both (load_in_4bit may differ), or leave stage I out: --set tuning.stage1=null.",
+        )
+
+
+def _training(tuning: Tuning, config: Generator) -> Generator:
+    """With reflection tokens in both stages: an adapter of the first one learns on in the second, and its tokens with it."""
+    return config.model_copy(update={"reflection": True}) if tuning.reflection.on else config
 
 
 class GeneratorStudy:
@@ -204,11 +227,7 @@ class GeneratorStudy:
         """After stage I; None where it is left out."""
         if self.tuning.stage1 is None:
             return None
-        return _alone(self.run.stage(train, self._training(self.tuning.stage1), self.general, self._named(None)))
-
-    def _training(self, config: Generator) -> Generator:
-        """With reflection tokens in both stages: an adapter of the first one learns on in the second, and its tokens with it."""
-        return config.model_copy(update={"reflection": True}) if self.tuning.reflection.on else config
+        return _alone(self.run.stage(train, _training(self.tuning, self.tuning.stage1), self.general, self._named(None)))
 
     @cached_property
     def written(self) -> Artifact:
@@ -218,7 +237,7 @@ class GeneratorStudy:
 
     @cached_property
     def second(self) -> Artifact:
-        return _alone(self.run.stage(train, self._training(self.tuning.stage2), self.written, self._named(self.first)))
+        return _alone(self.run.stage(train, _training(self.tuning, self.tuning.stage2), self.written, self._named(self.first)))
 
     def plan(self) -> None:
         """Ask for the stages of the training."""
@@ -228,11 +247,15 @@ class GeneratorStudy:
         """`planned` with the memory and the time that training takes, roughly: some questions are written about each of `passages`."""
         if planned.state == "kept" or planned.stage != train.name:
             return planned
-        if planned.key == self.second.key or self.tuning.stage1 is None:
-            rows = min(self.tuning.mix.most, 3 * passages) * (1 + self.tuning.mix.general)
-            need = needed(self.tuning.stage2, self.base, rows)
+        tuning, examples = self.tuning, ABOUT_A_PASSAGE * passages
+        critic = tuning.reflection.critic
+        if planned.key == self.second.key:
+            need = needed(tuning.stage2, self.base, min(tuning.mix.most, examples) * (1 + tuning.mix.general))
+        elif tuning.stage1 is not None and self.first is not None and planned.key == self.first.key:
+            need = needed(tuning.stage1, self.base, sum(1 for path in tuning.general for _ in read_conversations(path)))
         else:
-            need = needed(self.tuning.stage1, self.base, sum(1 for path in self.tuning.general for _ in read_conversations(path)))
+            rows = sum(expected(critic.labels, min(critic.most, examples), critic.passages))
+            need = needed(critic.training, str(critic.base).removeprefix(SCHEME), rows)
         return replace(planned, seconds=planned.seconds if planned.seconds is not None else need.seconds, memory_gib=need.memory_gib)
 
     def _named(self, made: Artifact | None) -> Lazy:

@@ -6,10 +6,18 @@ import re
 from collections.abc import Iterable
 
 from selfstudy.core.records import Example
-from selfstudy.core.text import cjk_share, contains, content_words, is_cjk, normal, stems, tokens
+from selfstudy.core.text import contains, content_words, is_cjk, normal, stems, tokens
+from selfstudy.synth.prompting import by_script
 
+_OF_IT = r"(?:passage|text|document|article|excerpt|paragraph|context|section|author)\b(?!\s+\d)"
+_GOES_ON = (
+    r"says?|said|states?|stated|mentions?|mentioned|describes?|described|gives?|lists?|names?|calls?|tells?|speaks?|talks?|refers?|covers?"
+    r"|defines?|explains?|discuss(?:es)?|suggests?|implies|claims?|argues?|recommends?|specif(?:y|ies)|provides?|contains?|compares?"
+    r"|thinks?|believes?|uses?|is|are|was|were|do|does|did|has|have|and|or|as|about|that|which|what|who|how|when|where|why"
+)
 _LEAK = re.compile(
-    r"\b(?:this|the|that|given|above|following)\s+(?:\w+\s+)?(?:passage|text|document|article|excerpt|paragraph|context|section|author)\b"
+    rf"\b(?:this\s+(?:\w+\s+)?|that\s+|(?:given|above|following|provided|preceding)\s+){_OF_IT}"
+    rf"|\bthe\s+(?:(?:first|second|third|last|whole|entire|short)\s+)?{_OF_IT}(?=\W*$|\s*[^\w\s'’-]|['’]s\b|\s+(?:{_GOES_ON})\b)"
     r"|\b(?:mentioned|described|stated|listed|shown)\s+(?:above|here|below)\b"
     r"|(?:本文|文中|上文|这段|该段|这篇|文章中|材料中|段落中)",
     re.IGNORECASE,
@@ -24,7 +32,7 @@ def fault_of(question: str, answers: Iterable[str], passage: str, claim: bool = 
         return "it asks nothing"
     if _LEAK.search(question):
         return "it speaks of the passage"
-    if (cjk_share(question) > 0.3) != (cjk_share(passage) > 0.3):
+    if by_script(question) != by_script(passage):
         return "it is in another language"
     if not stems(question) & stems(passage):
         return "it shares no word with its passage"

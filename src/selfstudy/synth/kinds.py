@@ -63,9 +63,17 @@ def choices_for(example: Example, others: Sequence[str]) -> tuple[str, ...]:
 
 
 def _wrong(example: Example, others: Sequence[str]) -> list[str]:
-    """Those of `others` that are part of no answer and do not stand in the passage, the most alike in length."""
+    """Those of `others` that share no words in a row with an answer and do not stand in the passage, the most alike in length.
+
+    "6 weeks" is right where "6 weeks or less" is, and the other way round.
+    """
     inside, right = normal(example.evidence[0].passage.indexed), [normal(answer) for answer in example.answers]
-    fit = [one for one in dict.fromkeys(others) if not contains(inside, normal(one)) and not any(normal(one) in answer for answer in right)]
+    known = {one: normal(one) for one in others}
+    fit = [
+        one
+        for one, said in known.items()
+        if not contains(inside, said) and not any(said in answer or contains(said, answer) for answer in right)
+    ]
     return sorted(fit, key=lambda one: (abs(len(one) - len(example.answers[0])), one))[: 4 * _DISTRACTORS]
 
 

@@ -127,6 +127,11 @@ def rows_of(examples: Iterable[Example], found: Iterable[Sequence[Passage]]) -> 
             yield Row("useful", example.question, answer)
 
 
+def expected(config: Labels, examples: int, passages: int) -> tuple[int, int]:
+    """Of how many rows a label is asked for, at most, about `examples` beside so many passages each: with a passage, and with none."""
+    return 2 * min(config.most, examples * passages), 2 * min(config.most, examples)
+
+
 def conversation(row: Row) -> Conversation:
     """A labelled row as a critic learns it."""
     return Conversation((*asked(row.task, row.question, row.answer, row.passage), Message("assistant", row.label)), row.task, "critic")

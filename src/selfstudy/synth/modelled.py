@@ -15,11 +15,11 @@ from selfstudy.core.ports import LLM
 from selfstudy.core.prompts import aimed_at_models
 from selfstudy.core.records import Artifact, Example, Message, Passage, Record, Reply
 from selfstudy.core.run import Work, stage
-from selfstudy.core.text import contains, content_words, is_cjk, normal, tokens
+from selfstudy.core.text import contains, content_words, model_tokens, normal, tokens
 from selfstudy.synth.checks import fault_of, nearly_equal
 from selfstudy.synth.draft import draft, pick, weights_of
 from selfstudy.synth.kinds import choices_for
-from selfstudy.synth.prompting import language, prompt, shown
+from selfstudy.synth.prompting import by_script, language, prompt, shown
 from selfstudy.synth.round_trip import Dropped
 
 Kind = Literal["short", "choice", "claim"]
@@ -101,7 +101,7 @@ class Suspicious(Record):
     why: str
 
 
-@stage("synth.modelled", version=1)
+@stage("synth.modelled", version=2)
 def modelled(work: Work, config: Modelled, corpus: Artifact, prompts: dict[str, Any], llm: LLM) -> dict[str, Any]:
     """`modelled.jsonl` (Examples), `dropped.jsonl` with reasons, `suspicious.jsonl` (passages that speak to models). Resumes by passage.
 
@@ -163,15 +163,10 @@ def cost_of(passages: Sequence[Passage], config: Modelled) -> Cost:
     asked, _, _ = about(passages, config)
     names = ["answers", "questions"] if {"short", "choice"} & set(config.kinds) else []
     names += ["claims"] if "claim" in config.kinds else []
-    wording = sum(_tokens(prompt(name).text) for name in names) + (_tokens(prompt("closed").text) if config.closed_book else 0)
-    read = sum(wording + len(names) * _tokens(shown(passage)) for passage in asked)
+    wording = sum(model_tokens(prompt(name).text) for name in names) + (model_tokens(prompt("closed").text) if config.closed_book else 0)
+    read = sum(wording + len(names) * model_tokens(shown(passage)) for passage in asked)
     steps = len(names) + config.closed_book
     return Cost(len(asked) * steps, read + len(asked) * config.closed_book * _REPLY_TOKENS, len(asked) * steps * _REPLY_TOKENS)
-
-
-def _tokens(text: str) -> int:
-    dense = sum(map(is_cjk, text))
-    return dense + (len(text) - dense) // 4
 
 
 def _write(config: Modelled, llm: LLM, passages: Sequence[Passage]) -> list[_Draft]:
@@ -212,7 +207,8 @@ class _Draft:
     def __init__(self, passage: Passage, config: Modelled) -> None:
         self.passage = passage
         self.config = config
-        self.language = language(passage.text)
+        self.language = language(passage)
+        self.longest = (3 if by_script(passage.text) else 1) * _LONGEST_ANSWER
         self.candidates: list[tuple[str, str]] = []
         self.examples: list[Example] = []
         self.dropped: list[Dropped] = []
@@ -236,7 +232,7 @@ class _Draft:
             answer = one["text"].strip()
             if not contains(inside, normal(answer)):
                 self.drop(answer, "the answer is not in the passage")
-            elif len(tokens(answer)) > (_LONGEST_ANSWER if self.language == "English" else 3 * _LONGEST_ANSWER):
+            elif len(tokens(answer)) > self.longest:
                 self.drop(answer, "the answer is too long")
             elif any(contains(normal(answer), normal(other)) or contains(normal(other), normal(answer)) for other in taken):
                 self.drop(answer, "the answer is like another")
@@ -288,10 +284,11 @@ class _Draft:
         return prompt("closed").messages(questions=asked)
 
     def take_closed(self, data: dict[str, Any]) -> None:
+        """Where a question went unanswered nobody knows which one: then any answer may be meant for any of them."""
+        asked, said = self.open_questions, [normal(answer) for answer in data["answers"]]
+        meant = [[one] for one in said] if len(said) == len(asked) else [said] * len(asked)
         known = {
-            example.id
-            for example, answer in zip(self.open_questions, data["answers"], strict=False)
-            if contains(normal(answer), normal(example.answers[0]))
+            example.id for example, ones in zip(asked, meant, strict=True) if any(contains(one, normal(example.answers[0])) for one in ones)
         }
         for example in self.examples:
             if example.id in known:

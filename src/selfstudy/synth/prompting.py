@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
+import re
+
 from selfstudy.core.prompts import Prompt, prompt_of
 from selfstudy.core.records import Passage
-from selfstudy.core.text import cjk_share
+from selfstudy.core.text import cjk_share, is_cjk
 
 _MOST_CHARACTERS = 6000
 _LINE = "=" * 20
+_NAMES = {
+    "ar": "Arabic", "bg": "Bulgarian", "ca": "Catalan", "cs": "Czech", "da": "Danish", "de": "German", "el": "Greek", "en": "English",
+    "es": "Spanish", "et": "Estonian", "fa": "Persian", "fi": "Finnish", "fr": "French", "he": "Hebrew", "hi": "Hindi", "hr": "Croatian",
+    "hu": "Hungarian", "id": "Indonesian", "it": "Italian", "lt": "Lithuanian", "lv": "Latvian", "nl": "Dutch", "no": "Norwegian",
+    "pl": "Polish", "pt": "Portuguese", "ro": "Romanian", "ru": "Russian", "sk": "Slovak", "sl": "Slovenian", "sr": "Serbian",
+    "sv": "Swedish", "th": "Thai", "tr": "Turkish", "uk": "Ukrainian", "vi": "Vietnamese",
+}  # fmt: skip
+_ITS_OWN = "the language of the passage"
+_KANA = re.compile(r"[\u3040-\u30ff]")
+_HANGUL = re.compile(r"[\uac00-\ud7af]")
+_CJK = 0.3
+_TELLING = 0.1
+"""The share of kana or hangul among these characters that a name in Chinese text does not reach, and a short question in Japanese does."""
 
 
 def prompt(name: str) -> Prompt:
@@ -20,6 +35,16 @@ def shown(passage: Passage) -> str:
     return f"{_LINE}\n{passage.indexed[:_MOST_CHARACTERS]}\n{_LINE}"
 
 
-def language(text: str) -> str:
-    """The language that questions about `text` are written in."""
-    return "Chinese" if cjk_share(text) > 0.3 else "English"
+def language(passage: Passage) -> str:
+    """What a prompt calls the language that questions about `passage` are written in."""
+    return by_script(passage.text) or _NAMES.get(passage.language or "", _ITS_OWN)
+
+
+def by_script(text: str) -> str:
+    """The language of `text` as far as its script alone tells: Chinese, Japanese or Korean; "" for any other."""
+    if cjk_share(text) <= _CJK:
+        return ""
+    least = _TELLING * sum(map(is_cjk, text))
+    if len(_HANGUL.findall(text)) > least:
+        return "Korean"
+    return "Japanese" if len(_KANA.findall(text)) > least else "Chinese"

@@ -12,12 +12,14 @@ from selfstudy.core.artifacts import read_records, write_records
 from selfstudy.core.ports import Judge, Retriever
 from selfstudy.core.prompts import aimed_at_models
 from selfstudy.core.records import Artifact, Conversation, Example, Message, Passage, Record, Verdict, digest
-from selfstudy.core.reflection import RELEVANT, RETRIEVE, SUPPORTED, USEFUL, asked, evidence, judged, useful
+from selfstudy.core.reflection import RELEVANT, RETRIEVE, SUPPORTED, USEFUL, asked, evidence, harmless, judged, useful
 from selfstudy.core.run import Work, stage
 from selfstudy.core.text import sentences
 from selfstudy.synth.draft import pick
 
 _BLOCK = 16
+_SENTENCES = 3
+"""Those of an answer in a general conversation, about."""
 
 
 class Reflections(BaseModel):
@@ -33,18 +35,24 @@ class Reflections(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Input(Record):
-    """A question with its answer."""
+    """A question with its answer, and what was said before it."""
 
     question: str
     answer: str
     choices: tuple[str, ...] = ()
+    before: tuple[Message, ...] = ()
 
     @property
     def id(self) -> str:
-        return digest("reflection", self.question, self.answer)
+        return digest("reflection", self.question, self.answer, *(message.content for message in self.before))
+
+    def told(self, text: str) -> Conversation:
+        """The conversation that `text`, the answer with its tokens, is learned from."""
+        before = (Message(message.role, harmless(message.content)) for message in self.before)
+        return Conversation((*before, *asked(self.question, self.choices), Message("assistant", text)), "reflection", "critic")
 
 
-@stage("synth.reflections", version=1)
+@stage("synth.reflections", version=2)
 def reflections(
     work: Work, config: Reflections, mined: Artifact, retriever: Retriever, judge: Judge, general: Artifact | None
 ) -> dict[str, dict[str, float]]:
@@ -57,11 +65,7 @@ def reflections(
                 log.extend(dict(zip((one.id for one in block), woven(config, block, retriever, judge), strict=True)))
             work.progress(min(start + _BLOCK, len(inputs)), len(inputs))
         texts = [str(log[one.id]) for one in inputs]
-    rows = [
-        Conversation((*asked(one.question, one.choices), Message("assistant", text)), "reflection", "critic")
-        for one, text in zip(inputs, texts, strict=True)
-    ]
-    write_records(work.folder / "conversations.jsonl", rows)
+    write_records(work.folder / "conversations.jsonl", (one.told(text) for one, text in zip(inputs, texts, strict=True)))
     return shares(texts)
 
 
@@ -70,10 +74,26 @@ def _inputs(config: Reflections, mined: Artifact, general: Artifact | None) -> l
     examples = pick(examples, config.most, f"reflections{config.seed}")
     found = [Input(one.question, one.answers[0], one.choices) for one in examples]
     more = list(read_records(general.path / "conversations.jsonl", Conversation)) if general is not None else []
-    single = [one.messages for one in more if [message.role for message in one.messages] == ["user", "assistant"]]
-    wanted = pick(single, round(config.general * len(found)), f"general{config.seed}")
-    found += [Input(messages[0].content, messages[1].content) for messages in wanted]
+    found += pick([_first(one.messages) for one in more], round(config.general * len(found)), f"general{config.seed}")
     return list({one.id: one for one in found}.values())
+
+
+def _first(messages: Sequence[Message]) -> Input:
+    """The first turn that is answered: behind one without tokens a generator would learn to leave them out."""
+    began = [message.role for message in messages].index("user")
+    answered = next(place for place in range(began, len(messages)) if messages[place].role == "assistant")
+    asks = max(place for place in range(answered) if messages[place].role == "user")
+    return Input(messages[asks].content, messages[answered].content, before=tuple(messages[:asks]))
+
+
+def expected(config: Reflections, examples: int) -> tuple[int, int]:
+    """How many judgements are asked for, about: with a passage, and with none. An answer about the documents is mostly one sentence.
+
+    A general conversation is taken to need no search.
+    """
+    told = min(config.most, examples)
+    general = round(config.general * told)
+    return told * config.passages, 2 * told + (_SENTENCES + 1) * general
 
 
 def woven(config: Reflections, inputs: Sequence[Input], retriever: Retriever, judge: Judge) -> list[str]:
@@ -81,8 +101,9 @@ def woven(config: Reflections, inputs: Sequence[Input], retriever: Retriever, ju
 
     Is a search needed? Search with question and answer. Judge each sentence beside each passage; keep the best one. Usefulness last.
     """
-    cut = [[one.answer[start:end] for start, end in sentences(one.answer)] or [one.answer] for one in inputs]
-    prefixes = [(one.question, " ".join(told[:place])) for one, told in zip(inputs, cut, strict=True) for place in range(len(told))]
+    spans = [sentences(one.answer) or [(0, len(one.answer))] for one in inputs]
+    cut = [[one.answer[start:end] for start, end in ones] for one, ones in zip(inputs, spans, strict=True)]
+    prefixes = [(one.question, one.answer[:start].strip()) for one, ones in zip(inputs, spans, strict=True) for start, _ in ones]
     decided = iter(judge.retrieve(prefixes) if prefixes else ())
     decisions = [[next(decided) for _ in told] for told in cut]
     needy = [place for place, ones in enumerate(decisions) if max(ones[0]) != ones[0][1]]
@@ -100,8 +121,8 @@ def woven(config: Reflections, inputs: Sequence[Input], retriever: Retriever, ju
     beside = {place: [[(passage, next(verdicts)) for passage in passages[place]] for _ in cut[place]] for place in needy}
     ends = [useful(next(verdicts)) for _ in inputs]
     return [
-        (_with_evidence(cut[place], decisions[place], beside[place]) if passages.get(place) else RETRIEVE[1] + " ".join(cut[place])) + end
-        for place, end in enumerate(ends)
+        (_with_evidence(cut[place], decisions[place], beside[place]) if passages.get(place) else RETRIEVE[1] + one.answer.strip()) + end
+        for place, (one, end) in enumerate(zip(inputs, ends, strict=True))
     ]
 
 

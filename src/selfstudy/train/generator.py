@@ -25,6 +25,8 @@ from selfstudy.train.trainers import LENGTHS, has_bf16, precision, trained
 
 IGNORED = -100
 """The label of a token that nothing is learned from."""
+_SHAPE = ("r", "lora_alpha", "lora_dropout")
+"""What an adapter keeps of its beginning."""
 
 
 class Lora(BaseModel):
@@ -108,6 +110,36 @@ def check(config: Generator) -> None:
             TrainingArguments(output_dir=".", lr_scheduler_type=config.lr_scheduler_type, **config.arguments)
     except (TypeError, ValueError) as error:
         raise BadConfig(f"The trainer cannot be set up so: {first_line(error)}", "Look at tuning.stage1 and tuning.stage2.") from error
+
+
+def check_adapter(config: Generator, base: str) -> None:
+    """Raise BadConfig where `base` is a LoRA adapter that cannot learn on as `config` asks, which would not be seen in what comes out."""
+    about = Path(base) / "adapter_config.json"
+    if config.lora is None or not about.is_file():
+        return
+    adapter = json.loads(about.read_text(encoding="utf-8"))
+    differ_in = {name: adapter[name] for name in _SHAPE if name in adapter and adapter[name] != getattr(config.lora, name)}
+    if differ_in:
+        has = ", ".join(f"{name}={value}" for name, value in differ_in.items())
+        raise BadConfig(
+            f"The LoRA adapter {base!r} learns on as it is, with {has}, and something else is asked for.",
+            f"Say the same under `lora` (tuning.stage1, tuning.stage2): {has}. Or merge it into its base and give the folder of that.",
+        )
+    if config.reflection and not _knows_tokens(base):
+        raise BadConfig(
+            f"The LoRA adapter {base!r} knows no reflection tokens, and a finished adapter takes no new ones.",
+            "Merge it into its base (PEFT's merge_and_unload) and give the folder of that, or set tuning.reflection.on=false.",
+        )
+
+
+def _knows_tokens(base: str) -> bool:
+    from transformers import AutoTokenizer
+
+    try:
+        vocabulary = AutoTokenizer.from_pretrained(base).get_vocab()
+    except Exception as error:
+        raise BadModel(f"The generator {base!r} cannot be read: {first_line(error)}", "Give the folder of a whole model.") from error
+    return all(token in vocabulary for token in TOKENS)
 
 
 def turns(conversation: Conversation) -> list[tuple[list[Message], str]]:
@@ -198,6 +230,7 @@ def _load(config: Generator, base: str) -> tuple[Any, Any]:
 
     under = _under(base)
     adapted_before = under != base
+    check_adapter(config, base)
     under = str(Path(under).resolve()) if Path(under).is_dir() else under  # PEFT writes it down, and it must hold from every folder
     try:
         about = AutoConfig.from_pretrained(under)
