@@ -59,5 +59,6 @@ def test_the_unit_starts_the_service() -> None:
     program, *command = unit["Service"]["ExecStart"].split()
     assert program.endswith("/bin/selfstudy")
     assert parses(command)
+    assert "keys add" in (DEPLOY / "selfstudy.service").read_text().partition("[Unit]")[0], "behind a proxy everybody seems to be here"
     assert command[1] == f"/var/lib/{unit['Service']['StateDirectory']}", "the one folder that it may write to"
     assert int(unit["Service"]["TimeoutStopSec"]) > Serve(home=ROOT).grace

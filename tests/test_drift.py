@@ -9,9 +9,13 @@ import numpy as np
 import pytest
 from service import serving
 
+from selfstudy.apps.server.job import looked
+from selfstudy.apps.server.keys import Keys
+from selfstudy.core.files import write_json
 from selfstudy.core.records import Answer
-from selfstudy.recipes import ledger
+from selfstudy.recipes import drift, ledger
 from selfstudy.recipes.drift import Drift, distance, drifted, more_abstained, satisfaction
+from selfstudy.recipes.engine import Engine
 from selfstudy.recipes.ledger import Asked, Ledger, Sign, Vote
 
 OLD = [
@@ -91,6 +95,48 @@ def test_each_reason_to_study_again(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     (reason,) = drifted(tmp_path, Drift(words=0.2), now=now).reasons
     assert reason.startswith("People ask about other things than before")
     assert drifted(tmp_path, Drift(words=0.2, minimum=200), now=now).words is None
+
+
+def test_a_busy_week_hides_nothing_of_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(drift, "_READ", 60)
+    now = time.time()
+    book = Ledger(tmp_path)
+    for questions, days_ago in ((OLD * 12, 20), (NEW * 24, 1)):
+        monkeypatch.setattr(ledger.time, "time", lambda at=now - 86_400 * days_ago: at)
+        for one in questions:
+            book.asked("anna", "search", one, [], "base@1")
+    monkeypatch.undo()
+    monkeypatch.setattr(drift, "_READ", 60)
+    (reason,) = drifted(tmp_path, Drift(words=0.2), now=now).reasons
+    assert reason.startswith("People ask about other things than before")
+
+
+def test_a_look_is_due_again_only_after_its_time(tmp_path: Path) -> None:
+    Engine.open(tmp_path, create=True)
+    assert looked(tmp_path, ())[0] == float("inf")
+    assert looked(tmp_path, ("drift.every=2",)) == (7200.0, ())
+    left, _ = looked(tmp_path, ("drift.every=2",))
+    assert 7100 < left < 7200, "a service that is started again need not look again"
+    write_json(tmp_path / "looked.json", {"at": time.time() - 7201})
+    assert looked(tmp_path, ("drift.every=2",))[0] == 7200.0
+
+
+def test_the_homes_of_tenants_are_looked_at_too(plug: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(plug))
+    key = Keys(tmp_path / "home").add("anna", "admin", "north")
+    sets = ("embedder=fake:64", "drift.every=0.0001", "drift.votes=1")
+    with serving(tmp_path / "home", sets=sets) as server:
+        assert server.get("/history", key).status == 200, "now there is a home"
+        answer = Answer("Who may reset the pump?", "The engineer.", (), (), 0.9, False)
+        (user,) = [one.user for one in Keys(server.home).all()]
+        book = Ledger(server.home / "tenants" / "north")
+        book.vote(book.asked(user, "ask", answer.question, [], "base@1", answer), user, "up")
+        until = time.monotonic() + 120
+        while server.get("/adapt", key).json["state"] == "none" and time.monotonic() < until:
+            time.sleep(0.1)
+        assert server.get("/adapt", key).json["state"] in ("running", "failed")
+        server.call("DELETE", "/adapt", key=key)
+        server.app.state.service.job("north")._started.wait(150)
 
 
 def test_a_service_studies_again_by_itself_where_the_settings_want_it(plug: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

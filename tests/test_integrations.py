@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -64,3 +65,14 @@ def test_llamaindex_finds_and_answers_as_the_engine_does(engine: Engine) -> None
     refused = asking.query("Which vitamins does a pregnant giraffe need?")
     assert refused.metadata["abstained"]
     assert refused.source_nodes == []
+
+
+def test_llamaindex_counts_nodes_as_the_text_does(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    own = engine.ask(TEA)
+    first, second = (hit.passage for hit in engine.search("tea espresso", 2))
+    cited = [replace(own.citations[0], number=number, passage=id) for number, id in enumerate((second.id, first.id, second.id, "gone"), 1)]
+    told = replace(own, citations=tuple(cited), hits=tuple(engine.search("tea espresso", 2)))
+    monkeypatch.setattr(Engine, "ask", lambda *_, **__: told)
+    nodes = llamaindex.SelfstudyQueryEngine(engine).query(TEA).source_nodes
+    assert [node.node.node_id for node in nodes] == [one.passage for one in cited]
+    assert nodes[-1].node.get_content(MetadataMode.NONE) == cited[-1].quote

@@ -80,6 +80,9 @@ def test_texts_are_added_where_that_is_allowed_and_no_path_is_followed(plug: Pat
             done = await called(client, "add", name="valve.md", text="# Valve\n\nThe alpha valve is painted green.\n")
             assert done["changed"] == 1
             assert "Give one like manual.pdf" in await refused(client, "add", name="..", text="x")
+            assert "Nothing of valve.md could be read" in await refused(client, "add", name="valve.md", text="   \n")
+            hits = (await called(client, "search", question="alpha valve", k=1))["hits"]
+            assert "painted green" in hits[0]["passage"]["text"]
             assert "End it with .md or .txt" in await refused(client, "add", name="a.pdf", text="x")
             await called(client, "add", name=f"{secret}", text="Only what is sent counts.")
             hits = (await called(client, "search", question="zanzibar secret word"))["hits"]
@@ -87,5 +90,6 @@ def test_texts_are_added_where_that_is_allowed_and_no_path_is_followed(plug: Pat
 
     anyio.run(main)
     assert sorted(path.name for path in (tmp_path / "home" / "uploads").iterdir()) == ["secret.md", "valve.md"]
+    assert (tmp_path / "home" / "uploads" / "valve.md").read_text().endswith("green.\n"), "a blank text takes no good one away"
     assert secret.read_text().endswith("zanzibar.\n")
     assert not (tmp_path / "valve.md").exists()

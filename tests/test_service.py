@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
+import io
 import json
+import os
 import shutil
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -15,10 +20,17 @@ import endpoint
 import openai
 import pytest
 from conftest import Run
-from service import Reply, Server, filled, serving
+from service import DOCS, Reply, Server, filled, serving
 
+from selfstudy.apps import uploads
+from selfstudy.apps.server import asking, chat
+from selfstudy.apps.server.job import Job
 from selfstudy.apps.server.keys import Keys
-from selfstudy.recipes import ledger
+from selfstudy.apps.server.sentences import sentences_of
+from selfstudy.core.errors import BadInput
+from selfstudy.core.files import Lock, write_json
+from selfstudy.core.records import Answer, Citation
+from selfstudy.recipes import ingest, ledger
 from selfstudy.recipes.engine import Engine
 
 RESET = "Who may reset the pump?"
@@ -106,6 +118,49 @@ def test_openais_client_gets_answers_with_citations(server: Server, client: open
     assert {model.id for model in client.models.list()} == {"selfstudy", "selfstudy-embedder"}
 
 
+def test_a_conversation_may_hold_what_is_not_read(server: Server) -> None:
+    before: list[Any] = [
+        {"role": "function", "name": "look", "content": "{}"},
+        {"role": "user", "content": [{"type": "image_url", "image_url": {"url": "http://127.0.0.1:1/x"}}]},
+        {"role": "assistant", "content": [{"type": "refusal", "refusal": "No."}], "tool_calls": []},
+    ]
+    parts: list[Any] = [{"type": "text", "text": "Who may reset"}, {"type": "text", "text": "the pump?"}]
+    reply = server.post("/v1/chat/completions", {"messages": [*before, {"role": "user", "content": parts}]})
+    assert "Only the site engineer" in reply.json["choices"][0]["message"]["content"]
+    refused = server.post("/v1/chat/completions", {"messages": before[:2]})
+    assert (refused.status, refused.json["error"]["problem"]) == (
+        400,
+        "The question has parts that are no text. Send only those of the type text.",
+    )
+
+
+def test_marks_of_a_quotation_are_not_taken_for_those_of_the_answer() -> None:
+    quotes = ("As [1] says, oil is changed in spring.", "See [2] for the gearbox.", "never said")
+    text = f"{quotes[0]} [1] {quotes[1]} [2]"
+    cited = tuple(Citation(number, "p", "d", "D", "", 0, 9, quote) for number, quote in enumerate(quotes, 1))
+    answer = Answer("oil?", text, cited, (), 0.9, False)
+    said = sentences_of(answer)
+    assert [(one.text, one.citations) for one in said] == [(quotes[0], [1]), (quotes[1], [2])]
+    answered = asking.Answered(id="a", version="base@1", sentences=said, **answer.json())
+    places = [one["url_citation"] for one in chat.annotated(answered)]
+    assert [(text[: one["start_index"]].strip().endswith("."), text[one["start_index"] : one["end_index"]]) for one in places] == [
+        (True, "[1]"),
+        (True, "[2]"),
+    ], "and a mark that is nowhere has no place"
+
+
+def test_as_many_texts_are_embedded_as_openai_takes(server: Server) -> None:
+    texts = [f"t{number}" for number in range(1000)]
+    found = server.post("/v1/embeddings", {"input": texts})
+    own = Engine.open(server.home, sets=["embedder=fake:64"]).serving().embedder.embed(texts)
+    assert [one["embedding"] for one in found.json["data"]] == [pytest.approx(vector.tolist()) for vector in own]
+    assert server.post("/v1/embeddings", {"input": ["t"] * 2049}).status == 422
+    for tokens in ([1, 2], [[1], [2]]):
+        refused = server.post("/v1/embeddings", {"input": tokens})
+        assert (refused.status, "Send the texts themselves." in refused.json["error"]["message"]) == (400, True)
+    assert server.post("/v1/embeddings", {"input": []}).status == 422
+
+
 def test_openais_client_gets_the_live_embedders_vectors(server: Server, client: openai.OpenAI) -> None:
     found = client.embeddings.create(model="selfstudy-embedder", input=["tea", "pump"])
     plain = client.embeddings.create(model="selfstudy-embedder", input=["tea", "pump"], encoding_format="float")
@@ -137,6 +192,40 @@ def test_an_upload_that_cannot_be_read_is_told_and_not_kept(server: Server) -> N
     assert [one["source"] for one in reply.json["set_aside"]] == ["broken.pdf"]
     assert str(server.home) not in reply.raw.decode()
     assert not (server.home / "uploads" / "broken.pdf").exists()
+
+
+@pytest.mark.parametrize("broken", [b"", b"\x00\x01\xff" * 50])
+def test_a_broken_upload_leaves_the_former_file(path: None, tmp_path: Path, broken: bytes) -> None:
+    with serving(tmp_path / "home") as server:
+        filled(server)
+        assert server.upload("tea.md", broken).json["set_aside"]
+        assert (server.home / "uploads" / "tea.md").read_text() == DOCS["tea.md"]
+        assert server.get("/documents").json["set_aside"] == [], "the file that is there can be read"
+        Engine.open(server.home, sets=["embedder=fake:64"]).add([server.home / "uploads"], sync=True)
+        assert server.get("/documents?contains=tea").json["total"] == 1
+    assert sorted(os.listdir(server.home / "uploads")) == ["pump.md", "tea.md"]
+
+
+def test_an_upload_that_is_refused_changes_no_file(path: None, tmp_path: Path) -> None:
+    with serving(tmp_path / "home", seconds=1.0) as server:
+        server.upload("tea.md", DOCS["tea.md"].encode())
+        with Engine.open(server.home, sets=["embedder=fake:64"]).store.writing("adding"):
+            for name in ("tea.md", "other.md"):
+                reply = server.upload(name, b"# Tea\n\nBlack tea is brewed for five minutes.\n")
+                assert (reply.status, reply.headers["retry-after"]) == (409, "1")
+                assert "Try again in a moment." in reply.json["error"]["message"]
+                assert "process" not in reply.raw.decode()
+        assert {one.name: one.read_text() for one in (server.home / "uploads").iterdir()} == {"tea.md": DOCS["tea.md"]}
+
+
+def test_an_upload_that_was_committed_stays_though_it_fails_afterwards(path: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = Engine.open(tmp_path / "home", create=True, sets=["embedder=fake:64"])
+    uploads.take_in(engine, "tea.md", io.BytesIO(DOCS["tea.md"].encode()))
+    monkeypatch.setattr(ingest, "settle", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        uploads.take_in(engine, "tea.md", io.BytesIO(b"# Tea\n\nBlack tea is brewed for five minutes.\n"))
+    assert "Black tea" in (engine.home / "uploads" / "tea.md").read_text(), "as the index has it"
+    assert os.listdir(engine.home / "uploads") == ["tea.md"]
 
 
 @pytest.mark.parametrize("name", ["../../out.md", "/etc/out.md", "..\\out.md", ".hidden.md", "~$x.md", "\x00.md", "a\u202efdp.md"])
@@ -211,6 +300,7 @@ def test_a_vote_is_on_the_disk_when_it_is_acknowledged(server: Server, tmp_path:
 def test_health_figures_and_the_contract(server: Server) -> None:
     assert server.get("/healthz").json["status"] == "ok"
     assert server.get("/readyz").status == 200
+    assert {(reply.status, reply.raw) for reply in (server.call("HEAD", door) for door in ("/healthz", "/readyz"))} == {(200, b"")}
     server.post("/ask", {"question": "zxqv unheard of"})
     figures = server.get("/metrics").raw.decode()
     assert 'selfstudy_requests_total{method="POST",route="/ask",status="200"}' in figures
@@ -245,6 +335,15 @@ def test_a_page_from_elsewhere_may_not_use_a_service_without_keys(server: Server
     own = server.call("POST", "/ask", body, kinds | {"Origin": server.url})
     assert own.status == 200
     assert not [name for name in own.headers if name.startswith("access-control")]
+    for wrong in ({"Host": "["}, {"Origin": "http://["}):
+        assert server.call("POST", "/ask", body, kinds | wrong).status == 403
+
+
+@pytest.mark.parametrize("name", ["Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Real-IP"])
+def test_nobody_comes_through_a_proxy_without_a_key(server: Server, name: str) -> None:
+    reply = server.call("GET", "/ledger", headers={name: "203.0.113.5"})
+    assert reply.status == 403
+    assert "keys add" in reply.json["error"]["message"]
 
 
 def test_keys_have_scopes(path: None, tmp_path: Path) -> None:
@@ -261,7 +360,7 @@ def test_keys_have_scopes(path: None, tmp_path: Path) -> None:
         for method, door in (("POST", "/adapt"), ("GET", "/ledger"), ("GET", "/metrics"), ("POST", "/rollback"), ("GET", "/feedback")):
             assert server.call(method, door, key=writes).status == 403, door
         asked = server.get("/ledger", administers).json
-        assert [(one["user"], one["question"]) for one in asked] == [("ask", "alpha valve")]
+        assert [(one["user"].partition("#")[0], one["question"]) for one in asked] == [("ask", "alpha valve")]
         with socket.create_connection(("127.0.0.1", server.port), timeout=150) as stranger:
             stranger.sendall(b"POST /documents HTTP/1.1\r\nHost: localhost\r\nContent-Length: 40000000\r\n\r\n")
             assert stranger.recv(100).startswith(b"HTTP/1.1 401"), "before a byte of the body is read"
@@ -282,9 +381,43 @@ def test_nobody_votes_on_what_another_was_told(path: None, tmp_path: Path) -> No
         assert server.post("/feedback", {"answer": found["id"], "verdict": "down"}, anna).status == 200
 
 
+def test_who_gets_a_name_that_was_free_again_is_somebody_else(path: None, tmp_path: Path) -> None:
+    keys = Keys(tmp_path / "home")
+    writer, first = keys.add("writer", "write"), keys.add("anna", "ask")
+    with serving(tmp_path / "home") as server:
+        filled(server, key=writer)
+        found = server.post("/ask", {"question": RESET}, first).json
+        keys.remove("anna")
+        second = keys.add("anna", "ask")
+        assert server.post("/feedback", {"answer": found["id"], "verdict": "down"}, second).status == 400
+    for name in ("owner", "mcp"):
+        with pytest.raises(BadInput, match="another name"):
+            keys.add(name, "ask")
+
+
+def test_tenants_have_the_settings_of_the_home_but_for_their_own(path: None, tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    own = Keys(home).add("north", "admin", "north")
+    (home / "config.toml").write_text('redact = ["email"]\n[cache]\nhot = 7\n[drift]\ndays = 3\nvotes = 5\n')
+    (home / "tenants" / "north").mkdir(parents=True)
+    (home / "tenants" / "north" / "config.toml").write_text("[drift]\nvotes = 9\n")
+    with serving(home) as server:
+        server.upload("mail.md", b"# Who\n\nWrite to anna.smith@example.org when the pump leaks oil.\n", own)
+        assert "example.org" not in server.post("/search", {"question": "pump leaks"}, own).raw.decode()
+        settings = server.app.state.service.engine("north").settings
+        assert (settings.cache.hot, settings.drift.days, settings.drift.votes) == (7, 3.0, 9)
+
+
+def test_figures_are_for_keys_without_a_tenant(path: None, tmp_path: Path) -> None:
+    keys = Keys(tmp_path / "home")
+    north, boss = keys.add("north", "admin", "north"), keys.add("boss", "admin")
+    with serving(tmp_path / "home") as server:
+        assert [server.get("/metrics", key).status for key in (north, boss)] == [403, 200]
+
+
 def test_tenants_never_see_each_others_passages(path: None, tmp_path: Path) -> None:
     keys = Keys(tmp_path / "home")
-    north, south, owner = keys.add("north", "admin", "north"), keys.add("south", "admin", "south"), keys.add("owner", "admin")
+    north, south, owner = keys.add("north", "admin", "north"), keys.add("south", "admin", "south"), keys.add("boss", "admin")
     with serving(tmp_path / "home") as server:
         server.upload("secret.md", b"# North\n\nThe northern vault opens with the word marzipan.\n", north)
         server.upload("plain.md", b"# South\n\nThe southern vault is empty.\n", south)
@@ -364,14 +497,51 @@ def test_what_takes_too_long_is_given_up(path: None, tmp_path: Path, monkeypatch
         assert (reply.status, reply.json["error"]["kind"]) == (504, "TooSlow")
 
 
-def test_an_accident_is_told_without_its_trace(server: Server, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+def test_an_accident_is_told_and_counted_without_its_trace(
+    server: Server, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     def broken(*_: Any, **__: Any) -> Any:
         raise RuntimeError("inner secret")
 
     monkeypatch.setattr(Engine, "search", broken)
-    reply = server.post("/search", {"question": "tea"})
-    assert reply.status == 500
+    with caplog.at_level("INFO", "selfstudy.service"):
+        reply = server.post("/search", {"question": "tea"})
+    assert (reply.status, reply.json["error"]["kind"]) == (500, "Unexpected")
     assert "inner secret" not in reply.raw.decode()
+    assert reply.headers["x-content-type-options"] == "nosniff"
+    (noted,) = [json.loads(one.getMessage()) for one in caplog.records if '"/search"' in one.getMessage()]
+    assert (noted["status"], noted["id"]) == (500, reply.headers["x-request-id"])
+    assert 'selfstudy_requests_total{method="POST",route="/search",status="500"}' in server.get("/metrics").raw.decode()
+
+
+def test_a_fault_under_way_ends_a_stream_with_an_error(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def broken(answered: Any) -> Any:
+        yield "sentence", {"text": "Half", "citations": []}
+        raise RuntimeError("inner secret")
+
+    monkeypatch.setattr(asking, "_told", broken)
+    streamed = server.post("/ask", {"question": RESET, "stream": True}).raw.decode()
+    assert [line for line in streamed.split("\n") if line.startswith("event: ")] == ["event: sentence", "event: error"]
+    assert json.loads(streamed.rpartition("data: ")[2])["error"]["kind"] == "Unexpected"
+    assert "inner secret" not in streamed
+
+
+def test_whatever_goes_wrong_at_the_start_is_told_and_tried_again(
+    path: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    tries: list[int] = []
+    truly = Engine.warm
+
+    def warm(engine: Engine) -> None:
+        tries.append(1)
+        if len(tries) == 1:
+            raise RuntimeError("no memory")
+        truly(engine)
+
+    monkeypatch.setattr(Engine, "warm", warm)
+    with caplog.at_level("WARNING", "selfstudy.service"), serving(tmp_path / "home") as server:
+        assert server.get("/readyz").status == 200
+    assert "no memory" in caplog.text
 
 
 def test_what_is_asked_and_keys_are_not_in_the_log(server: Server, caplog: pytest.LogCaptureFixture) -> None:
@@ -445,6 +615,59 @@ def test_promote_while_people_ask(path: None, tmp_path: Path) -> None:
         assert set(scores) == {True, False}
         assert all(len(kinds) == 1 for kinds in scores.values()), "one model gives one answer"
         assert scores[True] != scores[False]
+
+
+def as_killed(home: Path) -> Job:
+    """The study of a home whose process was killed."""
+    home.mkdir(exist_ok=True)
+    write_json(home / "study.json", {"id": "x", "state": "running"})
+    return Job(home)
+
+
+def test_who_looks_at_a_study_takes_no_other_for_one(tmp_path: Path) -> None:
+    job = as_killed(tmp_path)
+    (tmp_path / "study.lock").touch()
+    with (tmp_path / "study.lock").open("rb") as looking:
+        fcntl.flock(looking, fcntl.LOCK_SH)
+        assert job.state()["state"] == "interrupted"
+    with Lock(tmp_path / "study.lock", "studying"):
+        assert job.state()["state"] == "running"
+
+
+def test_a_study_that_ends_while_it_is_looked_at_was_not_interrupted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    job = as_killed(tmp_path)
+    truly = Job._held
+
+    def ends(job: Job) -> bool:
+        write_json(tmp_path / "study.json", {"id": "x", "state": "done"})
+        return truly(job)
+
+    monkeypatch.setattr(Job, "_held", ends)
+    assert job.state()["state"] == "done"
+
+
+def test_a_study_that_dies_at_once_is_not_called_another(path: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with serving(tmp_path / "home") as server:
+        monkeypatch.setattr(sys, "executable", "/bin/false")
+        reply = server.post("/adapt", None)
+        assert (reply.status, "exit status 1" in reply.json["error"]["message"]) == (503, True)
+
+
+def test_there_is_no_study_of_a_tenant_without_a_home(path: None, tmp_path: Path) -> None:
+    key = Keys(tmp_path / "home").add("north", "admin", "north")
+    with serving(tmp_path / "home") as server:
+        stopped = server.call("DELETE", "/adapt", key=key)
+        assert (stopped.status, stopped.json["state"]) == (200, "none")
+
+
+def test_what_a_killed_worker_had_in_its_hands_waits_no_more(tmp_path: Path) -> None:
+    told = "import os\nfrom selfstudy.apps.server.metrics import Metrics\nfigures = Metrics()\n"
+    env = {**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(tmp_path)}
+    dead = subprocess.run([sys.executable, "-c", f"{told}figures.waiting.inc()\nos._exit(9)"], env=env, check=False)
+    assert dead.returncode == 9
+    assert len(list(tmp_path.glob("gauge_live*.db"))) == 1
+    shown = subprocess.run([sys.executable, "-c", f"{told}print(figures.text().decode())"], env=env, capture_output=True, check=True)
+    assert b"selfstudy_pending 1.0" not in shown.stdout
 
 
 def test_serve_refuses_to_be_reached_from_elsewhere_without_keys(run: Run, home: Path) -> None:

@@ -92,6 +92,29 @@ def test_nobody_alone_decides() -> None:
     assert report["left out: one passage too often by one user"] == 7
 
 
+def test_asking_again_gives_no_second_vote() -> None:
+    others = [vote("Which?", "down", f"user{number}", passage="d0-oil") for number in range(3)]
+    again = [vote("which", "down", "eve", passage="d0-tea"), *(vote("which", "down", "eve", corrected="d0 says tax") for _ in range(9))]
+    found, report = by_question([*others, *again])
+    assert {one.evidence[0].passage.id for one in found.values()} == {"d0-oil"}
+    assert report["left out: the same user judged this question again later"] == 9
+    found, _ = by_question([vote("Which?", "down", "eve", passage="d0-oil"), vote("which", "down", "eve", passage="d0-tax")])
+    assert {one.evidence[0].passage.id for one in found.values()} == {"d0-tax"}, "the newest counts"
+    found, _ = by_question([click("Which?", "d0-oil", "eve"), vote("which", "down", "eve", passage="d0-tax")])
+    assert found["which"].weight == 2, "a click beside a vote counts no more where the question was asked again"
+    assert [one.evidence[0].passage.id for one in found.values()] == ["d0-tax"]
+    clicks = [click("Which?", "d0-tax", "eve") for _ in range(5)]
+    found, _ = by_question([*clicks, click("Which?", "d0-oil", "anna"), click("Which?", "d0-oil", "bert")])
+    assert {one.evidence[0].passage.id for one in found.values()} == {"d0-oil"}
+
+
+def test_a_passage_is_pushed_by_its_words_no_more_than_by_its_name() -> None:
+    pushed = [vote(f"question {number}?", "down", "eve", corrected="d0 says tax") for number in range(9)]
+    found, report = by_question(pushed, per_passage=2)
+    assert sorted(found) == ["question 7?", "question 8?"]
+    assert report["left out: one passage too often by one user"] == 7
+
+
 def test_who_contradicts_most_others_is_left_out() -> None:
     honest = [vote(f"question {number}?", "up", user) for number in range(6) for user in ("anna", "bert")]
     liar = [vote(f"question {number}?", "down", "eve", passage="d0-oil") for number in range(6)]

@@ -11,7 +11,7 @@ import asyncio
 from typing import Any
 
 from selfstudy.core.plugs import extra
-from selfstudy.core.records import Hit
+from selfstudy.core.records import Answer, Citation, Hit
 from selfstudy.recipes.engine import Engine
 
 extra("llama_index.core", "llamaindex")
@@ -29,6 +29,17 @@ def node_of(hit: Hit) -> NodeWithScore:
     return NodeWithScore(node=TextNode(id_=hit.passage.id, text=hit.passage.text, metadata=about), score=hit.score)
 
 
+def cited_by(answer: Answer) -> list[NodeWithScore]:
+    """A node for each citation, in the order of their numbers: `[n]` in the text is the node n - 1, also where a passage is cited twice."""
+    hits = {hit.passage.id: hit for hit in answer.hits}
+    return [node_of(hits[one.passage]) if one.passage in hits else _quoted(one) for one in answer.citations]
+
+
+def _quoted(one: Citation) -> NodeWithScore:
+    about = {"title": one.title, "document": one.document, "start": one.start, "end": one.end}
+    return NodeWithScore(node=TextNode(id_=one.passage, text=one.quote, metadata=about))
+
+
 class SelfstudyRetriever(BaseRetriever):
     """Finds passages as `Engine.search` does; `searched` goes to it (by, where, ...)."""
 
@@ -41,7 +52,7 @@ class SelfstudyRetriever(BaseRetriever):
 
 
 class SelfstudyQueryEngine(BaseQueryEngine):
-    """Answers as `Engine.ask` does. The Response's `source_nodes` are the passages that it cites, its metadata the whole Answer as data."""
+    """Answers as `Engine.ask` does. The Response's `source_nodes` are what it cites (`cited_by`), its metadata the whole Answer as data."""
 
     def __init__(self, engine: Engine, **asked: Any) -> None:
         super().__init__(callback_manager=None)
@@ -49,9 +60,7 @@ class SelfstudyQueryEngine(BaseQueryEngine):
 
     def _query(self, query_bundle: QueryBundle) -> Response:
         answer = self._engine.ask(query_bundle.query_str, **self._asked)
-        cited = {citation.passage for citation in answer.citations}
-        nodes = [node_of(hit) for hit in answer.hits if hit.passage.id in cited]
-        return Response(response=answer.text, source_nodes=nodes, metadata=answer.json())
+        return Response(response=answer.text, source_nodes=cited_by(answer), metadata=answer.json())
 
     async def _aquery(self, query_bundle: QueryBundle) -> Response:
         return await asyncio.to_thread(self._query, query_bundle)

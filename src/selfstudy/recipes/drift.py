@@ -18,7 +18,7 @@ from selfstudy.recipes.ledger import NAME, Asked, Ledger, Vote
 
 _DAY = 86_400.0
 _READ = 20_000
-"""The newest questions that are looked at."""
+"""Questions that are looked at, the newest: so many of late, and so many of before."""
 
 
 class Drift(BaseModel):
@@ -55,9 +55,8 @@ class Drifted(Record):
 
 def drifted(home: Path, config: Drift, studied: float = 0.0, now: float | None = None) -> Drifted:
     """Look at the ledger of a home; `studied` is when it was studied last, in seconds since 1970."""
-    asked, votes, clicks = ([], [], 0) if not (home / NAME).exists() else _told(Ledger(home))
     late = (time.time() if now is None else now) - config.days * _DAY
-    fresh, old = ([one for one in asked if (one.at > late) == new] for new in (True, False))
+    fresh, old, votes, clicks = ([], [], [], 0) if not (home / NAME).exists() else _told(Ledger(home), late)
     enough = min(len(fresh), len(old)) >= config.minimum
     words = distance(fresh, old) if enough else None
     abstained = more_abstained(fresh, old, config.minimum)
@@ -69,11 +68,11 @@ def drifted(home: Path, config: Drift, studied: float = 0.0, now: float | None =
         reasons.append(f"No answer is found more often than before ({abstained.value:+.0%}).")
     if new_votes >= config.votes:
         reasons.append(f"{new_votes} votes have come since the last study.")
-    return Drifted(len(asked), len(votes), clicks, satisfaction(votes), abstained, words, new_votes, tuple(reasons))
+    return Drifted(len(fresh) + len(old), len(votes), clicks, satisfaction(votes), abstained, words, new_votes, tuple(reasons))
 
 
-def _told(ledger: Ledger) -> tuple[list[Asked], list[Vote], int]:
-    return ledger.questions(_READ), ledger.votes(), len(ledger.clicks())
+def _told(ledger: Ledger, late: float) -> tuple[list[Asked], list[Asked], list[Vote], int]:
+    return ledger.questions(_READ, since=late), ledger.questions(_READ, until=late), ledger.votes(), len(ledger.clicks())
 
 
 def satisfaction(votes: Sequence[Vote], least: int = 20) -> Interval | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import secrets
 import sqlite3
 import time
@@ -154,10 +155,11 @@ class Ledger:
             rows = database.execute(wanted).fetchall()
         return [Vote(_asked(row), *row[_COLUMNS:]) for row in rows]
 
-    def questions(self, last: int = 100, since: float = 0.0) -> list[Asked]:
-        """The last questions, newest first; none from before `since`."""
+    def questions(self, last: int = 100, since: float = 0.0, until: float = math.inf) -> list[Asked]:
+        """The last questions, newest first, after `since` and no later than `until`."""
+        wanted = "select * from asked where at > ? and at <= ? order by at desc, id limit ?"
         with self._writing() as database:
-            rows = database.execute("select * from asked where at > ? order by at desc, id limit ?", (since, last)).fetchall()
+            rows = database.execute(wanted, (since, until, last)).fetchall()
         return [_asked(row) for row in rows]
 
     @contextmanager

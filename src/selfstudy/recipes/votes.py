@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -80,10 +80,10 @@ def judged(votes: Sequence[Vote], passages: Mapping[str, Passage], groups: Mappi
     report: Counter[str] = Counter()
     sums: dict[str, Counter[str]] = defaultdict(Counter)
     about: dict[str, list[Vote]] = defaultdict(list)
-    for vote in _bounded(votes, config, report):
+    for vote in _bounded([_named(vote, passages) for vote in votes], config, report):
         question = normal(vote.asked.question)
         about[question].append(vote)
-        for passage, weight in _said(vote, passages):
+        for passage, weight in _said(vote):
             sums[question][passage] += weight
     examples = []
     shown: dict[str, tuple[str, ...]] = {}
@@ -107,38 +107,47 @@ def judged(votes: Sequence[Vote], passages: Mapping[str, Passage], groups: Mappi
     return Judged(tuple(examples), shown, voters, tuple(sorted({vote.asked.question for vote in votes})), dict(report))
 
 
-def _said(vote: Vote, passages: Mapping[str, Passage]) -> Iterator[tuple[str, int]]:
+def _said(vote: Vote) -> Iterator[tuple[str, int]]:
     """What a vote says for and against passages."""
     if vote.verdict == "click":
         yield vote.passage, _OPENED
         return
-    right = vote.passage or _holds(vote, passages)
-    if right:
-        yield right, _NAMED
+    if vote.passage:
+        yield vote.passage, _NAMED
     elif vote.verdict == "up" and vote.asked.cited:
         yield vote.asked.cited[0], _CITED
     if vote.verdict == "down":
-        yield from ((cited, -_CITED) for cited in vote.asked.cited if cited != right)
+        yield from ((cited, -_CITED) for cited in vote.asked.cited if cited != vote.passage)
 
 
-def _holds(vote: Vote, passages: Mapping[str, Passage]) -> str:
-    """The first passage found that has the words of the corrected answer, "" for none."""
+def _named(vote: Vote, passages: Mapping[str, Passage]) -> Vote:
+    """A vote that corrects the answer and names no passage names the first one found that has those words, if there is any."""
+    if vote.passage or not vote.corrected:
+        return vote
     wanted = normal(vote.corrected)
     found = (id for id in vote.asked.passages if id in passages and contains(normal(passages[id].indexed), wanted))
-    return next(found, "") if vote.corrected else ""
+    return replace(vote, passage=next(found, ""))
 
 
 def _bounded(votes: Sequence[Vote], config: Votes, report: Counter[str]) -> Iterator[Vote]:
-    """The votes that count: no user has too many, none brings up one passage again and again, none contradicts most others."""
+    """The votes that count, of each user one on each question: no user has too many, none brings up one passage again and again, none
+    contradicts most others.
+    """
     outliers = _outliers(votes)
-    judged = {(vote.asked.id, vote.user) for vote in votes if vote.verdict != "click"}
+    judged = {(normal(vote.asked.question), vote.user) for vote in votes if vote.verdict != "click"}
+    before: set[tuple[str, str, str]] = set()
     by_user: Counter[tuple[str, bool]] = Counter()
     by_passage: Counter[tuple[str, str]] = Counter()
     for vote in reversed(votes):  # the newest first
         clicked = vote.verdict == "click"
+        question = normal(vote.asked.question)
+        if (said := (question, vote.user, vote.passage if clicked else "")) in before:
+            report["left out: the same user judged this question again later"] += 1
+            continue
+        before.add(said)
         by_user[vote.user, clicked] += 1
         by_passage[vote.user, vote.passage] += 1
-        if clicked and (vote.asked.id, vote.user) in judged:
+        if clicked and (question, vote.user) in judged:
             report["left out: a click on an answer that the same user judged"] += 1
         elif vote.user in outliers:
             report["left out: by a user who contradicts most others"] += 1
@@ -197,7 +206,7 @@ def _example(
     )
 
 
-@stage("study.voted", version=1)
+@stage("study.voted", version=2)
 def voted(work: Work, config: Votes, kept: Artifact, studied: Artifact, seed: int, votes: Sequence[Vote]) -> dict[str, int]:
     """`kept.jsonl`: the questions of `kept` and those of people, in one; `exam.jsonl`: people's about the exam's documents, which nothing
     learns from. A question of the exam that nearly repeats one that was voted on is left out.

@@ -22,7 +22,7 @@ _ROWS = 2000
 _SHARE = 0.5
 
 
-@stage("study.votes_proof", version=2)
+@stage("study.votes_proof", version=3)
 def votes_proof(
     work: Work,
     config: Votes,

@@ -7,12 +7,13 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib import resources
 
-from fastapi import FastAPI, Response
+from fastapi import FastAPI, HTTPException, Response
 from fastapi.staticfiles import StaticFiles
 
 from selfstudy import __version__
 from selfstudy.apps.server import asking, chat, documents, faults, feedback, study, vectors
 from selfstudy.apps.server.access import Administers
+from selfstudy.apps.server.job import looked
 from selfstudy.apps.server.pool import Full, TooSlow
 from selfstudy.apps.server.service import Service, log
 from selfstudy.apps.server.settings import Serve
@@ -23,6 +24,9 @@ from selfstudy.core.errors import SelfstudyError
 _ABOUT = "Ask documents, see the proof, vote, let it learn. A key goes into `Authorization: Bearer ss_...`."
 _ENVELOPE = 100_000
 """Bytes that a multipart form adds to its file."""
+_PAUSE = 2.0
+_ROUND = 60.0
+"""Seconds after which the homes are gone over again at the latest: there may be another, or other settings."""
 
 
 def make(settings: Serve) -> FastAPI:
@@ -50,11 +54,13 @@ def make(settings: Serve) -> FastAPI:
         app.include_router(room.router, max_body_size=settings.body_bytes)
     app.include_router(documents.router, max_body_size=settings.upload_bytes + _ENVELOPE)
 
+    @app.head("/healthz", include_in_schema=False)
     @app.get("/healthz", tags=["health"])
     async def alive() -> dict[str, str]:
         """Whether the process lives."""
         return {"status": "ok", "version": __version__}
 
+    @app.head("/readyz", include_in_schema=False, response_model=None)
     @app.get("/readyz", tags=["health"], responses={503: {"model": faults.Told, "description": "Not yet."}}, response_model=None)
     async def ready() -> dict[str, str] | Response:
         """Whether questions can be answered."""
@@ -66,7 +72,9 @@ def make(settings: Serve) -> FastAPI:
 
     @app.get("/metrics", tags=["health"], responses=faults.RESPONSES, response_class=Response)
     async def metrics(by: Administers) -> Response:
-        """Figures for Prometheus."""
+        """Figures for Prometheus, of all tenants together: for a key without a tenant."""
+        if by.tenant:
+            raise HTTPException(403, "The figures are those of all tenants: only a key without a tenant reads them.")
         return Response(service.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
     app.mount("/", StaticFiles(directory=str(resources.files("selfstudy.apps.server").joinpath("page")), html=True))
@@ -82,22 +90,34 @@ async def _warm(service: Service) -> None:
             service.ready = True
         except SelfstudyError as error:
             log.warning("not ready: %s", error.problem)
-            await asyncio.sleep(2.0)
+            await asyncio.sleep(_PAUSE)
+        except Exception:  # else it would never be ready, and nobody would learn why
+            log.exception("not ready")
+            await asyncio.sleep(_PAUSE)
 
 
 async def _study_again(service: Service) -> None:
-    """Where the settings want it: study when people's questions or votes give a reason. Another worker may have begun; the gate decides."""
+    """Where the settings of a home want it: study when people's questions or votes give a reason. The gate decides."""
     while not service.ready:
         await asyncio.sleep(1.0)
-    while every := service.engine("").settings.drift.every:
-        await asyncio.sleep(3600 * every)
-        try:
-            found = await service.asking.run(600.0, lambda: service.engine("").drift())
-            if found.reasons:
-                await service.changing.run(600.0, service.job("").start)
-                log.info("a study began: %s", " ".join(found.reasons))
-        except (SelfstudyError, Full, TooSlow) as error:
-            log.warning("no study was begun: %s", error)
+    while True:
+        waits = [await _look(service, tenant) for tenant in service.tenants()]
+        await asyncio.sleep(min(waits))
+
+
+async def _look(service: Service, tenant: str) -> float:
+    """Look at a home if it is time, and study where there is a reason. Returns for how many seconds it need not be asked again."""
+    try:
+        wait, reasons = await service.asking.run(600.0, looked, service.home(tenant), service.settings.sets)
+        if reasons:
+            await service.changing.run(600.0, service.job(tenant).start)
+            log.info("a study began: %s", " ".join(reasons))
+        return min(wait, _ROUND)
+    except (SelfstudyError, Full, TooSlow) as error:  # another worker may have begun
+        log.warning("no study was begun: %s", error)
+    except Exception:
+        log.exception("no study was begun")
+    return _ROUND
 
 
 def worker() -> FastAPI:

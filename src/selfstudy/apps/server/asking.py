@@ -15,7 +15,7 @@ from pydantic import BaseModel, Field
 
 from selfstudy.apps.server.access import Asks
 from selfstudy.apps.server.cost import Clock, Cost
-from selfstudy.apps.server.faults import RESPONSES
+from selfstudy.apps.server.faults import RESPONSES, accident
 from selfstudy.apps.server.sentences import Said, sentences_of
 from selfstudy.apps.server.service import Caller, log
 from selfstudy.core.records import Answer, Citation, Document, Hit
@@ -55,7 +55,9 @@ class Ask(BaseModel):
         None,
         description="All but plain go sentence by sentence and need a model. The settings' `reflect.mode` unless given.",
     )
-    stream: bool = Field(False, description="Server-sent events: `sentence` for each sentence, then `answer`; or `error`.")
+    stream: bool = Field(
+        False, description="Server-sent events: `sentence` for each sentence, then `answer`; `error` for what fails after the first."
+    )
 
 
 class Answered(BaseModel):
@@ -157,9 +159,13 @@ def events(told: AsyncIterator[tuple[str, Any]]) -> StreamingResponse:
     """Server-sent events of named pieces of JSON; a piece without a name is sent as data alone."""
 
     async def lines() -> AsyncIterator[str]:
-        async for name, value in told:
-            data = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-            yield f"event: {name}\ndata: {data}\n\n" if name else f"data: {data}\n\n"
+        try:
+            async for name, value in told:
+                data = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+                yield f"event: {name}\ndata: {data}\n\n" if name else f"data: {data}\n\n"
+        except Exception:  # the status is sent already
+            log.exception("a stream was broken off")
+            yield f"event: error\ndata: {bytes(accident().body).decode()}\n\n"
 
     return StreamingResponse(lines(), media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
 

@@ -14,6 +14,7 @@ from selfstudy.apps.server.access import Asks
 from selfstudy.apps.server.asking import Answered, events, reply
 from selfstudy.apps.server.cost import Cost
 from selfstudy.apps.server.faults import RESPONSES
+from selfstudy.apps.server.sentences import marks_of
 from selfstudy.index.question import LONGEST
 
 router = APIRouter(prefix="/v1", responses=RESPONSES, tags=["OpenAI's protocol"])
@@ -21,21 +22,13 @@ CHAT = "selfstudy"
 EMBEDDER = "selfstudy-embedder"
 
 
-class Part(BaseModel):
-    type: Literal["text"]
-    text: str
-
-
 class Turn(BaseModel):
+    """Of any role and kind; nothing but the last user's is read."""
+
     model_config = ConfigDict(extra="allow")
 
-    role: Literal["system", "developer", "user", "assistant", "tool"]
-    content: Annotated[str | list[Part] | None, Field(examples=["How long is the warranty?"])] = None
-
-    @property
-    def text(self) -> str:
-        """What the turn says."""
-        return "\n".join(part.text for part in self.content) if isinstance(self.content, list) else self.content or ""
+    role: str = Field(max_length=100, examples=["user"])
+    content: Annotated[str | list[dict[str, Any]] | None, Field(examples=["How long is the warranty?"])] = None
 
 
 class Chat(BaseModel):
@@ -73,17 +66,26 @@ class Completion(BaseModel):
 async def chat(asked: Chat, by: Asks) -> Completion | StreamingResponse:
     """Answer the last user turn out of the documents, with citations."""
     _known(asked.model, CHAT)
-    questions = [turn.text for turn in asked.messages if turn.role == "user"]
-    if not questions or not questions[-1].strip():
-        raise HTTPException(400, "No user turn holds a question.")
-    if len(questions[-1]) > LONGEST:
-        raise HTTPException(400, f"The question has {len(questions[-1]):,} characters; at most {LONGEST:,} are read.")
-    answered = await reply(by, questions[-1], None, "chat")
+    answered = await reply(by, _question(asked.messages), None, "chat")
     if asked.stream:
         return events(_chunks(answered))
     message = {"role": "assistant", "content": answered.text + sources(answered), "refusal": None, "annotations": annotated(answered)}
     choice = {"index": 0, "finish_reason": "stop", "message": message, "logprobs": None}
     return Completion(choices=[choice], **_about(answered), **_proof(answered))
+
+
+def _question(turns: list[Turn]) -> str:
+    """What the last user turn asks. Raises 400 where it asks nothing, too much, or not in words."""
+    content = next((turn.content for turn in reversed(turns) if turn.role == "user"), None)
+    parts = content if isinstance(content, list) else [{"type": "text", "text": content or ""}]
+    if any(part.get("type") != "text" or not isinstance(part.get("text"), str) for part in parts):
+        raise HTTPException(400, "The question has parts that are no text. Send only those of the type text.")
+    question = "\n".join(part["text"] for part in parts)
+    if not question.strip():
+        raise HTTPException(400, "No user turn holds a question.")
+    if len(question) > LONGEST:
+        raise HTTPException(400, f"The question has {len(question):,} characters; at most {LONGEST:,} are read.")
+    return question
 
 
 def _known(model: str, *known: str) -> None:
@@ -139,16 +141,15 @@ def _line(text: str) -> str:
 
 def annotated(answered: Answered) -> list[dict[str, Any]]:
     """The citations as OpenAI's annotations: the place of each mark in the text, and the document as its address."""
-    found = []
-    at = 0
-    for one in answered.citations:
-        mark = f"[{one['number']}]"
-        at = answered.text.find(mark, at)
-        title, address = one["title"] or one["document"], one["source"] or one["document"]
-        cited = {"start_index": at, "end_index": at + len(mark), "title": title, "url": address}
-        found.append({"type": "url_citation", "url_citation": cited})
-        at += len(mark)
-    return found
+    quotes = {one["number"]: one["quote"] for one in answered.citations}
+    places = {number: place for marks in marks_of(answered.text, quotes) for number, place in marks.items()}
+    return [_annotation(one, places[one["number"]]) for one in answered.citations if one["number"] in places]
+
+
+def _annotation(one: dict[str, Any], at: int) -> dict[str, Any]:
+    title, address = one["title"] or one["document"], one["source"] or one["document"]
+    cited = {"start_index": at, "end_index": at + len(f"[{one['number']}]"), "title": title, "url": address}
+    return {"type": "url_citation", "url_citation": cited}
 
 
 class Model(BaseModel):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,12 +10,11 @@ from pydantic import BaseModel, Field
 
 from selfstudy.apps.server.access import Asks, Writes
 from selfstudy.apps.server.faults import RESPONSES
-from selfstudy.apps.uploads import UPLOADS, keep, safe_name
+from selfstudy.apps.uploads import UPLOADS, changing, reason_of, safe_name, take_in
 from selfstudy.corpus.set_aside import SetAside
 from selfstudy.recipes.engine import Engine
 
 router = APIRouter(prefix="/documents", responses=RESPONSES, tags=["documents"])
-_FOLDERS = re.compile(r"(?<!\S)/(?:\S*/)?")
 
 
 class Listed(BaseModel):
@@ -66,18 +64,17 @@ async def listing(
 
 @router.post("")
 async def upload(request: Request, file: UploadFile, by: Writes) -> Changed:
-    """Read one file into the index; one of the same name takes the place of the former. `set_aside` says what could not be read."""
+    """Read one file into the index; one of the same name takes the place of the former, if anything of it can be read. `set_aside` says
+    what could not.
+    """
     name = safe_name(file.filename or "")
     if file.size is not None and file.size > by.service.settings.upload_bytes:
         raise HTTPException(413, f"The file has {file.size:,} bytes; at most {by.service.settings.upload_bytes:,} are read.")
 
     def added(engine: Engine) -> Changed:
-        path = keep(engine.home / UPLOADS, name, file.file)
-        done = engine.add([path]).json()
-        if done["set_aside"] and not any(done[f"documents_{what}"] for what in ("added", "changed", "unchanged")):
-            path.unlink(missing_ok=True)
+        done = take_in(engine, name, file.file)
         engine.serving()  # the next question finds it
-        return Changed(**done | {"set_aside": [_named(SetAside.load(one)) for one in done["set_aside"]]})
+        return Changed(**done.json() | {"set_aside": [_named(one) for one in done.set_aside]})
 
     return await by.change(added)
 
@@ -90,12 +87,13 @@ async def remove(document: str, by: Writes) -> Changed:
         cards = engine.store.snapshot().documents
         if document not in cards:
             return None
-        done = engine.remove([document]).json()
-        file = cards[document].file
-        if file is not None and Path(file.path).parent == (engine.home / UPLOADS).absolute():
-            others = [id for id, card in cards.items() if id != document and card.file is not None and card.file.path == file.path]
-            if not others:
-                Path(file.path).unlink(missing_ok=True)
+        with changing(engine.home):
+            done = engine.remove([document]).json()
+            file = cards[document].file
+            if file is not None and Path(file.path).parent == (engine.home / UPLOADS).absolute():
+                others = [id for id, card in cards.items() if id != document and card.file is not None and card.file.path == file.path]
+                if not others:
+                    Path(file.path).unlink(missing_ok=True)
         engine.serving()
         return Changed(**done)
 
@@ -107,4 +105,4 @@ async def remove(document: str, by: Writes) -> Changed:
 
 def _named(one: SetAside) -> dict[str, Any]:
     """Without the path of this machine."""
-    return {"source": Path(one.source).name, "reason": _FOLDERS.sub("", one.reason), "again": one.again}
+    return {"source": Path(one.source).name, "reason": reason_of(one), "again": one.again}

@@ -59,6 +59,11 @@ def told(
     return JSONResponse(Told(error=fault).model_dump(), status, headers)
 
 
+def accident() -> JSONResponse:
+    """The answer for what nobody expected."""
+    return told(500, "Something went wrong that should not.", "The service's log says where.", "Unexpected")
+
+
 def install(app: FastAPI) -> None:
     """Let `app` tell every fault in this shape, and never a trace or what was sent."""
 
@@ -87,7 +92,3 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(TooSlow)
     async def slow(request: Request, error: TooSlow) -> JSONResponse:
         return told(504, "This took longer than allowed and was given up.", "Ask for less, or again later.", "TooSlow")
-
-    @app.exception_handler(Exception)
-    async def unexpected(request: Request, error: Exception) -> JSONResponse:
-        return told(500, "Something went wrong that should not.", "The service's log says where.", "Unexpected")

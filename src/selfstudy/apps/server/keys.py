@@ -16,6 +16,8 @@ from selfstudy.core.records import Record
 
 NAME = "keys.json"
 TENANTS = "tenants"
+OWNER, MCP = "owner", "mcp"
+"""Under these names the ledger notes what is asked without a key, and over the Model Context Protocol."""
 Scope = Literal["ask", "write", "admin"]
 SCOPES: tuple[Scope, ...] = ("ask", "write", "admin")
 """Each may do what stands before it too: ask; change documents; study, promote, see figures and the ledger."""
@@ -36,6 +38,11 @@ class Key(Record):
     tenant: str
     hash: str
     made: str
+
+    @property
+    def user(self) -> str:
+        """Whom the ledger notes: who gets a key of a name that was free again is somebody else."""
+        return f"{self.name}#{self.hash[:8]}"
 
 
 class Keys:
@@ -59,6 +66,8 @@ class Keys:
 
     def add(self, name: str, scope: Scope, tenant: str = "") -> str:
         """Make a key and return it: the only time that it is seen. Raises BadInput for a name that is taken or cannot be one."""
+        if name in (OWNER, MCP):
+            raise BadInput(f"{name!r} stands for whoever needs no key.", "Give the key another name.")
         for what, said in (("key", name), *([("tenant", tenant)] if tenant else [])):
             if not _NAME.fullmatch(said):
                 raise BadInput(f"{said!r} cannot be the name of a {what}.", "Use small letters, digits, dots and dashes, at most 63.")

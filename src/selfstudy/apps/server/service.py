@@ -15,7 +15,7 @@ from selfstudy.apps.server.job import Job
 from selfstudy.apps.server.keys import TENANTS, Keys, Scope
 from selfstudy.apps.server.metrics import Metrics
 from selfstudy.apps.server.pool import Pool
-from selfstudy.apps.server.settings import Serve
+from selfstudy.apps.server.settings import Serve, sets_of
 from selfstudy.core.errors import Busy
 from selfstudy.recipes.engine import Engine
 
@@ -49,13 +49,17 @@ class Service:
         """A home for each tenant; they share nothing but the process."""
         return self.settings.home / TENANTS / tenant if tenant else self.settings.home
 
+    def tenants(self) -> list[str]:
+        """The tenants that have a home; "" is who has none of his own."""
+        return ["", *sorted(path.name for path in (self.settings.home / TENANTS).glob("*/"))]
+
     def engine(self, tenant: str) -> Engine:
         """The Engine over a tenant's home, made where there is none yet. Raises HomeError, BadConfig."""
         home = self.home(tenant)
         with self._opening:
             engine = self._engines.get(home)
             if engine is None:
-                engine = self._engines[home] = Engine.open(home, create=True, sets=self.settings.sets, eager=True)
+                engine = self._engines[home] = Engine.open(home, create=True, sets=sets_of(home, self.settings.sets), eager=True)
             self._engines.move_to_end(home)
             while len(self._engines) > self.settings.homes:
                 self._engines.popitem(last=False)
@@ -94,7 +98,7 @@ class Caller:
         while True:
             try:
                 return await self.service.changing.run(3600.0, lambda: function(self.service.engine(self.tenant)))
-            except Busy:
+            except Busy as error:
                 if asyncio.get_running_loop().time() >= until:
-                    raise
+                    raise Busy("Somebody else is changing these documents.", "Try again in a moment.") from error
                 await asyncio.sleep(_AGAIN)

@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 import ipaddress
+import json
 import os
+import tomllib
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
+
+from selfstudy.apps.server import keys
+from selfstudy.core import config
+from selfstudy.recipes.settings import Settings
 
 PASSED = "SELFSTUDY_SERVE"
 
@@ -47,3 +55,31 @@ class Serve(BaseModel):
     def handed_over(cls) -> Serve:
         """The settings that this worker was left."""
         return cls.model_validate_json(os.environ[PASSED])
+
+
+def sets_of(home: Path, sets: Sequence[str]) -> tuple[str, ...]:
+    """`sets` for `home`; before them, for a tenant's, what the home that it is in has set and its own file does not set otherwise.
+
+    The home's own questions say nothing about a tenant's documents. Raises BadConfig.
+    """
+    above = home.parent.parent
+    if home.parent.name != keys.TENANTS or not (above / keys.NAME).exists():
+        return tuple(sets)
+    given = _over(_table(above) | {"own": {}}, _table(home))
+    return (*(f"{name}={json.dumps(value, ensure_ascii=False)}" for name, value in given.items()), *sets)
+
+
+def _table(home: Path) -> dict[str, Any]:
+    path = home / "config.toml"
+    config.load(Settings, path)  # says what is wrong with it
+    return tomllib.loads(path.read_bytes().decode("utf-8-sig")) if path.exists() else {}
+
+
+def _over(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
+    """Both tables in one; where both have a value, it is that of `above`."""
+    both = {name: _over(below[name], value) if _are_tables(below.get(name), value) else value for name, value in above.items()}
+    return below | both
+
+
+def _are_tables(*values: object) -> bool:
+    return all(isinstance(value, dict) for value in values)

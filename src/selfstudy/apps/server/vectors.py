@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from typing import Annotated, Any, Literal
 
+import numpy as np
 from fastapi import APIRouter, HTTPException
 from pydantic import BaseModel, Field
 
@@ -15,13 +16,19 @@ from selfstudy.recipes.engine import Engine
 from selfstudy.recipes.system import can_read, reranker_of
 
 router = APIRouter(responses=RESPONSES, tags=["vectors"])
-MOST = 256
+MOST, EMBEDDED = 256, 2048
+"""Documents that are put in order at once, and texts that are embedded by one request: as many as OpenAI takes."""
 Text = Annotated[str, Field(min_length=1, max_length=32_000, examples=["The warranty runs for two years."])]
+Tokens = Annotated[list[int], Field(min_length=1)]
 Texts = Annotated[list[Text], Field(min_length=1, max_length=MOST)]
 
 
 class Embed(BaseModel):
-    input: Text | Texts
+    input: (
+        Text | Annotated[list[Text], Field(min_length=1, max_length=EMBEDDED)] | Tokens | Annotated[list[Tokens], Field(min_length=1)]
+    ) = Field(
+        description="One text or several. The protocol's numbers of tokens are refused: only its own model knows what they stand for."
+    )
     model: str = EMBEDDER
     encoding_format: Literal["float", "base64"] = "float"
     dimensions: int | None = Field(None, description="Only the model's own number.")
@@ -48,11 +55,12 @@ async def embeddings(asked: Embed, by: Asks) -> Embeddings:
     """Vectors of unit length, in the order of the texts."""
     if asked.model != EMBEDDER:
         raise HTTPException(404, f"There is no embedder {asked.model!r} here; there is {EMBEDDER!r}.")
-    texts = [asked.input] if isinstance(asked.input, str) else asked.input
+    texts = _texts(asked.input)
 
     def embedded(engine: Engine) -> tuple[str, Any]:
         embedder = engine.serving().embedder
-        return embedder.fingerprint, embedder.embed(texts, asked.role)
+        parts = [embedder.embed(texts[at : at + MOST], asked.role) for at in range(0, len(texts), MOST)]
+        return embedder.fingerprint, np.concatenate(parts)
 
     fingerprint, vectors = await by.ask(embedded)
     if asked.dimensions not in (None, vectors.shape[1]):
@@ -63,6 +71,14 @@ async def embeddings(asked: Embed, by: Asks) -> Embeddings:
     data = [Embedding(index=place, embedding=one) for place, one in enumerate(whole)]
     usage = {"prompt_tokens": 0, "total_tokens": 0}  # nothing is charged here, so nothing is counted
     return Embeddings(model=EMBEDDER, data=data, fingerprint=fingerprint, usage=usage)
+
+
+def _texts(given: str | list[Any]) -> list[str]:
+    """The texts to embed. Raises 400 for numbers of tokens."""
+    texts = [given] if isinstance(given, str) else given
+    if not all(isinstance(text, str) for text in texts):
+        raise HTTPException(400, "The input is numbers of tokens. Send the texts themselves.")
+    return texts
 
 
 class Rerank(BaseModel):

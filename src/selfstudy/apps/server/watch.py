@@ -14,7 +14,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from selfstudy.apps.server.cost import TRACER
-from selfstudy.apps.server.faults import told
+from selfstudy.apps.server.faults import accident, told
 from selfstudy.apps.server.service import Service, log
 from selfstudy.core.errors import HomeError
 
@@ -72,6 +72,10 @@ class Watch:
                     await refusal(scope, receive, safe)
                 else:
                     await self._app(scope, patient, safe)
+            except Exception:
+                if not status:
+                    await accident()(scope, receive, safe)
+                raise  # the server's log shows the trace
             finally:
                 route = getattr(scope.get("route"), "path", "none")
                 span.update_name(f"{_method(scope)} {route}")
