@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import endpoint
 import pytest
 from service import Server, filled, serving
 
-from selfstudy.apps.server.keys import Keys
+from selfstudy.apps.server.keys import Keys, Scope
 from selfstudy.core.records import Difference, Interval
+from selfstudy.evals.report import Asked, ReportData, write_report
 from selfstudy.recipes.engine import Engine
 from selfstudy.recipes.system import System
 
@@ -60,6 +64,37 @@ def page(server: Server, browser: Any) -> Iterator[Any]:
     yield opened
     context.close()
     assert faults == []
+
+
+class Own:
+    """A home, a service and a page of a test's own."""
+
+    def __init__(self, home: Path, browser: Any) -> None:
+        self.home, self.browser = home, browser
+
+    def key(self, name: str, scope: Scope) -> str:
+        return Keys(self.home).add(name, scope)
+
+    @contextmanager
+    def serving(self, **settings: Any) -> Iterator[tuple[Server, Any]]:
+        with serving(self.home, **settings) as server:
+            context = self.browser.new_context(locale="en-US")
+            context.set_default_timeout(60_000)
+            opened = context.new_page()
+            opened.goto(server.url)
+            yield server, opened
+            context.close()
+
+
+@pytest.fixture
+def own(plug: Path, tmp_path: Path, browser: Any, monkeypatch: pytest.MonkeyPatch) -> Own:
+    monkeypatch.syspath_prepend(str(plug))
+    return Own(tmp_path / "home", browser)
+
+
+def enter(page: Any, secret: str) -> None:
+    page.get_by_label("Key").fill(secret)
+    page.keyboard.press("Enter")
 
 
 def ask(page: Any, question: str) -> None:
@@ -177,18 +212,221 @@ def test_chinese_themes_and_small_screens(server: Server, browser: Any) -> None:
     context.close()
 
 
-def test_a_key_is_asked_for_and_then_used(plug: Path, tmp_path: Path, browser: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.syspath_prepend(str(plug))
-    secret = Keys(tmp_path / "home").add("anna", "ask")
-    with serving(tmp_path / "home") as server:
-        context = browser.new_context(locale="en-US")
-        context.set_default_timeout(60_000)
-        opened = context.new_page()
-        opened.goto(server.url)
+def test_a_key_is_asked_for_and_then_used(own: Own) -> None:
+    secret = own.key("anna", "ask")
+    with own.serving() as (_, opened):
+        alert = opened.get_by_role("alert")
         opened.get_by_label("Key").fill("ss_wrong")
         opened.get_by_role("button", name="Enter").click()
-        opened.get_by_text("This key is not known here.").wait_for()
-        opened.get_by_label("Key").fill(secret)
-        opened.keyboard.press("Enter")
+        alert.get_by_text("This key is not known here.").wait_for()
+        busy = json.dumps({"error": {"message": "Not able now."}})
+        opened.route("**/v1/models", lambda route: route.fulfill(status=503, body=busy))
+        enter(opened, secret)
+        alert.get_by_text("Not able now.").wait_for()
+        opened.unroute("**/v1/models")
+        enter(opened, "ss_wrong")
+        alert.get_by_text("This key is not known here.").wait_for()
+        enter(opened, secret)
         opened.get_by_role("textbox", name="Ask your documents").wait_for()
-        context.close()
+        assert alert.count() == 0, "what was wrong is over"
+
+
+def test_a_key_is_offered_only_what_it_may(own: Own) -> None:
+    secret, admin = own.key("anna", "ask"), own.key("bea", "admin")
+    with own.serving() as (server, opened):
+        filled(server, key=admin)
+        enter(opened, secret)
+        opened.get_by_role("link", name="Study").click()
+        opened.get_by_text("This key may ask, but not study.").wait_for()
+        assert not opened.get_by_role("button", name="Study now").is_visible()
+        assert opened.get_by_role("alert").count() == 0
+        opened.get_by_role("link", name="Documents").click()
+        opened.get_by_role("button", name="Remove tea.md").wait_for()
+        opened.get_by_label("Add documents").set_input_files([{"name": "oil.md", "mimeType": "text/markdown", "buffer": b"# Oil"}])
+        opened.get_by_text("This key may ask, but not change the documents.").wait_for()
+        assert not opened.get_by_label("Add documents").is_visible()
+        assert opened.get_by_role("button", name="Remove tea.md").count() == 0
+        opened.evaluate("sessionStorage.clear()")
+        opened.get_by_role("link", name="Ask").click()
+        opened.get_by_role("link", name="Documents").click()
+        enter(opened, admin)
+        opened.get_by_role("button", name="Remove tea.md").wait_for()
+        opened.get_by_role("link", name="Study").click()
+        opened.get_by_role("button", name="Study now").wait_for()
+
+
+def test_show_more_twice_shows_every_document_once(own: Own) -> None:
+    with own.serving() as (server, opened):
+        rows = (json.dumps({"_id": f"doc{n:03}", "title": f"Doc {n}", "text": f"Engine {n} turns {n} times."}) for n in range(250))
+        assert server.upload("many.jsonl", "\n".join(rows).encode()).json["documents"] == 250
+        opened.get_by_role("link", name="Documents").click()
+        more = opened.get_by_role("button", name="Show more")
+        more.wait_for()
+        assert more.evaluate("more => { more.click(); more.click(); return more.disabled; }")
+        opened.locator("[data-remove=doc199]").wait_for()
+        more.click()
+        opened.locator("[data-remove=doc249]").wait_for()
+        shown = opened.locator("[data-remove]").evaluate_all("all => all.map(one => one.dataset.remove)")
+        assert shown == [f"doc{n:03}" for n in range(250)]
+
+
+def test_a_judged_sentence_shows_how_far_its_passage_supports_it(own: Own, monkeypatch: pytest.MonkeyPatch) -> None:
+    def script(body: dict[str, Any], place: int) -> str:
+        shown = json.loads(body["messages"][-1]["content"])
+        if "sentence" in shown:
+            return json.dumps({"relevant": True, "supported": "partly", "useful": 5})
+        if "said" in shown:
+            return json.dumps({"search": "yes"})
+        return "DONE" if shown["answer so far"] else "The site engineer alone may reset the pump."
+
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-test-only-1234")
+    with endpoint.serving(script) as model:
+        sets = ("embedder=fake:64", "llm=openai:m", f"api.base_url={model.url}", "reflect.mode=reflective")
+        with own.serving(sets=sets) as (server, opened):
+            filled(server)
+            ask(opened, "Who may reset the pump?")
+            said = opened.locator("#said")
+            assert "The site engineer alone may reset the pump." in said.inner_text()
+            assert "0 % fully, 100 % partly supported" in said.inner_text()
+            assert said.get_by_role("meter", name="How far source 1 supports this").get_attribute("value") == "0.5"
+            described = opened.get_by_role("button", name="Source 1", exact=True).get_attribute("aria-describedby")
+            assert opened.locator(f"#{described}").inner_text() == "0 % fully, 100 % partly supported"
+
+
+def test_a_quotation_says_so_and_the_answer_how_sure_it_is(page: Any) -> None:
+    ask(page, "Who may reset the pump?")
+    assert "word for word" in page.locator("#said").inner_text()
+    (share,) = re.findall(r"(\d+) % sure that this is the answer", page.locator("#proof").inner_text())
+    value = page.locator("#proof").get_by_role("meter", name="sure that this is the answer").get_attribute("value")
+    assert round(100 * float(value)) == int(share)
+
+
+def test_no_once_more_keeps_the_correction(server: Server, page: Any) -> None:
+    ask(page, "When does green tea brew?")
+    yes, no = page.get_by_role("button", name="Yes", exact=True), page.get_by_role("button", name="No", exact=True)
+    no.click()
+    page.get_by_label("What should it have said?").fill("For two minutes.")
+    page.get_by_role("button", name="Send").click()
+    page.locator("#correct").wait_for(state="hidden")
+    no.click()
+    page.locator("#correct").wait_for()
+    assert page.get_by_label("What should it have said?").input_value() == "For two minutes."
+    assert corrected(server, "When does green tea brew?") == ["For two minutes."]
+    with page.expect_response("**/feedback"):
+        yes.click()
+    with page.expect_response("**/feedback"):
+        no.click()
+    assert corrected(server, "When does green tea brew?") == ["For two minutes."]
+
+
+def corrected(server: Server, question: str) -> list[str]:
+    return [vote["corrected"] for vote in server.get("/feedback").json if vote["asked"]["question"] == question]
+
+
+def test_another_language_changes_what_is_shown_and_nothing_else(page: Any) -> None:
+    ask(page, "Who may reset the pump?")
+    page.get_by_role("button", name="No", exact=True).click()
+    page.get_by_label("What should it have said?").fill("half a wo")
+    page.locator("#language").focus()
+    page.keyboard.press("Enter")
+    page.get_by_text("回答正确吗？").wait_for()
+    assert page.evaluate("document.activeElement.id") == "language"
+    assert (page.locator("#asking").inner_text(), page.locator("#voted").inner_text()) == ("已回答。", "已保存，谢谢。")
+    assert page.locator("#better option").first.inner_text() == "都不是"
+    assert page.locator("#said .mark").first.get_attribute("aria-label") == "来源 1"
+    assert "原文照录" in page.locator("#said").inner_text()
+    assert page.locator("#corrected").input_value() == "half a wo"
+    assert page.title() == "提问 · selfstudy"
+    page.get_by_role("link", name="文档").click()
+    page.get_by_role("button", name="移除 tea.md").wait_for()
+    page.get_by_role("button", name="English").click()
+    page.get_by_role("button", name="Remove tea.md").wait_for()
+    assert "passages." in page.locator("#counted").inner_text()
+
+
+def test_a_screen_reader_hears_what_the_bar_is_of(page: Any) -> None:
+    page.get_by_role("link", name="Study").click()
+    page.locator("#studying:not(:empty)").wait_for()
+    page.evaluate("document.getElementById('bar').hidden = false")
+    page.get_by_role("progressbar", name=page.locator("#studying").inner_text(), exact=True).wait_for()
+
+
+def test_a_citation_of_a_document_that_was_replaced_is_never_marked_wrongly(server: Server, page: Any) -> None:
+    quote = "The sluice is greased by the miller on Fridays."
+    filled(server, {"sluice.md": f"# Sluice\n\n{quote}\n"})
+    ask(page, "Who greases the sluice?")
+    mark, dialog = page.get_by_role("button", name="Source 1", exact=True), page.get_by_role("dialog")
+    mark.click()
+    assert dialog.locator("mark").inner_text() == quote
+    page.keyboard.press("Escape")
+    filled(server, {"sluice.md": f"# Sluice\n\nIt was built 🌅 long ago, out of oak.\n\n{quote}\n"})
+    mark.click()
+    assert dialog.locator("mark").inner_text() == quote
+    assert dialog.get_by_role("status").inner_text() == ""
+    page.keyboard.press("Escape")
+    filled(server, {"sluice.md": "# Sluice\n\nThe sluice was taken down, and nobody greases it on any day any more.\n"})
+    mark.click()
+    dialog.get_by_text("This document has changed since").wait_for()
+    assert "taken down" in dialog.inner_text()
+    assert not dialog.locator("mark").is_visible()
+
+
+def test_an_answer_that_breaks_off_says_why(own: Own) -> None:
+    body = 'event: error\ndata: {"error": {"message": "Something went wrong that should not."}}\n\n'
+    with own.serving() as (_, opened):
+        opened.route("**/ask", lambda route: route.fulfill(content_type="text/event-stream", body=body))
+        opened.get_by_role("textbox", name="Ask your documents").fill("Who may reset the pump?")
+        opened.keyboard.press("Enter")
+        opened.get_by_role("alert").get_by_text("Something went wrong that should not.").wait_for()
+        assert opened.locator("#asking").inner_text() == ""
+
+
+def test_questions_that_a_candidate_answers_worse_are_shown(server: Server, page: Any) -> None:
+    engine = Engine.open(server.home, sets=["embedder=fake:64"])
+    system = System("fake:64", engine.base.fingerprint, 0.7, key="fa11ed00" * 4)
+    asked = (Asked("What <b>drips</b>?", "cloze", 2, None), Asked("Who oils it?", "cloze", 1, 4), Asked("Who asks?", "cloze", 3, 1))
+    data = ReportData("Documents", forest={"guard": Difference(0.1, 0.0, 0.2, 0.1, 3)}, asked=asked)
+    (server.home / "reports").mkdir(exist_ok=True)
+    report = write_report(server.home / "reports" / f"{system.key}.html", data)
+    engine.history_of.add("judged", system.key, "Worse.", system, promote=False, details={"report": report.name})
+    page.get_by_role("link", name="Study").click()
+    card = page.locator(".candidate", has_text="fa11ed00")
+    card.get_by_text("Exam questions that it answers worse").click()
+    card.get_by_text("was found in place 2, now not among the first ten.").wait_for()
+    shown = card.locator(".lost li").all_inner_texts()
+    assert [one.partition("\n")[0] for one in shown] == ["Who oils it?", "What <b>drips</b>?"], "the worst first"
+
+
+def test_the_audit_in_short_and_the_whole_of_it(server: Server, page: Any) -> None:
+    page.get_by_role("link", name="Documents").click()
+    page.get_by_text("Nobody has looked yet.").wait_for()
+    copied = "The weir is opened by two people when the river stands above the red line of the gauge.\n"
+    filled(server, {"weir.md": f"# Weir\n\n{copied}", "copy.md": f"# Weir\n\n{copied}"})
+    engine = Engine.open(server.home, sets=["embedder=fake:64"])
+    found = {one.name: one.count for one in engine.audit().findings}
+    assert found["duplicates"] > 0
+    (server.home / "reports" / "audit.html").unlink()
+    page.get_by_role("button", name="Look now").click()
+    page.locator("#faults dd").first.wait_for()
+    shown = page.locator("#faults dd").all_inner_texts()
+    assert shown == [str(found[name]) for name in ("duplicates", "versions", "contradictions", "noisy", "off the subject")]
+    with page.expect_download() as saved:
+        page.get_by_role("button", name="The whole audit").click()
+    here, there = f"{server.home}/".encode(), (server.home / "reports" / "audit.html").read_bytes()
+    assert saved.value.path().read_bytes() == there.replace(here, b"")
+    assert here in there, "else nothing was hidden"
+
+
+def test_questions_that_were_lost_and_the_map(server: Server, page: Any, tmp_path: Path) -> None:
+    page.get_by_role("link", name="Study").click()
+    page.get_by_text("Nobody has looked inside yet.").wait_for()
+    (tmp_path / "queries.jsonl").write_text(json.dumps({"_id": "q", "text": "Who <b>sings</b> opera?"}) + "\n")
+    (tmp_path / "qrels.tsv").write_text("query-id\tcorpus-id\tscore\nq\tnowhere.md\t1\n")
+    engine = Engine.open(server.home, sets=["embedder=fake:64"])
+    made = Path(engine.inspect(queries=tmp_path / "queries.jsonl", qrels=tmp_path / "qrels.tsv")["page"])
+    page.reload()
+    page.locator("#inside").get_by_text("Questions that were lost").click()
+    page.locator("#inside").get_by_text("Who <b>sings</b> opera?").wait_for()
+    with page.expect_download() as saved:
+        page.get_by_role("button", name="Where answers are lost, and the map of the space").click()
+    assert saved.value.suggested_filename == made.name

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -12,16 +11,19 @@ import numpy as np
 from selfstudy.core.errors import BadModel, first_line
 from selfstudy.core.ports import Vectors
 from selfstudy.core.quiet import quiet
+from selfstudy.core.together import Together
 from selfstudy.models.folder import ModelFolder
 
 
 class CrossReranker:
-    """A `core.ports.Reranker` over a folder that CrossEncoder saved, loaded with the first pair. Safe to share between threads."""
+    """A `core.ports.Reranker` over a folder that CrossEncoder saved, loaded with the first pair. Safe to share between threads, whose pairs
+    are read together.
+    """
 
     def __init__(self, folder: Path, batch_size: int = 32) -> None:
         self.folder = folder
         self._batch_size = batch_size
-        self._lock = Lock()
+        self._together: Together[tuple[str, str], np.float32] = Together(self._scores, 2 * batch_size)
         self._model: Any = None
         self._fingerprint: str | None = None
 
@@ -33,15 +35,16 @@ class CrossReranker:
 
     def score(self, pairs: Sequence[tuple[str, str]]) -> Vectors:
         """As `core.ports.Reranker.score`: the model's own logit. Raises BadModel."""
+        return np.asarray(self._together(pairs), np.float32).reshape(len(pairs))
+
+    def _scores(self, pairs: Sequence[tuple[str, str]]) -> Any:
         from torch.nn import Identity
 
-        with self._lock:  # a tokenizer may not serve two threads at once
-            if self._model is None:
-                self._model = _load(self.folder)
-            scores = self._model.predict(
-                [tuple(pair) for pair in pairs], batch_size=self._batch_size, activation_fn=Identity(), show_progress_bar=False
-            )
-        return np.asarray(scores, np.float32).reshape(len(pairs))
+        if self._model is None:
+            self._model = _load(self.folder)
+        return self._model.predict(
+            [tuple(pair) for pair in pairs], batch_size=self._batch_size, activation_fn=Identity(), show_progress_bar=False
+        )
 
 
 def _load(folder: Path) -> Any:

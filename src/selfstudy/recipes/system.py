@@ -13,6 +13,7 @@ from selfstudy.core.ports import Embedder, Progress, Reranker, Retriever, Role, 
 from selfstudy.core.recent import Recent
 from selfstudy.core.records import Record
 from selfstudy.core.text import cjk_share
+from selfstudy.core.together import Together
 from selfstudy.index.dense import Dense
 from selfstudy.index.hybrid import Hybrid
 from selfstudy.index.imitation import Imitation, holds_imitation
@@ -30,6 +31,8 @@ from selfstudy.recipes.adapted import load_adapted
 
 ARTIFACT = "artifact:"
 STARTER = "starter:"
+_TOGETHER = 64
+"""Texts of several threads that are embedded together at most."""
 _PART = 2048
 """Texts embedded between two writes to the cache."""
 _BESIDE = 500
@@ -174,13 +177,14 @@ def served(
 class Remembering:
     """An embedder whose vectors are made once: questions stay in memory (one is searched in several ways), and everything in `kept`.
 
-    At most `questions` of them, those asked last. Safe to share between threads.
+    At most `questions` of them, those asked last. Safe to share between threads, whose texts are embedded together.
     """
 
     def __init__(self, embedder: Embedder, kept: KeptVectors | None = None, questions: int = 20_000) -> None:
         self._embedder = embedder
         self._kept = kept
         self._seen: Recent[Vectors] = Recent(questions)
+        self._together: Together[str, Vectors] = Together(lambda texts, role: list(embedder.embed(texts, role)), _TOGETHER)
 
     @property
     def name(self) -> str:
@@ -232,17 +236,21 @@ class Remembering:
     def _made(self, texts: list[str], role: Role, progress: Progress) -> dict[str, Vectors]:
         """Vectors out of `kept`, the others out of the model, part by part, so that a kill costs no more than one."""
         if self._kept is None:
-            return dict(zip(texts, self._embedder.embed(texts, role, progress), strict=True))
+            return dict(zip(texts, self._embedded(texts, role, progress), strict=True))
         keys = {text: self._kept.key(self.fingerprint, role, text) for text in texts}
         kept = self._kept.get(keys.values())
         found = {text: kept[key] for text, key in keys.items() if key in kept}
         new = [text for text in texts if text not in found]
         for start in range(0, len(new), _PART):
             part, before = new[start : start + _PART], len(found)
-            vectors = self._embedder.embed(part, role, lambda done, _, before=before: progress(before + done, len(texts)))  # type: ignore[misc]
+            vectors = self._embedded(part, role, lambda done, _, before=before: progress(before + done, len(texts)))  # type: ignore[misc]
             self._kept.put({keys[text]: vector for text, vector in zip(part, vectors, strict=True)})
             found.update(zip(part, vectors, strict=True))
         return found
+
+    def _embedded(self, texts: list[str], role: Role, progress: Progress) -> Sequence[Vectors]:
+        """A vector for each text; few texts go with what other threads ask meanwhile, many tell how far they are."""
+        return self._together(texts, role) if len(texts) <= _TOGETHER else list(self._embedder.embed(texts, role, progress))
 
 
 def known_share(snapshot: Snapshot, embedder: Embedder) -> float:

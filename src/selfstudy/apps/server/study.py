@@ -1,4 +1,4 @@
-"""/adapt, /history, /promote, /rollback and /reports: the study, what came of it, and what serves."""
+"""/adapt, /history, /promote, /rollback, /audit and /reports: the study, what came of it, what serves, and what is wrong."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from selfstudy.apps.server.faults import RESPONSES
 from selfstudy.recipes.engine import Engine
 
 router = APIRouter(responses=RESPONSES, tags=["study"])
-_REPORT = re.compile(r"[0-9a-f]{8,64}")
+_REPORT = re.compile(r"audit|inside-[A-Za-z0-9._-]{1,64}|[0-9a-f]{8,64}")
+"""The report of the audit, of an inspection, and of a candidate."""
 _SANDBOX = "sandbox allow-scripts; default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:"
 """A report holds its own script; in a sandbox it can reach nothing of this service."""
 
@@ -97,18 +98,25 @@ def _and_open(engine: Engine, done: dict[str, Any]) -> dict[str, Any]:
     return done
 
 
+@router.post("/audit")
+async def audit(by: Administers) -> dict[str, int]:
+    """Look at the documents for duplicates, versions, contradictions, noise and more: how many of each; the report is `audit`."""
+    return await by.change(lambda engine: {found.name: found.count for found in engine.audit().findings})
+
+
 @router.get("/reports")
 async def reports(by: Administers) -> list[str]:
-    """The keys of the reports that are here."""
+    """The reports that are here: keys of candidates, `audit`, and `inside-...` for each inspection."""
     return sorted(path.stem for path in _folder(by).glob("*.html") if _REPORT.fullmatch(path.stem))
 
 
 @router.get("/reports/{key}", response_class=Response, responses={200: {"content": {"text/html": {}}}})
-async def report(key: Annotated[str, InPath(pattern=r"^[0-9a-f]{8,64}$")], by: Administers) -> Response:
-    """The report page of a candidate."""
+async def report(key: Annotated[str, InPath(pattern=rf"^(?:{_REPORT.pattern})$")], by: Administers) -> Response:
+    """The report page of a candidate, the audit's or an inspection's."""
     path = _folder(by) / f"{key}.html"
     try:
-        return Response(path.read_bytes(), media_type="text/html; charset=utf-8", headers={"Content-Security-Policy": _SANDBOX})
+        shown = path.read_bytes().replace(f"{by.service.home(by.tenant)}/".encode(), b"")  # where it lies is of no use elsewhere
+        return Response(shown, media_type="text/html; charset=utf-8", headers={"Content-Security-Policy": _SANDBOX})
     except FileNotFoundError as error:
         raise HTTPException(404, "There is no such report here.") from error
 

@@ -2,9 +2,10 @@
 
 import { by, fill, part } from "./parts.js";
 import { get, post, stream } from "./service.js";
-import { say } from "./words.js";
+import { label, say, tell } from "./words.js";
 
 let answer = null;
+let sent = {};  // the correction of this answer that is kept
 let round = 0;
 
 export function start(trouble) {
@@ -21,10 +22,10 @@ export function start(trouble) {
     if (question.value.trim()) ask(question.value.trim()).catch(trouble);
   });
   by("up").addEventListener("click", () => vote("up").catch(trouble));
-  by("down").addEventListener("click", () => vote("down").catch(trouble));
+  by("down").addEventListener("click", () => no().catch(trouble));
   by("correct").addEventListener("submit", event => {
     event.preventDefault();
-    vote("down", by("corrected").value, by("better").value).then(() => { by("correct").hidden = true; }).catch(trouble);
+    correct().catch(trouble);
   });
   by("close").addEventListener("click", () => by("source").close());
   document.addEventListener("open-source", event => open(event.detail).catch(trouble));
@@ -37,7 +38,7 @@ async function ask(question) {
   fill(by("said"), said);
   fill(by("proof"));
   by("asked").textContent = question;
-  by("asking").textContent = say("asking");
+  tell(by("asking"), "asking");
   for (const id of ["voting", "correct", "found", "answer"]) by(id).hidden = true;
   try {
     await stream("ask", { question, stream: true }, (name, data) => {
@@ -46,17 +47,44 @@ async function ask(question) {
       if (name === "sentence") sentence(said, data);
       if (name === "answer") whole(data);
     });
-    if (mine === round) by("asking").textContent = say("answered");
+    if (mine === round) tell(by("asking"), "answered");
   } catch (error) {
-    if (mine === round) by("asking").textContent = "";
+    if (mine === round) tell(by("asking"), "");
     throw error;
   }
 }
 
 function sentence(said, { text, citations }) {
-  const marks = citations.map(number => part("button", { type: "button", class: "mark", "data-number": number, disabled: true, "aria-label": say("opens", number) }, String(number)));
+  const mark = number => part("button", { type: "button", class: "mark", "data-number": number, disabled: true }, String(number));
+  const marks = citations.map(number => label(mark(number), "opens", number));
   said.append(part("span", {}, `${said.childNodes.length ? " " : ""}${text} `, ...marks));
 }
+
+// How far each cited passage supports its sentence, behind the sentence's mark.
+function weigh(found) {
+  for (const { text, citations } of found.sentences) {
+    for (const number of citations) {
+      const mark = by("said").querySelector(`[data-number="${number}"]`);
+      const shown = part("small", { class: "support", id: `support-${number}` }, ...support(text, found.citations[number - 1], found.tree));
+      mark.setAttribute("aria-describedby", shown.id);
+      mark.after(shown, " ");
+    }
+  }
+}
+
+// A quotation supports itself; what a judge thought of any other sentence stands in the tree, where there is one.
+function support(text, cited, tree) {
+  if (text === cited.quote.trim()) return [tell(part("span"), "quoted")];
+  const weighed = (tree?.steps ?? []).flatMap(step => step.candidates).filter(one => one.supported);
+  const same = weighed.filter(one => one.passage === cited.passage && text.endsWith(one.text));
+  const judged = same.find(one => tree.chosen.includes(one.id)) ?? same[0];
+  if (!judged) return [tell(part("span"), "unweighed")];
+  const { fully, partly } = judged.supported;
+  return [meter(fully + partly / 2, "support", cited.number), tell(part("span"), "weighed", percent(fully), percent(partly))];
+}
+
+const percent = share => Math.round(100 * share);
+const meter = (share, ...name) => label(part("meter", { min: 0, max: 1, value: share }), ...name);
 
 function whole(found) {
   answer = found;
@@ -66,35 +94,59 @@ function whole(found) {
     mark.addEventListener("click", () => show(cited, found.id, cited.passage));
   }
   if (found.abstained) {
-    fill(by("said"), part("p", { class: "said" }, say("not_here")), part("p", { class: "soft" }, say("not_here_more")));
+    fill(by("said"), tell(part("p", { class: "said" }), "not_here"), tell(part("p", { class: "soft" }), "not_here_more"));
   } else {
-    fill(by("proof"), part("ol", { class: "sources" }, ...found.citations.map(cited =>
+    weigh(found);
+    fill(by("proof"), sure(found), part("ol", { class: "sources" }, ...found.citations.map(cited =>
       part("li", {}, part("button", { type: "button", class: "link", onclick: () => show(cited, found.id, cited.passage) }, cited.title || cited.document), part("span", { class: "soft" }, ` ${[cited.document, cited.where].filter(Boolean).join(", ")}`)))));
   }
   fill(by("hits"), ...found.hits.map(hit => {
     const place = hit.passage.places[0];
-    const open = place && (() => show({ ...place, title: hit.passage.title }, found.id, hit.passage.id));
+    const open = place && (() => show({ ...place, title: hit.passage.title, quote: hit.passage.text }, found.id, hit.passage.id));
     return part("li", {}, part("strong", {}, hit.passage.title || place?.document.split("/").pop() || ""), part("p", {}, hit.passage.text),
-      place ? part("button", { type: "button", class: "link", onclick: open }, say("whole")) : null);
+      place ? tell(part("button", { type: "button", class: "link", onclick: open }), "whole") : null);
   }));
-  fill(by("better"), part("option", { value: "" }, say("none")), ...found.hits.map(hit => part("option", { value: hit.passage.id }, hit.passage.text.slice(0, 90))));
+  fill(by("better"), tell(part("option", { value: "" }), "none"), ...found.hits.map(hit => part("option", { value: hit.passage.id }, hit.passage.text.slice(0, 90))));
+  sent = {};
   by("corrected").value = "";
-  by("voted").textContent = "";
+  tell(by("voted"), "");
   for (const id of ["up", "down"]) by(id).setAttribute("aria-pressed", "false");
   by("voting").hidden = false;
   by("found").hidden = found.hits.length === 0;
   by("found").open = found.abstained;
 }
 
-async function vote(verdict, corrected = "", passage = "") {
+// A tree's confidence is only that of its least supported sentence, which is shown already.
+function sure({ confidence, tree }) {
+  if (tree) return null;
+  const about = ["sure", percent(confidence)];
+  return part("p", { class: "soft sure" }, meter(confidence, ...about), tell(part("span"), ...about));
+}
+
+// A vote takes the place of the one before it: what was sent already must not be wiped by pressing No once more.
+async function no() {
+  if (by("down").getAttribute("aria-pressed") === "true") by("correct").hidden = false;
+  else await vote("down", sent);
+}
+
+async function correct() {
+  const given = { corrected: by("corrected").value, passage: by("better").value };
+  if (!await vote("down", given)) return;
+  sent = given;
+  by("correct").hidden = true;
+}
+
+// Whether it is kept, and of the answer that is shown still.
+async function vote(verdict, given = {}) {
   const judged = answer;
-  if (!judged) return;
-  await post("feedback", { answer: judged.id, verdict, corrected, passage });
-  if (judged !== answer) return;
+  if (!judged) return false;
+  await post("feedback", { answer: judged.id, verdict, ...given });
+  if (judged !== answer) return false;
   by("up").setAttribute("aria-pressed", String(verdict === "up"));
   by("down").setAttribute("aria-pressed", String(verdict === "down"));
-  by("voted").textContent = say("thanks");
+  tell(by("voted"), "thanks");
   by("correct").hidden = verdict !== "down";
+  return true;
 }
 
 // Opening a source is a weak vote for its passage; whether it could be kept is not the reader's trouble.
@@ -104,15 +156,25 @@ function show(cited, asked, passage) {
 }
 
 // The source of a citation, its span marked.
-async function open({ document: id, start, end, title }) {
+async function open({ document: id, start, end, title, quote }) {
   const found = await get(`source?${new URLSearchParams({ document: id, start, end })}`);
   by("source-title").textContent = found.title || title || id;
-  by("source-where").textContent = found.section.length ? `${id} · ${say("section", found.section.join(" › "))}` : id;
-  const [from, to] = points(found.text, found.start, found.end);
-  const marked = part("mark", {}, found.text.slice(from, to));
+  fill(by("source-where"), id, ...(found.section.length ? [" · ", tell(part("span"), "section", found.section.join(" › "))] : []));
+  const span = standing(found, quote);
+  const [from, to] = span ?? [0, 0];
+  const marked = part("mark", { hidden: span === null }, found.text.slice(from, to));
   fill(by("source-text"), found.before ? say("goes_on") + "\n" : "", found.text.slice(0, from), marked, found.text.slice(to), found.after ? "\n" + say("goes_on") : "");
   by("source").showModal();
+  tell(by("source-changed"), span ? "" : "changed_since");
   marked.scrollIntoView({ block: "center" });
+}
+
+// Where the quote stands: at its span, or elsewhere near it in a document that was replaced since; null where it does not.
+function standing({ text, start, end }, quote) {
+  const [from, to] = points(text, start, end);
+  if (quote === undefined || text.slice(from, to) === quote) return [from, to];
+  const at = text.indexOf(quote);
+  return at < 0 ? null : [at, at + quote.length];
 }
 
 // The service counts characters, JavaScript counts halves of those beyond the first plane.

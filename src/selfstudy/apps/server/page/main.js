@@ -5,16 +5,31 @@ import * as documents from "./documents.js";
 import { by } from "./parts.js";
 import { get, key } from "./service.js";
 import * as study from "./study.js";
-import { language, say, speak } from "./words.js";
+import { language, say, speak, tell } from "./words.js";
 
-const VIEWS = { ask: async () => by("question").focus(), documents: () => documents.list(), study: () => study.look() };
+const VIEWS = {
+  ask: async () => by("question").focus(),
+  documents: () => Promise.all([documents.list(), documents.audit()]),
+  study: () => study.look(),
+};
 
 function trouble(error) {
   if (error.status === 401) return enter();
-  by("trouble").textContent = error.status ? error.message : say("trouble");
+  if (error.status) warn("as_is", error.message);
+  else warn("trouble");
+  warn.timer = setTimeout(calm, 8000);
+}
+
+// Stays until calm.
+function warn(...said) {
+  clearTimeout(warn.timer);
+  tell(by("trouble"), ...said);
   by("trouble").hidden = false;
-  clearTimeout(trouble.timer);
-  trouble.timer = setTimeout(() => { by("trouble").hidden = true; }, 8000);
+}
+
+function calm() {
+  clearTimeout(warn.timer);
+  by("trouble").hidden = true;
 }
 
 function enter() {
@@ -23,9 +38,13 @@ function enter() {
   by("key").focus();
 }
 
+const current = () => (location.hash.slice(1) in VIEWS ? location.hash.slice(1) : "ask");
+const title = () => { document.title = `${say(current())} · selfstudy`; };
+
 function view() {
-  const chosen = location.hash.slice(1) in VIEWS ? location.hash.slice(1) : "ask";
+  const chosen = current();
   study.leave();
+  calm();
   by("entry").hidden = true;
   for (const name of Object.keys(VIEWS)) {
     by(`view-${name}`).hidden = name !== chosen;
@@ -33,7 +52,7 @@ function view() {
     if (name === chosen) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
   }
-  document.title = `${say(chosen)} · selfstudy`;
+  title();
   VIEWS[chosen]().catch(trouble);
 }
 
@@ -41,7 +60,7 @@ function dress(theme) {
   if (theme) document.documentElement.dataset.theme = theme;
 }
 
-by("language").addEventListener("click", () => { speak(language === "en" ? "zh" : "en"); view(); });
+by("language").addEventListener("click", () => { speak(language === "en" ? "zh" : "en"); title(); });
 by("theme").addEventListener("click", () => {
   const dark = (document.documentElement.dataset.theme ?? (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light")) === "dark";
   localStorage.setItem("theme", dark ? "light" : "dark");
@@ -50,12 +69,14 @@ by("theme").addEventListener("click", () => {
 by("entry").addEventListener("submit", async event => {
   event.preventDefault();
   key.set(by("key").value.trim());
+  calm();
   try {
     await get("v1/models");
+    for (const part of document.querySelectorAll(".refused")) part.classList.remove("refused");  // another key, other rights
     view();
-  } catch {
-    by("trouble").textContent = say("key_wrong");
-    by("trouble").hidden = false;
+  } catch (error) {
+    if (error.status === 401) warn("key_wrong");
+    else trouble(error);
   }
 });
 document.querySelector(".skip").addEventListener("click", event => { event.preventDefault(); by("main").focus(); });

@@ -34,7 +34,23 @@ async function fault(status, reply) {
   }
 }
 
-// Calls heard(name, data) for every server-sent event.
+// A report holds a script of its own: it is saved as a file, never opened inside this page's origin.
+export async function save(id) {
+  const address = URL.createObjectURL(await (await call("GET", `reports/${id}`)).blob());
+  const link = document.createElement("a");
+  link.href = address;
+  link.download = `${/^[0-9a-f]+$/.test(id) ? `report-${id.slice(0, 8)}` : id}.html`;
+  link.click();
+  URL.revokeObjectURL(address);
+}
+
+// What stands between two marks of a report, as parts that are read and never shown.
+export async function cut(id, from, to) {
+  const page = await (await call("GET", `reports/${id}`)).text();
+  return new DOMParser().parseFromString(page.split(from)[1]?.split(to)[0] ?? "", "text/html");
+}
+
+// Calls heard(name, data) for every server-sent event. What fails on the way comes as an event too.
 export async function stream(path, body, heard) {
   const reply = await call("POST", path, body);
   const reader = reply.body.pipeThrough(new TextDecoderStream()).getReader();
@@ -49,7 +65,9 @@ export async function stream(path, body, heard) {
       const lines = event.split("\n");
       const name = lines.find(line => line.startsWith("event: "))?.slice(7) ?? "";
       const data = lines.filter(line => line.startsWith("data: ")).map(line => line.slice(6)).join("\n");
-      heard(name, JSON.parse(data));
+      const told = JSON.parse(data);
+      if (name === "error") throw new Fault(500, told.error.message);
+      heard(name, told);
     }
   }
 }
