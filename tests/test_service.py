@@ -23,7 +23,7 @@ from conftest import Run
 from service import DOCS, Reply, Server, filled, serving
 
 from selfstudy.apps import uploads
-from selfstudy.apps.server import asking, chat
+from selfstudy.apps.server import asking, chat, heads
 from selfstudy.apps.server.job import Job
 from selfstudy.apps.server.keys import Keys
 from selfstudy.apps.server.sentences import sentences_of
@@ -566,6 +566,24 @@ def test_bodies_that_are_too_large_or_stop_coming(server: Server) -> None:
         closed.sendall(b'POST /ask HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 90\r\n\r\n{"que')
         closed.shutdown(socket.SHUT_WR)
     assert server.get("/healthz").status == 200
+
+
+def test_whoever_does_not_say_what_he_wants_is_not_waited_for(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(heads, "SECONDS", 0.4)
+    whole = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    for said in (b"", b"GET /hea", whole[:-2], whole + whole[:-4]):
+        with socket.create_connection(("127.0.0.1", server.port), timeout=60) as silent:
+            silent.sendall(said)
+            heard = b""
+            while part := silent.recv(1000):
+                heard += part
+        assert heard.count(b"HTTP/1.1 200") == said.count(whole), said
+
+
+def test_whoever_has_said_it_is_answered_however_long_that_takes(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(heads, "SECONDS", 0.2)
+    monkeypatch.setattr(Engine, "search", lambda *asked, **more: time.sleep(1.0) or [])
+    assert server.post("/search", {"question": "tea"}).status == 200
 
 
 @pytest.mark.parametrize("text", ["\U0010fffd", "\ud800", "\u0000", "\u202e\u2066", "𝒜" * 10, "👩‍👩‍👧", "ⅷ ﷽", "\u0f40\u0f90"])

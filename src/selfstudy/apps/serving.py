@@ -41,6 +41,7 @@ def serve(
     extra("fastapi", "serve"), extra("python_multipart", "serve"), extra("prometheus_client", "serve")
     if spans is not None:
         extra("opentelemetry.sdk.trace", "spans"), extra("opentelemetry.exporter.otlp.proto.http.trace_exporter", "spans")
+    from selfstudy.apps.server.heads import Prompt
     from selfstudy.apps.server.keys import Keys
     from selfstudy.apps.server.settings import Serve
 
@@ -61,7 +62,7 @@ def serve(
         uvicorn.run(
             "selfstudy.apps.server.app:worker", factory=True, host=host, port=port, workers=workers, access_log=False,
             log_config=_LOG, server_header=False, timeout_graceful_shutdown=settings.grace, limit_concurrency=1000, proxy_headers=False,
-            timeout_worker_healthcheck=_PATIENCE,
+            timeout_worker_healthcheck=_PATIENCE, http=Prompt,
         )  # fmt: skip
 
 
