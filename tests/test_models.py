@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import shutil
 import subprocess
 import sys
 import threading
+import weakref
 from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
@@ -299,6 +301,19 @@ def test_pooling_that_leaves_out_the_prompt_runs_on_torch(tiny: Path, tmp_path: 
     embedder = SentenceEmbedder(folder, cache=tmp_path / "cache", prompts={"query": "query: "})
     assert cosines(embedder.embed(TEXTS[:3], "query"), plain(folder, TEXTS[:3], "query: ")).min() >= 0.9999
     assert embedder.runtime == "torch"
+
+
+def test_homes_that_are_open_in_one_process_share_a_model(tiny: Path, cache: Path, tmp_path: Path) -> None:
+    one = SentenceEmbedder(tiny, cache=cache)
+    vectors = one.embed(TEXTS[:3])
+    other = SentenceEmbedder(tiny, cache=tmp_path)
+    np.testing.assert_allclose(other.embed(TEXTS[:3]), vectors, atol=1e-5)
+    assert other._runtime is one._runtime
+    assert (tmp_path / other.fingerprint / "model.bin").stat().st_size > 1000, "a home that is copied elsewhere has its own"
+    shared = weakref.ref(one._runtime)
+    del one, other
+    gc.collect()
+    assert shared() is None, "nobody needs it any more"
 
 
 def test_a_damaged_cache_is_made_again(tiny: Path, cache: Path, tmp_path: Path) -> None:

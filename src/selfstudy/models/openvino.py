@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any
+from weakref import WeakValueDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +21,7 @@ from selfstudy.core.files import write_json
 from selfstudy.core.padding import padded
 from selfstudy.core.plugs import openvino as library
 from selfstudy.core.ports import Progress, Vectors, silent
-from selfstudy.models.converted import ABOUT, MODEL, NotConvertible, compiled, graph, opened
+from selfstudy.models.converted import ABOUT, MODEL, NotConvertible, compiled, graph, kept_at, opened
 from selfstudy.models.folder import ModelFolder
 from selfstudy.models.memory import ran_out
 
@@ -43,6 +44,10 @@ _PROBES = (
     "word " * 40,
     "The quick brown fox jumps over the lazy dog, and then it writes a long report about it. " * 120,
 )
+
+
+_OPENING = Lock()
+_RUNNING: WeakValueDictionary[tuple[str, int | None], OpenVinoRuntime] = WeakValueDictionary()
 
 
 class OpenVinoRuntime:
@@ -126,9 +131,18 @@ def batches(lengths: Sequence[int], tokens: int = _TOKENS) -> list[list[int]]:
 
 
 def open_runtime(folder: ModelFolder, cache: Path | None, threads: int | None = None) -> OpenVinoRuntime:
-    """The compiled model of `folder`, converted first where `cache` does not hold it yet. Raises NotConvertible."""
+    """The compiled model of `folder`, converted first where `cache` does not hold it yet. Raises NotConvertible.
+
+    In one process all share it, whoever's cache it came from: the tenants of a service have the same base.
+    """
     load = partial(OpenVinoRuntime, threads=threads)
-    return opened(cache, folder.fingerprint, load, lambda into, about: _convert(folder, into, about, load))
+    key = folder.fingerprint, threads
+    with _OPENING:
+        running = _RUNNING.get(key)
+        if running is None or cache is None or kept_at(cache / folder.fingerprint) is None:
+            made = opened(cache, folder.fingerprint, load, lambda into, about: _convert(folder, into, about, load))
+            running = _RUNNING.setdefault(key, made)
+        return running
 
 
 def _convert(folder: ModelFolder, into: Path, about: dict[str, Any], load: Callable[[Path], OpenVinoRuntime]) -> OpenVinoRuntime:

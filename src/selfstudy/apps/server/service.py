@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import threading
 from collections import OrderedDict
@@ -63,6 +64,7 @@ class Service:
             self._engines.move_to_end(home)
             while len(self._engines) > self.settings.homes:
                 self._engines.popitem(last=False)
+                gc.collect()  # its models stand in circles of references, and would stay for long
         return engine
 
     def job(self, tenant: str) -> Job:
