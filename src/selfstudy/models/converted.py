@@ -59,6 +59,27 @@ def opened(cache: Path | None, key: str, load: Callable[[Path], R], convert: Cal
         return _converted(Path(passing) / key, convert)
 
 
+def adopt(other: Path, kept: Path) -> None:
+    """Have the folder `kept` hold the converted model of `other`, by links or copies; where that fails it is left to be converted."""
+    with suppress(OSError):
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        beside = Path(tempfile.mkdtemp(prefix=f".{kept.name}.", dir=kept.parent))
+        try:
+            shutil.copytree(other, beside, copy_function=_linked, dirs_exist_ok=True)
+            beside.chmod(0o755)
+            os.rename(beside, kept)
+            sync_folder(kept.parent)
+        finally:
+            shutil.rmtree(beside, ignore_errors=True)
+
+
+def _linked(source: str, target: str) -> None:
+    try:
+        os.link(source, target)  # a model that was converted is never changed
+    except OSError:
+        shutil.copy2(source, target)
+
+
 def _forget_oldest(cache: Path) -> None:
     """Take away what was not opened for longest, beyond KEPT models; a process that runs one of them goes on with it."""
     with suppress(OSError):

@@ -21,7 +21,7 @@ from selfstudy.core.files import write_json
 from selfstudy.core.padding import padded
 from selfstudy.core.plugs import openvino as library
 from selfstudy.core.ports import Progress, Vectors, silent
-from selfstudy.models.converted import ABOUT, MODEL, NotConvertible, compiled, graph, kept_at, opened
+from selfstudy.models.converted import ABOUT, MODEL, NotConvertible, adopt, compiled, graph, kept_at, opened
 from selfstudy.models.folder import ModelFolder
 from selfstudy.models.memory import ran_out
 
@@ -57,6 +57,8 @@ class OpenVinoRuntime:
     """
 
     name = "openvino"
+    kept: Path | None = None
+    """Where the converted model stays."""
 
     def __init__(self, converted: Path, threads: int | None = None) -> None:
         from tokenizers import Tokenizer
@@ -138,9 +140,12 @@ def open_runtime(folder: ModelFolder, cache: Path | None, threads: int | None = 
     load = partial(OpenVinoRuntime, threads=threads)
     key = folder.fingerprint, threads
     with _OPENING:
-        running = _RUNNING.get(key)
-        if running is None or cache is None or kept_at(cache / folder.fingerprint) is None:
+        running, kept = _RUNNING.get(key), None if cache is None else cache / folder.fingerprint
+        if running is not None and running.kept is not None and kept is not None and kept_at(kept) is None:
+            adopt(running.kept, kept)
+        if running is None or kept is None or kept_at(kept) is None:
             made = opened(cache, folder.fingerprint, load, lambda into, about: _convert(folder, into, about, load))
+            made.kept = kept
             running = _RUNNING.setdefault(key, made)
         return running
 
