@@ -297,7 +297,10 @@ def test_refused_sentences_may_be_forced(refused: Path, monkeypatch: pytest.Monk
     assert engine.live.sentences is not None
 
 
-def test_a_candidate_that_only_the_guard_refuses_is_tried_again_nearer_to_the_base(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("harmed", ["guard", "unseen writers"])
+def test_a_candidate_that_only_does_harm_elsewhere_is_tried_again_nearer_to_the_base(
+    home: Path, monkeypatch: pytest.MonkeyPatch, harmed: str
+) -> None:
     shutil.rmtree(home / "history")  # as if nothing had been judged yet
     truly = study.judge
     counted: list[int] = []
@@ -305,7 +308,7 @@ def test_a_candidate_that_only_the_guard_refuses_is_tried_again_nearer_to_the_ba
     def judge(*args: Any, candidates: int, **kwargs: Any) -> Any:
         counted.append(candidates)
         verdict = truly(*args, candidates=candidates, **kwargs)
-        checks = tuple(replace(check, passed=check.name != "guard" or candidates == 2) for check in verdict.checks)
+        checks = tuple(replace(check, passed=check.name != harmed or candidates == 2) for check in verdict.checks)
         return replace(verdict, checks=checks, promote=candidates == 2)
 
     monkeypatch.setattr(study, "judge", judge)

@@ -57,9 +57,10 @@ class Outcome(Record):
         imitation, sentences = (told | gone if told and told["promoted"] else told for told in (self.imitation, self.sentences))
         return replace(self, promoted=False, reason=reason, imitation=imitation, sentences=sentences)
 
-    def fails_only(self, name: str) -> bool:
-        """Whether the check of this name is the one that refused."""
-        return self.verdict is not None and [check.name for check in self.verdict.checks if not check.passed] == [name]
+    def fails_only(self, *names: str) -> bool:
+        """Whether it was refused, and by none but checks of these names."""
+        failed = {check.name for check in self.verdict.checks if not check.passed} if self.verdict is not None else set()
+        return bool(failed) and failed <= set(names)
 
 
 def paid(meter: Meter) -> dict[str, Any] | None:

@@ -132,7 +132,7 @@ class Studies:
             study = self.ready(share)
             judged = self._history.judged(study.key) or self._judge(study, began)
             outcome = Outcome.load(judged.details)
-            if not outcome.fails_only("guard"):
+            if not outcome.fails_only("guard", "unseen writers"):
                 break
         if not self._promoted(judged) and self._live.key is None and self._live.abstention is None:
             calibrated = replace(self._base, abstention=read_json(study.base_calibrated.path / "calibration.json"))

@@ -89,7 +89,9 @@ class Average(BaseModel):
         " all of them, and people's do not: a quarter of the way stays with the base",
     )
     nearer: tuple[float, ...] = Field(
-        (0.5,), description="where the guard alone refuses: shares of the way from the base that are judged next", exclude=True
+        (0.5,),
+        description="where only the guard or unseen writers refuse: shares of the way from the base that are judged next",
+        exclude=True,
     )
 
 
