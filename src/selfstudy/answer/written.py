@@ -23,11 +23,12 @@ _REASONED = re.compile(r'^Passage \[\d+\] says: ".*?" So the answer is: ', re.DO
 """The reasoning that generators are taught to put before an answer: it quotes, and the citation does that too."""
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 _THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}(?:\D|$))")
-_COUNTS = dict(zip("two three four five six seven eight nine ten eleven twelve".split(), map(str, range(2, 13)), strict=True)) | dict(
+_WORDS = "two three four five six seven eight nine ten eleven twelve".split()
+_COUNTS = dict(zip(_WORDS, map(str, range(2, 13)), strict=True)) | dict(
     zip("二两兩三四五六七八九十", "2 2 2 3 4 5 6 7 8 9 10".split(), strict=True)
 )
 _COUNTED = re.compile(
-    r"(?<![\w-])(?:two|three|four|five|six|seven|eight|nine|ten|eleven|twelve)\b"
+    rf"(?<![\w-])(?:{'|'.join(_WORDS)})\b"
     r"|(?<![一二三四五六七八九十百千万萬点點])[二两兩三四五六七八九十](?![一二三四五六七八九十百千万萬点點])",
     re.IGNORECASE,
 )

@@ -41,7 +41,7 @@ def load(model: type[M], toml_path: Path | None = None, sets: Sequence[str] = ()
     """
     filling = _Filling(model)
     if toml_path is not None:
-        filling.add_table(_read(toml_path), toml_path.name)
+        filling.add_table(table(toml_path), toml_path.name)
     for text in sets:
         filling.add_set(text)
     return filling.finish()
@@ -56,7 +56,8 @@ def describe(config: BaseModel, origins: Mapping[str, str]) -> list[Setting]:
     return rows
 
 
-def _read(path: Path) -> dict[str, Any]:
+def table(path: Path) -> dict[str, Any]:
+    """What the file says, whether or not it fits a model; nothing where there is none. Raises BadConfig."""
     try:
         return tomllib.loads(path.read_bytes().decode("utf-8-sig"))
     except FileNotFoundError:

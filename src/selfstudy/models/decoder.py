@@ -11,8 +11,7 @@ from selfstudy.core.ports import Begun
 from selfstudy.core.prompts import opening, prompt_ids
 from selfstudy.core.quiet import quiet
 from selfstudy.core.records import Reply, Token
-from selfstudy.models.hf import HF, ends, room
-from selfstudy.models.memory import ran_out
+from selfstudy.models.hf import HF, ends, in_groups, room
 
 Forward = Callable[..., Any]
 
@@ -39,19 +38,13 @@ class HFDecoder:
         The longest conversations come first, so that what does not fit into memory is known at once.
         """
         found: dict[int, dict[str, float]] = {}
-        left = sorted(range(len(begun)), key=lambda place: -_characters(begun[place]))
-        size = self._batch_size
-        while left:
-            group = left[:size]
-            try:
-                weighed = self._weighed([begun[place] for place in group], texts)
-            except (MemoryError, RuntimeError) as error:
-                if not ran_out(error) or len(group) == 1:
-                    raise BadModel(f"{self.name} failed: {first_line(error)}", "Give a smaller model, or shorter passages.") from error
-                size = len(group) // 2
-                continue
-            found.update(zip(group, weighed, strict=True))
-            left = left[len(group) :]
+        order = sorted(range(len(begun)), key=lambda place: -_characters(begun[place]))
+
+        def weighed(group: list[int]) -> list[dict[str, float]]:
+            return self._weighed([begun[place] for place in group], texts)
+
+        for group, made in in_groups(order, self._batch_size, weighed, self.name):
+            found.update(zip(group, made, strict=True))
         return [found[place] for place in range(len(begun))]
 
     def _weighed(self, begun: Sequence[Begun], texts: Sequence[str]) -> list[dict[str, float]]:

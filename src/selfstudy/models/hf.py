@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from threading import Lock
-from typing import Any
+from typing import Any, TypeVar
 
 from selfstudy.core.errors import BadModel, first_line
 from selfstudy.core.plugs import extra
@@ -20,6 +20,7 @@ from selfstudy.models.folder import sha256_of
 from selfstudy.models.memory import ran_out
 from selfstudy.models.structured import complaint, instruction, spoken, value_of
 
+T = TypeVar("T")
 _TRIES = 2
 _WEIGHTS = ("*.safetensors", "*.bin", "*.json", "*.jinja", "*.model", "*.txt")
 
@@ -91,19 +92,12 @@ class HF:
             return
         model, tokenizer = self.parts()
         order = sorted(asked, key=lambda place: -sum(len(message.content) for message in asked[place]))
-        size = self._batch_size
-        while order:
-            group = order[:size]
-            try:
-                with self.lock:
-                    replies = self._generate(model, tokenizer, [asked[place] for place in group], logprobs, max_tokens, temperature)
-            except (MemoryError, RuntimeError, IndexError) as error:
-                if not ran_out(error) or len(group) == 1:
-                    raise BadModel(f"{self.name} failed: {first_line(error)}", "Give a smaller model, or shorter passages.") from error
-                size = max(1, len(group) // 2)
-                continue
-            order = order[len(group) :]
-            yield group, replies
+
+        def answered(group: list[int]) -> list[Reply]:
+            with self.lock:
+                return self._generate(model, tokenizer, [asked[place] for place in group], logprobs, max_tokens, temperature)
+
+        yield from in_groups(order, self._batch_size, answered, self.name)
 
     def prompt(self, messages: Sequence[Message]) -> str:
         """What the model reads."""
@@ -187,6 +181,21 @@ def _under(folder: Path) -> str | None:
     """The model that the LoRA adapter in `folder` stands on; None where it is no adapter."""
     about = folder / "adapter_config.json"
     return str(json.loads(about.read_text(encoding="utf-8"))["base_model_name_or_path"]) if about.is_file() else None
+
+
+def in_groups(order: list[int], size: int, work: Callable[[list[int]], T], name: str) -> Iterator[tuple[list[int], T]]:
+    """Groups of `order` with what the model called `name` makes of them: `size` at once, fewer where memory runs out. Raises BadModel."""
+    while order:
+        group = order[:size]
+        try:
+            made = work(group)
+        except (MemoryError, RuntimeError, IndexError) as error:
+            if not ran_out(error) or len(group) == 1:
+                raise BadModel(f"{name} failed: {first_line(error)}", "Give a smaller model, or shorter passages.") from error
+            size = len(group) // 2
+            continue
+        order = order[len(group) :]
+        yield group, made
 
 
 def room(model: Any, tokenizer: Any, max_tokens: int) -> int:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ipaddress
 import json
 import os
-import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -72,7 +71,7 @@ def sets_of(home: Path, sets: Sequence[str]) -> tuple[str, ...]:
 def _table(home: Path) -> dict[str, Any]:
     path = home / "config.toml"
     config.load(Settings, path)  # says what is wrong with it
-    return tomllib.loads(path.read_bytes().decode("utf-8-sig")) if path.exists() else {}
+    return config.table(path)
 
 
 def _over(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
