@@ -36,7 +36,7 @@ from typing import Any
 
 import numpy as np
 from figures import Interval, forest
-from grown import grown, labelled_words_alone
+from grown import grown
 
 from selfstudy.answer.reflective import Reflect, reflect
 from selfstudy.answer.scoring import Weights, needs_search
@@ -396,11 +396,10 @@ def way_of(cfg: Reflect, speaker: Speaker) -> Way:
 def tuned(run: Run, given: argparse.Namespace, written: Artifact) -> Path:
     """The folder of the tuned generator."""
     config = Generator(
-        num_train_epochs=given.epochs, per_device_train_batch_size=8, gradient_accumulation_steps=1, learning_rate=2e-4, max_length=512,
+        num_train_epochs=given.epochs, per_device_train_batch_size=8, gradient_accumulation_steps=1, learning_rate=1e-4, max_length=512,
         reflection=True, save_steps=100,
     )  # fmt: skip
     base = grown(given.out / "base")
-    labelled_words_alone()
     made = run.stage(train, config, written, Lazy(HF(str(base)).fingerprint, lambda: str(base)))
     losses = read_json(made.path / "losses.json")
     print("losses", losses[:: max(1, len(losses) // 12)], losses[-1], flush=True)

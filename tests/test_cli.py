@@ -190,6 +190,10 @@ def test_config_show_says_where_a_value_came_from(run: Run, home: Path) -> None:
     table = run("config", "show")[1]
     assert "fake:64" in table
     assert "config.toml" in table
+    secret = ("--set", "api.base_url=https://me:hunter2@models.example/v1", "config", "show")
+    for shown in (run(*secret)[1], run(*secret, "--json")[1]):
+        assert "hunter2" not in shown
+        assert "https://models.example/v1" in shown
 
 
 def test_config_show_with_faults_tells_them_and_still_shows_the_names(run: Run, home: Path) -> None:

@@ -184,7 +184,26 @@ def test_a_budget_stops_between_calls_and_the_next_run_goes_on(tmp_path: Path) -
         with pytest.raises(Stopped, match=r"budget of 0.9 money is used up after 1 calls"):
             llm(endpoint.url, None, priced).chat(ask("x", "y"))
         assert priced.money == pytest.approx(1.0)
-        assert Meter().begin() is None
+
+
+def test_calls_side_by_side_do_not_overshoot_a_budget_together() -> None:
+    def slow(body: Body, place: int) -> str:
+        time.sleep(0.0 if place == 0 else 0.3)
+        return echo(body, place)
+
+    with serving(slow) as endpoint:
+        meter = Meter(Budget(tokens=35))  # each call takes 10
+        with pytest.raises(Stopped, match="budget of 35 tokens"):
+            llm(endpoint.url, meter=meter, concurrency=8).chat(ask(*"abcdefghijklmnop"))
+    assert (len(endpoint.bodies), meter.prompt_tokens + meter.completion_tokens) == (4, 40)
+
+
+def test_the_new_tries_of_the_package_are_calls_that_a_budget_counts() -> None:
+    with serving(lambda body, place: Answer({}, 500, {"retry-after-ms": "1"}) if place % 2 == 0 else echo(body, place)) as endpoint:
+        meter = Meter(Budget(calls=5))
+        with pytest.raises(Stopped, match="budget of 5 calls"):
+            llm(endpoint.url, meter=meter, concurrency=1).chat(ask(*"abcdefgh"))
+    assert meter.calls == len(endpoint.bodies) == 6  # three conversations, each asked twice; the last began within the budget
 
 
 def test_structured_output_is_checked_and_mended() -> None:
@@ -405,7 +424,7 @@ def test_a_key_that_cannot_be_sent_is_told() -> None:
     with pytest.raises(BadModel, match="holds characters that cannot be sent") as raised:
         OpenAI("m", Endpoint(Api(base_url="http://127.0.0.1:9/v1", key=SecretStr("密钥")))).chat(ask("a"))
     assert "密钥" not in str(raised.value)
-    assert Endpoint(Api(key=SecretStr(f"{KEY}\n"))).client().api_key == KEY
+    assert Endpoint(Api(key=SecretStr(f"{KEY}\n"))).client(Meter()).api_key == KEY
 
 
 def test_a_web_page_where_the_protocol_should_be_is_told() -> None:
@@ -418,7 +437,7 @@ def test_a_web_page_where_the_protocol_should_be_is_told() -> None:
 def test_a_password_in_the_url_is_shown_nowhere() -> None:
     endpoint = Endpoint(Api(base_url="http://user:hunter2@127.0.0.1:9/v1", key=SecretStr(KEY), retries=0))
     assert endpoint.url == "http://127.0.0.1:9/v1"
-    assert "hunter2" in str(endpoint.client().base_url), "the endpoint itself gets it"
+    assert "hunter2" in str(endpoint.client(Meter()).base_url), "the endpoint itself gets it"
     with pytest.raises(BadModel, match="cannot be reached") as raised:
         OpenAI("m", endpoint).chat(ask("a"))
     assert "hunter2" not in str(raised.value)
@@ -524,10 +543,10 @@ def test_stopping_keeps_what_is_under_way(tmp_path: Path) -> None:
 def test_the_key_comes_from_the_environment_or_a_file_and_is_shown_nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / ".env").write_text("OPENAI_API_KEY='from-file'\nOPENAI_BASE_URL=http://file/v1/\n")
     settings = Api(base_url="http://config/v1", key=SecretStr(KEY))
-    assert Endpoint(settings, tmp_path).client().api_key == "from-file"
+    assert Endpoint(settings, tmp_path).client(Meter()).api_key == "from-file"
     assert Endpoint(settings, tmp_path).url == "http://file/v1"
     monkeypatch.setenv("OPENAI_API_KEY", "from-environment")
-    assert Endpoint(settings, tmp_path).client().api_key == "from-environment"
+    assert Endpoint(settings, tmp_path).client(Meter()).api_key == "from-environment"
     assert KEY not in f"{settings!r} {settings.model_dump_json()} {settings.model_dump()}"
     assert Endpoint(settings).clean("your sk-abc***wxyz and from-environment") == "your [key] and [key]"
 

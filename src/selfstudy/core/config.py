@@ -17,6 +17,7 @@ from pydantic import BaseModel, ValidationError
 
 from selfstudy.core.errors import BadConfig, nearest
 from selfstudy.core.records import Record
+from selfstudy.core.text import without_user
 
 M = TypeVar("M", bound=BaseModel)
 DEFAULT = "default"
@@ -48,10 +49,10 @@ def load(model: type[M], toml_path: Path | None = None, sets: Sequence[str] = ()
 
 
 def describe(config: BaseModel, origins: Mapping[str, str]) -> list[Setting]:
-    """Every value of `config` in the order of its model, as `config show` prints them."""
+    """Every value of `config` in the order of its model, as `config show` prints them: URLs without the user that may stand in them."""
     rows = []
     for path, value, about in _leaves(config):
-        plain = json.loads(json.dumps(value, default=str))
+        plain = json.loads(without_user(json.dumps(value, default=str)))
         rows.append(Setting(path, plain, origins.get(path, DEFAULT), about))
     return rows
 

@@ -69,10 +69,21 @@ def rendered(tokenizer: Any, messages: Sequence[Message]) -> str:
 
 
 def prompt_ids(tokenizer: Any, messages: Sequence[Message], most: int) -> list[int]:
-    """The tokens of `rendered`; where they are more than `most` the beginning goes, since the question stands at the end."""
+    """The tokens of `rendered`, as many as `most`."""
     templated = bool(getattr(tokenizer, "chat_template", None))  # a template writes its own special tokens
     ids: list[int] = tokenizer(rendered(tokenizer, messages), add_special_tokens=not templated, verbose=False)["input_ids"]
-    return ids[-most:]
+    return shortened(ids, most)
+
+
+def shortened(ids: list[int], most: int) -> list[int]:
+    """The tokens of a prompt, without its middle where they are more than `most`.
+
+    What is to be done and the first passages stand at its beginning, the question at its end.
+    """
+    if len(ids) <= most:
+        return ids
+    end = (most + 1) // 2
+    return ids[: most - end] + ids[-end:]
 
 
 def opening(tokenizer: Any, reply: str, reads_apart: bool) -> str:

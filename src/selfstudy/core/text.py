@@ -24,6 +24,7 @@ _ABBREVIATION = re.compile(
     re.IGNORECASE,
 )
 _NUMBERED = re.compile(r"(?:\A|\n)[^\S\n]*\d{1,3}\.$")
+_USER = re.compile(r"(?<=://)[^/?#\s\"]*@")
 _ROW = re.compile(r"^([^\n:;]{1,60}: ).*\n(?=\1)", re.MULTILINE)
 _SENTENCE_END = re.compile(r"(?<![.!?])[.!?]+[\"'”’)\]]*(?=\s|$)|[。！？；]+[”’」』）]*|\n\s*\n|\n(?=\s*(?:[-*•]|\d+[.)])\s)")
 
@@ -53,6 +54,11 @@ def model_tokens(text: str) -> int:
 def token_spans(text: str) -> list[tuple[int, int]]:
     """Where the `tokens` of `text` stand."""
     return [match.span() for match in _TOKEN.finditer(text)]
+
+
+def without_user(text: str) -> str:
+    """`text` without the user and password that stand in its URLs."""
+    return _USER.sub("", text)
 
 
 def content_words(text: str) -> list[str]:

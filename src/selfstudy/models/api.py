@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
@@ -14,10 +15,9 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from selfstudy.core.errors import BadModel, SelfstudyError, Stopped
 from selfstudy.core.plugs import extra
-from selfstudy.core.text import model_tokens
+from selfstudy.core.text import model_tokens, without_user
 
 KEY, URL = "OPENAI_API_KEY", "OPENAI_BASE_URL"
-_USER = re.compile(r"(?<=://)[^/?#\s]*@")
 _OF_EVERY_CALL = {"model_not_found", "invalid_model", "unknown_model", "unsupported_parameter", "unsupported_value", "unknown_parameter"}
 _NO_MODEL = re.compile(
     r"\b(?:no such|unknown|invalid|unsupported) model\b|\bmodel\b.{0,80}\b(?:not found|not exist)|\bnot a valid model\b", re.IGNORECASE
@@ -75,22 +75,39 @@ class Meter:
         self.budget = budget or Budget()
         self.prices = prices or {}
         self.calls = self.kept = self.prompt_tokens = self.completion_tokens = 0
+        self.under_way = 0
         self.money = 0.0
         self.unpriced: set[str] = set()
         self.estimated: set[str] = set()
         self.models: dict[str, int] = {}
 
-    def begin(self) -> None:
-        """Count a call that begins. Raises Stopped where the budget allows none."""
+    @contextmanager
+    def call(self) -> Iterator[None]:
+        """Count a call; the endpoint is asked within. Raises Stopped where the budget allows none.
+
+        What is under way will cost what a call cost so far, on average, so that calls side by side do not overshoot together.
+        """
         spent = {"calls": self.calls, "tokens": self.prompt_tokens + self.completion_tokens, "money": self.money}
+        answered = max(1, self.calls - self.under_way)
         for name, used in spent.items():
             limit = getattr(self.budget, name)
-            if limit is not None and used >= limit:
+            expected = 0.0 if name == "calls" else self.under_way * used / answered
+            if limit is not None and used + expected >= limit:
                 raise Stopped(
                     f"The budget of {limit:g} {name} is used up after {self.calls} calls.",
                     "What was answered is kept; run the same command with a larger --budget to go on.",
                 )
         self.calls += 1
+        self.under_way += 1
+        try:
+            yield
+        finally:
+            self.under_way -= 1
+
+    async def retried(self, request: Any) -> None:
+        """Count a request of httpx's that asks the same once more, as a call: it may have to be paid for."""
+        if request.headers.get("x-stainless-retry-count", "0") != "0":
+            self.calls += 1
 
     def read(self, asked: str, answer: Any, prompt: Iterable[str], completion: str = "") -> tuple[int, int]:
         """Count an endpoint's answer to the texts `prompt`. Returns the tokens that were read and written."""
@@ -131,10 +148,13 @@ class Endpoint:
         found = _environment(folder)
         self._key = (found.get(KEY) or (self.settings.key.get_secret_value() if self.settings.key else "")).strip()
         self._base = (found.get(URL) or self.settings.base_url or "https://api.openai.com/v1").strip().rstrip("/")
-        self.url = _USER.sub("", self._base)
+        self.url = without_user(self._base)
 
-    def client(self) -> Any:
-        """An asynchronous client, to be closed by the caller. Raises MissingExtra, BadModel where there is no key that could be sent."""
+    def client(self, meter: Meter) -> Any:
+        """An asynchronous client, to be closed by the caller; its retries are counted in `meter`.
+
+        Raises MissingExtra, BadModel where there is no key that could be sent.
+        """
         openai = extra("openai", "api")
         if not self._key:
             raise BadModel(
@@ -145,11 +165,14 @@ class Endpoint:
             raise BadModel(
                 f"The key for {self.url} holds characters that cannot be sent.", f"Look at {KEY}: a key is of plain letters and digits."
             )
-        return openai.AsyncOpenAI(api_key=self._key, base_url=self._base, timeout=self.settings.timeout, max_retries=self.settings.retries)
+        http = openai.DefaultAsyncHttpxClient(event_hooks={"request": [meter.retried]})
+        return openai.AsyncOpenAI(
+            api_key=self._key, base_url=self._base, timeout=self.settings.timeout, max_retries=self.settings.retries, http_client=http
+        )
 
     def clean(self, text: str) -> str:
         """`text` without the key, whole or as endpoints abbreviate it, and without the user and password of URLs."""
-        text = _USER.sub("", text)
+        text = without_user(text)
         if self._key:
             text = text.replace(self._key, "[key]")
         return re.sub(r"\bsk-[\w*.-]{6,}", "[key]", text)

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from selfstudy.core.errors import BadModel, first_line
 from selfstudy.core.plugs import extra
 from selfstudy.core.ports import Progress, silent
-from selfstudy.core.prompts import prompt_ids, rendered
+from selfstudy.core.prompts import prompt_ids, rendered, shortened
 from selfstudy.core.quiet import quiet
 from selfstudy.core.records import Message, Reply, Token, digest
 from selfstudy.models.folder import sha256_of
@@ -112,7 +112,7 @@ class HF:
         with _templated(self.name):
             whole = [prompt_ids(tokenizer, messages, room(model, tokenizer, 0)) for messages in conversations]
         max_tokens = longest_reply(model, tokenizer, max_tokens, max(map(len, whole)))
-        ids = [one[-room(model, tokenizer, max_tokens) :] for one in whole]
+        ids = [shortened(one, room(model, tokenizer, max_tokens)) for one in whole]
         encoded = tokenizer.pad({"input_ids": ids}, return_tensors="pt")
         encoded = {name: encoded[name].to(model.device) for name in ("input_ids", "attention_mask")}
         sampling: dict[str, Any] = (

@@ -79,7 +79,7 @@ class OpenAI:
             self.meter.kept += len(found)
         waiting = {key: list(messages) for key, messages in zip(keys, batch, strict=True) if key not in found}
         if waiting:
-            async with self.endpoint.client() as client:
+            async with self.endpoint.client(self.meter) as client:
                 calls = _Calls(self, client, asked)
                 done = sum(times[key] for key in found)
 
@@ -177,9 +177,9 @@ class _Calls:
         openai, llm = self.openai, self.llm
         request = self._request(messages, worded)
         await self.pace.wait()
-        llm.meter.begin()
         try:
-            raw = await self.client.chat.completions.with_raw_response.create(**request)
+            with llm.meter.call():
+                raw = await self.client.chat.completions.with_raw_response.create(**request)
             self.pace.note(raw.headers)
             return self._read(raw.parse(), messages)
         except openai.APIStatusError as error:

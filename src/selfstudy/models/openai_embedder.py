@@ -69,16 +69,16 @@ class OpenAIEmbedder:
     async def _ask(self, texts: list[str], found: dict[str, Vectors], progress: Progress) -> None:
         starts = list(range(0, len(texts), TEXTS_A_CALL))
         openai = extra("openai", "api")
-        async with self.endpoint.client() as client:
+        async with self.endpoint.client(self.meter) as client:
             crew = Crew(self.endpoint.settings.concurrency)
 
             async def one(start: int) -> None:
                 part = texts[start : start + TEXTS_A_CALL]
                 async with crew.place():
-                    self.meter.begin()
                     try:
                         async with asyncio.timeout(self.endpoint.settings.deadline):
-                            answer = await client.embeddings.create(model=self.model, input=part, encoding_format="float")
+                            with self.meter.call():
+                                answer = await client.embeddings.create(model=self.model, input=part, encoding_format="float")
                     except (openai.OpenAIError, ValueError, RecursionError, TimeoutError) as error:
                         raise self.endpoint.failure(error) from None
                 vectors = self._read(answer, part)

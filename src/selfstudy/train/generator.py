@@ -53,7 +53,7 @@ class Generator(BaseModel):
     lr_scheduler_type: str = "cosine"
     warmup_ratio: float = Field(0.05, ge=0, lt=1)
     weight_decay: float = Field(0.0, ge=0)
-    max_length: int = Field(2048, ge=16, description="tokens of prompt and answer; what is beyond is cut off the prompt's beginning")
+    max_length: int = Field(2048, ge=16, description="tokens of prompt and answer; what is beyond is cut out of the prompt's middle")
     activation_checkpointing: bool = False
     lora: Lora | None = None
     reflection: bool = Field(False, description="add the reflection tokens, and let their vectors learn")
@@ -63,7 +63,7 @@ class Generator(BaseModel):
     arguments: dict[str, Any] = Field(default_factory=dict, description="further arguments of transformers' TrainingArguments, by name")
 
 
-@stage("train.generator", version=3)
+@stage("train.generator", version=4)
 def generator(work: Work, config: Generator, rows: Artifact, base: str) -> dict[str, Any]:
     """Tune the model `base` (a folder or a hub's name) on `conversations.jsonl` of `rows`; `model/` is what transformers or PEFT load.
 
