@@ -44,16 +44,26 @@ def test_a_title_without_text_is_the_text(tmp_path: Path) -> None:
     assert (document.title, document.text) == ("", "Only a title")
 
 
+def test_rows_of_other_keys_are_read_and_those_without_an_id_named_after_their_place(tmp_path: Path) -> None:
+    faq = '{"question": "When?", "answer": "At nine.", "by": {"name": "Ann"}}\n{"title": "Doors", "text": "Shut."}\n'
+    first, second, third = rows(tmp_path, faq + '{"id": "a", "title": "Hours", "open": ["nine", "ten"], "meta": {"n": 1}}')
+    assert isinstance(first, Document)
+    assert isinstance(second, Document)
+    assert isinstance(third, Document)
+    assert (first.id, first.title, first.text) == ("corpus.jsonl#1", "", "question: When?\nanswer: At nine.\nby.name: Ann")
+    assert (second.id, second.title, second.text) == ("corpus.jsonl#2", "Doors", "Shut.")
+    assert (third.id, third.title, third.text, third.meta) == ("a", "Hours", "open: nine, ten", {"n": 1})
+
+
 BAD = [
     ("{broken", "no JSON"),
     ("[1, 2]", "a list"),
-    ('{"text": "no id"}', 'no "_id"'),
-    ('{"_id": true, "text": "x"}', 'no "_id"'),
-    ('{"_id": "  ", "text": "x"}', 'no "_id"'),
+    ('{"_id": true, "text": "x"}', '"_id" is neither text'),
+    ('{"id": "  ", "text": "x"}', '"id" is neither text'),
     ('{"_id": "a", "text": 5}', '"text" is a number'),
     ('{"_id": "a", "title": ["x"], "text": "y"}', '"title" is a list'),
     ('{"_id": "a", "text": " "}', "empty"),
-    ('{"_id": "a", "body": "x"}', 'no "text"'),
+    ('{"_id": "a", "body": " ", "more": []}', "empty"),
     ('{"_id": ' + "9" * 5000 + ', "text": "x"}', "cannot be read"),
     ("[" * 100_000, "cannot be read"),
 ]

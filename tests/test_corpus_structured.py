@@ -54,13 +54,13 @@ def test_keys_that_hold_objects_are_headings(tmp_path: Path) -> None:
 
 
 def test_rows_as_in_beir_are_documents_of_their_own(tmp_path: Path) -> None:
-    good, bad, last = read(
-        tmp_path, "a.json", '[{"_id": "x", "title": "T", "text": "words", "metadata": {"n": 1}}, {"text": "y"}, {"id": 3, "text": "z"}]'
+    good, bad, unnamed = read(
+        tmp_path, "a.json", '[{"_id": "x", "title": "T", "text": "words", "metadata": {"n": 1}}, {"id": [3], "text": "y"}, {"text": "z"}]'
     )
     assert good == Document("x", "words", "T", str(tmp_path / "a.json"), {"format": "json", "n": 1})
-    assert bad == SetAside(f"{tmp_path / 'a.json'}:2", 'broken: no "_id" or "id" that is text or a whole number')
-    assert isinstance(last, Document)
-    assert last.id == "3"
+    assert bad == SetAside(f"{tmp_path / 'a.json'}:2", 'broken: "id" is neither text nor a whole number')
+    assert isinstance(unnamed, Document)
+    assert (unnamed.id, unnamed.text) == ("a.json#3", "z")
 
 
 @pytest.mark.parametrize(

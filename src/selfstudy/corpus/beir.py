@@ -1,4 +1,4 @@
-"""BEIR: a stream of JSON rows, one document each (Thakur et al. 2021, arXiv 2104.08663)."""
+"""A stream of JSON rows, one document each, as in BEIR (Thakur et al. 2021, arXiv 2104.08663)."""
 
 from __future__ import annotations
 
@@ -10,16 +10,12 @@ from typing import IO
 
 from selfstudy.core.errors import BadInput
 from selfstudy.core.records import Document
-from selfstudy.corpus.decode import clean, one_line
-from selfstudy.corpus.meta import scalars
+from selfstudy.corpus.rows import row_document
 from selfstudy.corpus.set_aside import SetAside, faultless
 
 
 class Beir:
-    """Reads rows {"_id" or "id", "title", "text", "metadata" or "meta"}, one at a time, in constant memory.
-
-    Scalars of the metadata become meta; lists and tables in it are left out. A row with a title and no text has its title for text.
-    """
+    """Reads rows as `rows.row_document` does, one at a time, in constant memory."""
 
     def __init__(self, max_row_bytes: int = 5_000_000) -> None:
         self.max_row_bytes = max_row_bytes
@@ -42,7 +38,7 @@ class Beir:
                     yield SetAside(f"{path}:{number}", f"huge: the row is longer than {self.max_row_bytes} bytes (max_row_bytes)")
                 elif line.strip():
                     try:
-                        yield _document(line, path)
+                        yield _document(line, path, number)
                     except BadInput as error:
                         yield SetAside(f"{path}:{number}", error.problem)
 
@@ -61,7 +57,7 @@ class Beir:
             yield number, None
 
 
-def _document(line: bytes, path: Path) -> Document:
+def _document(line: bytes, path: Path, number: int) -> Document:
     try:
         row = json.loads(line.decode("utf-8"))
     except UnicodeDecodeError:
@@ -70,29 +66,4 @@ def _document(line: bytes, path: Path) -> Document:
         raise BadInput(f"broken: no JSON ({error.msg} at column {error.colno})") from None
     except (RecursionError, ValueError) as error:  # nested too deeply; a number of thousands of digits
         raise BadInput(f"broken: JSON that cannot be read ({str(error).splitlines()[0]})") from None
-    return row_document(row, path)
-
-
-def row_document(row: object, path: Path) -> Document:
-    """A row of the file at `path` as a document. Raises BadInput where it lacks an id or text."""
-    if not isinstance(row, dict):
-        raise BadInput(f'broken: expected an object {{"_id", "title", "text"}}, found {_kind(row)}')
-    key = row.get("_id", row.get("id"))
-    if isinstance(key, bool) or not isinstance(key, (str, int)) or not clean(str(key)).strip():
-        raise BadInput('broken: no "_id" or "id" that is text or a whole number')
-    for name in ("title", "text"):
-        if not isinstance(row.get(name), (str, type(None))):
-            raise BadInput(f'broken: "{name}" is {_kind(row[name])}, expected text')
-    title = one_line(row.get("title") or "")
-    text = clean(row.get("text") or "")
-    if not text.strip():
-        title, text = "", title
-    if not text:
-        raise BadInput("empty: no text and no title" if "text" in row or "title" in row else 'broken: no "text" and no "title"')
-    data = row.get("metadata") or row.get("meta") or {}
-    return Document(clean(str(key)), text, title, str(path), scalars(data) if isinstance(data, dict) else {})
-
-
-def _kind(value: object) -> str:
-    names = {dict: "an object", list: "a list", str: "text", bool: "true or false", int: "a number", float: "a number", type(None): "null"}
-    return names[type(value)]
+    return row_document(row, path, number)

@@ -10,10 +10,10 @@ from typing import Any
 
 from selfstudy.core.errors import BadInput
 from selfstudy.core.records import Document
-from selfstudy.corpus.beir import row_document
 from selfstudy.corpus.blocks import Block, join
-from selfstudy.corpus.decode import clean, one_line, read_text
+from selfstudy.corpus.decode import one_line, read_text
 from selfstudy.corpus.headings import LONGEST, sections
+from selfstudy.corpus.rows import holds_objects, joined, lines_of, plain, row_document
 from selfstudy.corpus.set_aside import SetAside, faultless
 
 
@@ -39,7 +39,7 @@ class Json:
         if _is_beir(data):
             for number, row in enumerate(data, 1):
                 try:
-                    yield row_document(row, path)
+                    yield row_document(row, path, number)
                 except BadInput as error:
                     yield SetAside(f"{path}:{number}", error.problem)
             return
@@ -58,10 +58,10 @@ def _blocks(data: Any) -> Iterator[Block]:
         yield from _items(data)
         return
     if not isinstance(data, dict):
-        if text := _plain(data):
+        if text := plain(data):
             yield Block(text)
         return
-    for holds, group in groupby(data.items(), key=lambda pair: _holds_objects(pair[1])):
+    for holds, group in groupby(data.items(), key=lambda pair: holds_objects(pair[1])):
         pairs = list(group)
         if not holds:
             yield from _paragraph(dict(pairs))
@@ -78,41 +78,13 @@ def _items(values: list[Any]) -> Iterator[Block]:
     for value in values:
         if isinstance(value, dict):
             yield from _paragraph(value)
-        elif isinstance(value, list) and _holds_objects(value):
+        elif isinstance(value, list) and holds_objects(value):
             yield from _items(value)
-        elif text := _joined(value):
+        elif text := joined(value):
             yield Block(text)
 
 
 def _paragraph(data: dict[str, Any]) -> Iterator[Block]:
-    lines = list(_lines(data, ""))
+    lines = list(lines_of(data))
     if lines:
         yield Block("\n".join(lines))
-
-
-def _lines(data: dict[str, Any], above: str) -> Iterator[str]:
-    for key, value in data.items():
-        name = above + one_line(key)
-        if isinstance(value, dict):
-            yield from _lines(value, f"{name}.")
-        elif isinstance(value, list) and _holds_objects(value):
-            for item in value:
-                yield from _lines(item, f"{name}.") if isinstance(item, dict) else _lines({name: item}, "")
-        elif text := _joined(value):
-            yield f"{name}: {text}"
-
-
-def _holds_objects(value: Any) -> bool:
-    return isinstance(value, dict) or (isinstance(value, list) and any(isinstance(item, (dict, list)) for item in value))
-
-
-def _joined(value: Any) -> str:
-    return ", ".join(filter(None, map(_plain, value))) if isinstance(value, list) else _plain(value)
-
-
-def _plain(value: Any) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return clean(str(value)).strip()
