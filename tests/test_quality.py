@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from selfstudy.core.records import Passage, Scalar, passage_id
+from selfstudy.core.records import Passage, Place, Scalar, passage_id
 from selfstudy.corpus.noise import density, noise
 from selfstudy.corpus.quality import Grade, Quality, Trust, grade_document, grade_passages, relevance
 
@@ -80,6 +80,19 @@ def test_relevance_tells_the_core_from_strangers() -> None:
     assert (found[80:] < 0.5).all()
     assert np.median(found) == pytest.approx(0.95, abs=0.01)
     assert relevance(core[:10], general) is None, "a handful is about nothing in particular"
+
+
+def test_two_long_strangers_are_not_the_subject_of_a_small_collection() -> None:
+    chooser = np.random.default_rng(0)
+    subject, other, everyday = chooser.normal(size=(3, 32))
+    core = unit(subject + 0.8 * chooser.normal(size=(16, 32)))
+    long = unit(other + 0.5 * chooser.normal(size=(40, 32)))
+    general = unit(everyday + 0.8 * chooser.normal(size=(40, 32)))
+    texts = [f"The pump numbered {n} is oiled." for n in range(56)]
+    where = [f"{at}.txt" for at in range(16)] + ["long1.pdf"] * 20 + ["long2.pdf"] * 20
+    passages = [Passage(passage_id("", text), "", text, (Place(at, 0, 9),)) for text, at in zip(texts, where, strict=True)]
+    grades = grade_passages(passages, Quality(), [], (np.concatenate([core, long]), general))
+    assert not [grade.reasons for grade in grades[:16] if grade.reasons]
 
 
 def test_grades_name_their_reasons() -> None:

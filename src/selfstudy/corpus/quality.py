@@ -79,7 +79,7 @@ def grade_passages(
     passages: Sequence[Passage], cfg: Quality, general: Sequence[str] = (), vectors: tuple[Vectors, Vectors] | None = None
 ) -> list[Grade]:
     """A grade for each passage. `general` are texts of everyday life; `vectors` those of the passages and of these, by one embedder."""
-    relevant = relevance(*vectors) if vectors is not None else None
+    relevant = relevance(*vectors, _shares(passages)) if vectors is not None else None
     grades = []
     for at, (passage, noisy) in enumerate(zip(passages, _noise(passages, general), strict=True)):
         near = None if relevant is None else round(float(relevant[at]), 3)
@@ -104,20 +104,28 @@ def _noise(passages: Sequence[Passage], general: Sequence[str]) -> list[float]:
     return [float(value) for value in found]
 
 
-def relevance(vectors: Vectors, general: Vectors) -> NDArray[np.float64] | None:
+def _shares(passages: Sequence[Passage]) -> NDArray[np.float64]:
+    """What each passage counts among all: a document of so many the root of that, so that two long strangers are not the subject."""
+    documents = [passage.places[0].document if passage.places else "" for passage in passages]
+    parts = Counter(documents)
+    return np.array([parts[one] ** -0.5 for one in documents])
+
+
+def relevance(vectors: Vectors, general: Vectors, shares: NDArray[np.float64] | None = None) -> NDArray[np.float64] | None:
     """For each passage, 0 to 1, how near it is to what most are about, less how near it is to general text; None for a handful.
 
-    The core are the 70% of the passages that are nearest to their own mean. A passage has its cosine with that mean, and its mean cosine
-    with its nearest five in the core, less that with the nearest five general texts. A logistic curve goes through .95 at the median of
-    these, and through .5 at three robust deviations below it or at 0, whichever is higher.
+    The core are the 70% of the passages, by their `shares`, that are nearest to their own mean. A passage has its cosine with that mean,
+    and its mean cosine with its nearest five in the core, less that with the nearest five general texts. A logistic curve goes through .95
+    at the median of these, and through .5 at three robust deviations below it or at 0, whichever is higher.
     """
     if len(vectors) < _FEWEST or not len(general):
         return None
-    middle = _unit(vectors.mean(axis=0))
+    shares = np.ones(len(vectors)) if shares is None else shares
+    middle = _unit(np.average(vectors, axis=0, weights=shares).astype(np.float32))
     for _ in range(3):
-        inside = _inside(vectors, middle)
-        middle = _unit(vectors[inside].mean(axis=0))
-    inside = _inside(vectors, middle)
+        inside = _inside(vectors, middle, shares)
+        middle = _unit(np.average(vectors[inside], axis=0, weights=shares[inside]).astype(np.float32))
+    inside = _inside(vectors, middle, shares)
     column = np.full(len(vectors), -1)
     column[inside] = np.arange(inside.sum())
     score = np.empty(len(vectors))
@@ -126,17 +134,21 @@ def relevance(vectors: Vectors, general: Vectors) -> NDArray[np.float64] | None:
         others = block @ vectors[inside].T
         others[np.flatnonzero(own >= 0), own[own >= 0]] = -1  # nobody is near because of itself
         score[start : start + len(block)] = block @ middle + _top(others) - _top(block @ general.T)
-    median = float(np.median(score))
-    low = median - 3 * (1.4826 * float(np.median(np.abs(score - median))) + 1e-3)
+    median = _median(score, shares)
+    low = median - 3 * (1.4826 * _median(np.abs(score - median), shares) + 1e-3)
     low = max(low, 0.0) if median > 0.05 else low
     found: NDArray[np.float64] = 1 / (1 + np.exp(-np.clip(3 * (score - low) / (median - low), -30, 30)))
     return found
 
 
-def _inside(vectors: Vectors, middle: NDArray[np.float32]) -> NDArray[np.bool_]:
+def _inside(vectors: Vectors, middle: NDArray[np.float32], shares: NDArray[np.float64]) -> NDArray[np.bool_]:
     near = vectors @ middle
-    inside: NDArray[np.bool_] = near >= np.quantile(near, 1 - _CORE)
+    inside: NDArray[np.bool_] = near >= np.quantile(near, 1 - _CORE, weights=shares, method="inverted_cdf")
     return inside
+
+
+def _median(values: NDArray[np.float64], shares: NDArray[np.float64]) -> float:
+    return float(np.quantile(values, 0.5, weights=shares, method="inverted_cdf"))
 
 
 def grade_document(id: str, meta: Mapping[str, Scalar], parts: Sequence[tuple[Passage, Grade]], newest: date | None, cfg: Quality) -> Grade:
