@@ -87,13 +87,12 @@ class Grown(BertPreTrainedModel, GenerationMixin):  # type: ignore[no-untyped-ca
         if past_key_values is not None:
             context = tuple(one[:, 0] for one in past_key_values.update(*(one[:, None] for one in context), len(self.bert.encoder.layer)))
         if fused_lm_head:
-            return self.scored(input_ids, hidden, context, labels)
-        rows = torch.arange(len(hidden), device=hidden.device)[:, None].expand(-1, hidden[:, -logits_to_keep:].shape[1])
-        later = seen[:, -logits_to_keep:]
-        said = self.said(hidden[:, -logits_to_keep:].flatten(0, 1), input_ids[:, -logits_to_keep:].flatten(), context, rows.flatten(),
-                         later.flatten(0, 1))  # fmt: skip
-        said = said.view(*rows.shape, -1)
-        return CausalLMOutputWithPast(logits=said, past_key_values=past_key_values if use_cache else None)
+            return self.scored(input_ids, hidden, context, seen, labels)
+        kept = slice(-logits_to_keep, None)
+        copied = self.copied(hidden[:, kept], input_ids[:, kept], context, seen[:, kept])
+        rows = torch.arange(len(hidden), device=hidden.device)[:, None].expand(copied.shape[:2])
+        said = self.said(hidden[:, kept].flatten(0, 1), copied.flatten(0, 1), context[1][rows.flatten()][..., 0])
+        return CausalLMOutputWithPast(logits=said.view(*rows.shape, -1), past_key_values=past_key_values if use_cache else None)
 
     def context(self, ids: Tensor, hidden: Tensor, copied: Tensor) -> tuple[Tensor, Tensor]:
         """What may be copied: of each token its key, that of the word before it and how well an answer begins there; its id and whether."""
@@ -102,28 +101,29 @@ class Grown(BertPreTrainedModel, GenerationMixin):  # type: ignore[no-untyped-ca
         keys = torch.cat([self.key(hidden).float(), known, self.span(hidden)[..., :1].float()], dim=-1)
         return keys, torch.stack([ids.float(), copied.float()], dim=-1)
 
-    def said(self, hidden: Tensor, ids: Tensor, context: tuple[Tensor, Tensor], rows: Tensor, seen: Tensor) -> Tensor:
-        """Log-probabilities of the word behind each token: (tokens, words)."""
+    def copied(self, hidden: Tensor, ids: Tensor, context: tuple[Tensor, Tensor], seen: Tensor) -> Tensor:
+        """For each token what is copied behind it: the probabilities of the tokens of the context, 0 in all where nothing may be."""
         keys, values = context
-        width = self.config.hidden_size
         known = torch.nn.functional.normalize(self.lm_head.weight[ids].float(), dim=-1)
-        asked = torch.cat([self.query(hidden).float() / width**0.5, 10 * self.going_on * known, self.starts(hidden).float()], dim=-1)
-        scores = torch.einsum("nd,ntd->nt", asked, keys[rows])
-        allowed = seen & (values[rows][..., 1] > 0)
-        scores = scores.masked_fill(~allowed, HIDDEN)
-        copied = torch.log_softmax(scores, dim=-1).exp() * allowed
+        by_meaning = self.query(hidden).float() / self.config.hidden_size**0.5
+        asked = torch.cat([by_meaning, 10 * self.going_on * known, self.starts(hidden).float()], dim=-1)
+        allowed = seen & (values[:, None, :, 1] > 0)
+        scores = torch.bmm(asked, keys.transpose(1, 2)).masked_fill(~allowed, HIDDEN)
+        return torch.softmax(scores, dim=-1) * allowed
+
+    def said(self, hidden: Tensor, copied: Tensor, ids: Tensor) -> Tensor:
+        """Log-probabilities of the word behind each token: (tokens, words); `ids` are those of the contexts that are copied from."""
         chosen = torch.softmax(self.lm_head(self.transform(hidden)).float(), dim=-1)
-        copying = torch.sigmoid(self.copies(hidden).float()) * allowed.any(dim=-1, keepdim=True)
-        mixed = (1 - copying) * chosen
-        mixed = mixed.scatter_add(1, values[rows][..., 0].long(), copying * copied)
+        copying = torch.sigmoid(self.copies(hidden).float()) * (copied.sum(dim=-1, keepdim=True) > 0)
+        mixed = ((1 - copying) * chosen).scatter_add(1, ids.long(), copying * copied)
         return torch.log(mixed.clamp(min=1e-9))
 
-    def scored(self, ids: Tensor, hidden: Tensor, context: tuple[Tensor, Tensor], labels: Tensor) -> FusedCausalLMOutput:
+    def scored(self, ids: Tensor, hidden: Tensor, context: tuple[Tensor, Tensor], seen: Tensor, labels: Tensor) -> FusedCausalLMOutput:
         """What TRL's trainer learns from: the words that have a label alone, one in ten."""
         mask = labels[:, 1:] != -100
         rows, places = mask.nonzero(as_tuple=True)
-        seen = torch.arange(ids.shape[1], device=ids.device)[None] <= places[:, None]
-        said = self.said(hidden[rows, places], ids[rows, places], context, rows, seen)
+        copied = self.copied(hidden, ids, context, seen)[rows, places]
+        said = self.said(hidden[rows, places], copied, context[1][rows][..., 0])
         wanted = labels[rows, places + 1]
         each = said.gather(1, wanted[:, None]).squeeze(1)
         entropy = -(said.exp() * said).sum(dim=-1)

@@ -1,13 +1,13 @@
 """Self-RAG's open questions with numbers: how large a critic must be, what wrong labels cost, and what a critic is worth when answering.
 
-    python bench/selfrag_study.py [--data ../shared/data] [--rows 9600] [--epochs 2 4] [--layers 2 4 6]
+    python bench/selfrag_study.py [--data ../shared/data] [--rows 2560] [--epochs 2] [--layers 2 4 6]
         [--flips 0.1 0.2 0.4] [--questions 300] [--out DIR] [--plots bench/plots]
 
-Critics are the first layers of all-MiniLM-L6-v2 under a classifier (sentence-transformers' CrossEncoder), trained on the same rows:
-relevance is learned from people's judgements (critic_relevance), and from people's questions beside the passage that answers them and the
-nearest one that does not (squad_dev, boolq); support from people's judgements alone (critic_support: begin, healthver, wice). What is told
-is measured on people's judgements of passages that no critic saw. For `flips` the middle critic learns from labels of which that share is
-another one, drawn at random.
+Critics are the first layers of the starter's encoder under a new classifier (sentence-transformers' CrossEncoder), word vectors frozen,
+trained on the same rows of people's judgements: relevance (critic_relevance, squad_dev's) and support (critic_support: begin, healthver,
+wice). What is told is measured on judgements of texts that neither the critics nor the starter saw: relevance on clapnq's, support on
+healthver's passages on one side. (From all-MiniLM-L6-v2 itself so few rows teach nothing: LOG.md.) For `flips` the middle critic learns
+from labels of which that share is another one, drawn at random.
 
 When answering (clapnq, half of whose questions the corpus cannot answer): the five passages that hybrid search finds are judged for
 relevance, and a question whose best passage stays below a threshold is not answered. Beside it the score of the search itself, and the
@@ -34,6 +34,7 @@ from selfstudy.core.records import Hit, digest
 from selfstudy.evals.answers import abstention, auc
 from selfstudy.evals.bootstrap import interval
 from selfstudy.models.minilm import folder as minilm
+from selfstudy.models.starter import load
 from selfstudy.models.starter.judge import cross_encoder
 from selfstudy.recipes.engine import Engine
 from selfstudy.train.trainers import precision
@@ -46,8 +47,8 @@ Rows = list[tuple[str, str, int]]
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
-    parser.add_argument("--rows", type=int, default=9600, help="that a critic learns from, as far as there are so many")
-    parser.add_argument("--epochs", type=float, nargs=2, default=[2.0, 4.0], help="how often it reads them: of relevance, of support")
+    parser.add_argument("--rows", type=int, default=2560, help="that a critic learns from")
+    parser.add_argument("--epochs", type=float, default=2.0, help="how often it reads them")
     parser.add_argument("--layers", type=int, nargs="+", default=[2, 4, 6])
     parser.add_argument("--flips", type=float, nargs="*", default=[0.1, 0.2, 0.4])
     parser.add_argument("--questions", type=int, default=300)
@@ -58,16 +59,14 @@ def main() -> None:
     critics: dict[str, Any] = {}
     by_size: dict[str, list[tuple[float, float]]] = {}
     by_flips: dict[str, list[tuple[float, float]]] = {}
-    more = [row for name in ("squad_dev", "boolq") for row in asked_about(given.data, name, given.out / "homes" / name)]
-    tasks = {"relevance": (relevance(given.data), more), "support": (support(given.data), [])}
-    for (task, (judged, beside)), epochs in zip(tasks.items(), given.epochs, strict=True):
-        learned, held = parted(judged, beside, given.rows)
+    for task, (learned, held) in {"relevance": relevance(given.data), "support": support(given.data)}.items():
+        learned = random.Random(0).sample(learned, min(given.rows, len(learned)))
         right = np.array([label for _, _, label in held])
         common = float(np.bincount(right).max() / len(right))
         print(f"{task}: {len(learned)} rows learned from, {len(held)} held out, commonest label {common:.3f}", flush=True)
         middle = given.layers[len(given.layers) // 2]
         for layers, flipped in [*((one, 0.0) for one in given.layers), *((middle, share) for share in given.flips)]:
-            model, seconds = trained(given.out, task, learned, layers, flipped, epochs)
+            model, seconds = trained(given.out, task, learned, layers, flipped, given.epochs)
             began = time.perf_counter()
             said = probabilities(model, [(one, other) for one, other, _ in held])
             each = 1000 * (time.perf_counter() - began) / len(held)
@@ -93,65 +92,26 @@ def main() -> None:
         )
 
 
-def relevance(data: Path) -> Rows:
-    """(question, passage, whether people say that it answers)."""
-    judged = lines(data / "critic_relevance" / "critic.jsonl")
-    return [(one["question"], one["passage"], int(2 * one["relevance"] >= one["max"])) for one in judged]
+def relevance(data: Path) -> tuple[Rows, Rows]:
+    """(question, passage, whether people say that it answers): what is learned from, and what is told of."""
+    rows: dict[str, Rows] = {source: [] for source in ("squad_dev", "clapnq")}
+    for one in lines(data / "critic_relevance" / "critic.jsonl"):
+        rows[one["source"]].append((one["question"], one["passage"], int(2 * one["relevance"] >= one["max"])))
+    return rows["squad_dev"], rows["clapnq"]
 
 
-def support(data: Path) -> Rows:
-    """(statement, passage, 0 no, 1 partly, 2 fully)."""
-    return [(one["response"], one["passage"], LEVELS[one["label"]]) for one in lines(data / "critic_support" / "critic.jsonl")]
+def support(data: Path) -> tuple[Rows, Rows]:
+    """(statement, passage, 0 no, 1 partly, 2 fully): what is learned from, and what is told of; no passage is on both sides."""
+    learned: Rows = []
+    held: Rows = []
+    for one in lines(data / "critic_support" / "critic.jsonl"):
+        told = one["source"] == "healthver" and int(digest("side", one["passage"])[:8], 16) % 3 == 0
+        (held if told else learned).append((one["response"], one["passage"], LEVELS[one["label"]]))
+    return learned, held
 
 
 def lines(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.open(encoding="utf-8")]
-
-
-def asked_about(data: Path, name: str, home: Path) -> Rows:
-    """People's questions, each beside its own passage (1) and the nearest one that is not (0), where both may be learned from; kept."""
-    kept = home.parent / f"{name}.json"
-    if kept.exists():
-        return [tuple(row) for row in json.loads(kept.read_text(encoding="utf-8"))]
-    engine = Engine.open(home, create=True)
-    engine.add([data / name / "corpus.jsonl"])
-    texts = {one["id"]: one["text"] for one in lines(data / name / "corpus.jsonl")}
-    relevant = relevant_to(data / name)
-    rows: Rows = []
-    for one in lines(data / name / "queries.jsonl"):
-        own = next((texts[document] for document in relevant.get(one["id"], ()) if one["type"] != "unanswerable"), None)
-        if own is None or held_out(own):
-            continue
-        found = [place.document for hit in engine.search(one["text"], PASSAGES) for place in hit.passage.places]
-        wrong = next((texts[document] for document in found if document not in relevant[one["id"]]), None)
-        rows.append((one["text"], own, 1))
-        if wrong is not None and not held_out(wrong):
-            rows.append((one["text"], wrong, 0))
-    kept.write_text(json.dumps(rows), encoding="utf-8")
-    return rows
-
-
-def relevant_to(folder: Path) -> dict[str, set[str]]:
-    """The documents that hold the answer, by question."""
-    relevant: dict[str, set[str]] = {}
-    for line in (folder / "qrels.tsv").read_text(encoding="utf-8").splitlines()[1:]:
-        question, document, _ = line.split("\t")
-        relevant.setdefault(question, set()).add(document)
-    return relevant
-
-
-def held_out(passage: str) -> bool:
-    """Whether no critic learns from a passage."""
-    return int(digest("side", passage)[:8], 16) % 4 == 0
-
-
-def parted(judged: Rows, beside: Rows, most: int) -> tuple[Rows, Rows]:
-    """What is learned from and what is told of: no passage is on both sides, and what is told of was judged by people."""
-    mixed = random.Random(0).sample(judged, len(judged))
-    held = [row for row in mixed if held_out(row[1])][:600]
-    learned = [row for row in mixed if not held_out(row[1])]
-    learned += random.Random(1).sample(beside, min(len(beside), max(0, most - len(learned))))
-    return random.Random(2).sample(learned, min(most, len(learned))), held
 
 
 def trained(out: Path, task: str, rows: Rows, layers: int, flipped: float, epochs: float) -> tuple[Any, float]:
@@ -161,7 +121,7 @@ def trained(out: Path, task: str, rows: Rows, layers: int, flipped: float, epoch
     from sentence_transformers import CrossEncoder, CrossEncoderTrainer, CrossEncoderTrainingArguments
     from sentence_transformers.cross_encoder.losses import CrossEntropyLoss
 
-    kept = out / f"{task}-{layers}-{flipped:g}-{len(rows)}-{epochs:g}-eager"
+    kept = out / f"{task}-{layers}-{flipped:g}-{len(rows)}-{epochs:g}-grown"
     if (kept / "seconds.json").exists():
         return CrossEncoder(str(kept), device="cpu"), json.loads((kept / "seconds.json").read_text())
     torch.manual_seed(0)
@@ -171,9 +131,13 @@ def trained(out: Path, task: str, rows: Rows, layers: int, flipped: float, epoch
     about, fast = {"num_hidden_layers": layers, "attention_probs_dropout_prob": 0.0}, {"attn_implementation": "eager"}
     with quiet():
         model = CrossEncoder(str(minilm()), num_labels=classes, max_length=192, device="cpu", config_kwargs=about, model_kwargs=fast)
+    read: Any = model.model.bert
+    grown = load.trained().encoder.state_dict()
+    read.load_state_dict({name: grown.get(name, weight) for name, weight in read.state_dict().items()})
+    read.embeddings.requires_grad_(False)
     data = Dataset.from_dict({"one": [row[0] for row in rows], "other": [row[1] for row in rows], "label": labels})
     arguments = CrossEncoderTrainingArguments(
-        str(out / "training"), num_train_epochs=epochs, per_device_train_batch_size=32, learning_rate=1e-4, warmup_steps=20,
+        str(out / "training"), num_train_epochs=epochs, per_device_train_batch_size=32, learning_rate=1e-4, warmup_steps=10,
         report_to="none", save_strategy="no", disable_tqdm=True, seed=0, dataloader_pin_memory=False, **precision(),
     )  # fmt: skip
     began = time.perf_counter()
@@ -199,7 +163,10 @@ def found(given: argparse.Namespace) -> tuple[list[dict[str, Any]], list[list[Hi
     folder = given.data / "clapnq"
     engine = Engine.open(given.out / "home", create=True)
     engine.add([folder / "corpus.jsonl"])
-    relevant = relevant_to(folder)
+    relevant: dict[str, set[str]] = {}
+    for line in (folder / "qrels.tsv").read_text(encoding="utf-8").splitlines()[1:]:
+        question, document, _ = line.split("\t")
+        relevant.setdefault(question, set()).add(document)
     asked = random.Random(0).sample(lines(folder / "queries.jsonl"), given.questions)
     asked = [one | {"relevant": relevant.get(one["id"], set()) if one["type"] != "unanswerable" else set()} for one in asked]
     return asked, [engine.search(one["text"], PASSAGES) for one in asked]

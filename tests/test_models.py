@@ -17,14 +17,17 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tiny as tiny_models
 
-from selfstudy.core.errors import BadModel
+from selfstudy.core.errors import BadConfig, BadModel
 from selfstudy.core.plugs import resolve
 from selfstudy.core.ports import Embedder, Vectors
 from selfstudy.core.quiet import quiet
 from selfstudy.models import converted, minilm, openvino, sentence
 from selfstudy.models.folder import ModelFolder
+from selfstudy.models.prompted import prompted
 from selfstudy.models.sentence import SentenceEmbedder
+from selfstudy.recipes.engine import Engine
 
 TEXTS = [
     "",
@@ -169,10 +172,39 @@ def test_other_poolings_sizes_and_prompts(tmp_path: Path, runtime: Any, pooling:
 
 @pytest.mark.parametrize("runtime", ["openvino", "torch"])
 def test_prompts_and_length_can_be_given(tiny: Path, cache: Path, runtime: Any) -> None:
-    embedder = SentenceEmbedder(tiny, cache=cache, runtime=runtime, prompts={"query": "query: "}, max_seq_length=8)
+    embedder = resolve(f"st:{tiny}", cache=cache, runtime=runtime, prompts={"query": "query: "}, max_seq_length=8)
+    assert embedder.name == f"st:{tiny}"
     text = "what is the long report"
     assert cosines(embedder.embed([text * 9], "query"), plain(tiny, [text * 9], "query: ", 8)).min() >= 0.9999
     assert cosines(embedder.embed([text * 9]), plain(tiny, [text * 9], "", 8)).min() >= 0.9999
+
+
+def test_what_is_set_of_prompts_is_in_the_folder_that_is_trained(tiny: Path, tmp_path: Path) -> None:
+    sets = [f"embedder=st:{tiny}", 'prompts.passage="passage: "', "max_seq_length=8"]
+    loaded = Engine.open(tmp_path / "home", create=True, sets=sets).loaded.embedder(f"st:{tiny}")
+    assert loaded.model_folder is not None
+    trained = ModelFolder(loaded.model_folder)
+    assert (trained.prompt("passage"), trained.prompt("query"), trained.max_seq_length) == ("passage: ", "", 8)
+    assert (
+        cosines(loaded.embed(["what is the long report" * 9]), plain(tiny, ["what is the long report" * 9], "passage: ", 8)).min() >= 0.9999
+    )
+    with pytest.raises(BadConfig, match="prompts are for an st: embedder"):
+        Engine.open(tmp_path / "other", create=True, sets=['prompts.query="q: "']).add([tmp_path])
+
+
+def test_a_model_that_openvino_dies_of_runs_on_torch(tmp_path: Path) -> None:
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.sentence_transformer.modules import Normalize, Pooling, Transformer
+
+    tiny_models.causal(tmp_path / "llama")
+    inside = Transformer(str(tmp_path / "llama"))
+    inside.tokenizer.padding_side = "right"
+    model = SentenceTransformer(modules=[inside, Pooling(32, pooling_mode="mean"), Normalize()], device="cpu")
+    model.save_pretrained(str(tmp_path / "model"))
+    code = "import sys; from pathlib import Path; from selfstudy.models.sentence import SentenceEmbedder as S; s = S(Path(sys.argv[1])); "
+    code += "s.embed(['what']); print(s.runtime, s.why_torch)"
+    done = subprocess.run([sys.executable, "-c", code, str(tmp_path / "model")], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "torch OpenVINO dies compiling it\n"), done.stderr
 
 
 def test_many_texts_keep_their_order(tiny: Path, cache: Path) -> None:
@@ -298,7 +330,7 @@ def test_pooling_that_leaves_out_the_prompt_runs_on_torch(tiny: Path, tmp_path: 
     folder = Path(shutil.copytree(tiny, tmp_path / "model"))
     pooling = folder / "1_Pooling" / "config.json"
     pooling.write_text(json.dumps(json.loads(pooling.read_text()) | {"include_prompt": False}))
-    embedder = SentenceEmbedder(folder, cache=tmp_path / "cache", prompts={"query": "query: "})
+    embedder = SentenceEmbedder(prompted(folder, tmp_path / "prompted", {"query": "query: "}, None), cache=tmp_path / "cache")
     assert cosines(embedder.embed(TEXTS[:3], "query"), plain(folder, TEXTS[:3], "query: ")).min() >= 0.9999
     assert embedder.runtime == "torch"
 
@@ -351,12 +383,13 @@ def test_the_fingerprint_follows_what_changes_the_vectors(tiny: Path, tmp_path: 
     base = ModelFolder(tiny).fingerprint
     same = {
         ModelFolder(Path(shutil.copytree(tiny, tmp_path / "copy"))).fingerprint,
+        ModelFolder(prompted(tiny, tmp_path / "prompted", {}, None)).fingerprint,
         changed("config.json", transformers_version="9.9", dtype="bfloat16"),
         changed("config_sentence_transformers.json", similarity_fn_name="dot"),
     }
     other = [
-        ModelFolder(tiny, prompts={"query": "query: "}).fingerprint,
-        ModelFolder(tiny, max_seq_length=16).fingerprint,
+        ModelFolder(prompted(tiny, tmp_path / "prompted", {"query": "query: "}, None)).fingerprint,
+        ModelFolder(prompted(tiny, tmp_path / "prompted", None, 16)).fingerprint,
         ModelFolder(make_model(tmp_path / "seed", seed=1)).fingerprint,
         changed("1_Pooling/config.json", pooling_mode="cls"),
         changed("config.json", hidden_act="relu"),

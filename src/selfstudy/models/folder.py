@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -41,10 +40,10 @@ class Module:
 class ModelFolder:
     """A folder in the format of sentence-transformers; one without modules.json is a transformer under mean pooling.
 
-    `prompts` and `max_seq_length` stand in for what the folder says. Raises BadModel where the folder holds no such model.
+    Raises BadModel where the folder holds no such model.
     """
 
-    def __init__(self, path: Path, prompts: Mapping[str, str] | None = None, max_seq_length: int | None = None) -> None:
+    def __init__(self, path: Path) -> None:
         self.path = path
         if not path.is_dir():
             raise BadModel(f"{path} is not a folder; expected one that sentence-transformers saved.", "Give the path of such a folder.")
@@ -59,10 +58,9 @@ class ModelFolder:
         self.transformer = self.modules[0].path if self.modules else path
         self.weights = self._weights()
         said = self._json("config_sentence_transformers.json", {})
-        self._prompts: dict[str, Any] = dict(prompts) if prompts is not None else said.get("prompts") or {}
-        self._default_prompt = None if prompts is not None else said.get("default_prompt_name")
-        self.max_seq_length = max_seq_length or self._said_length()
-        self.given_max_seq_length = max_seq_length
+        self._prompts: dict[str, Any] = said.get("prompts") or {}
+        self._default_prompt = said.get("default_prompt_name")
+        self.max_seq_length = self._said_length()
 
     def prompt(self, role: Role) -> str:
         """What is put before every text of `role`, "" for most models."""

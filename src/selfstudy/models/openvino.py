@@ -21,7 +21,7 @@ from selfstudy.core.files import write_json
 from selfstudy.core.padding import padded
 from selfstudy.core.plugs import openvino as library
 from selfstudy.core.ports import Progress, Vectors, silent
-from selfstudy.models.converted import ABOUT, MODEL, NotConvertible, adopt, compiled, graph, kept_at, opened
+from selfstudy.models.converted import ABOUT, MODEL, NotConvertible, adopt, compiled, graph, kept_at, opened, survives
 from selfstudy.models.folder import ModelFolder
 from selfstudy.models.memory import ran_out
 
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 LEAST_COSINE = 0.999  # to the original, on every probe; bf16 keeps .9995, a wrong token or mask falls far below
 _CONVERTIBLE = {"Transformer", "Pooling", "Normalize", "Dense"}
+_KNOWN = {"bert", "roberta", "xlm-roberta", "mpnet", "distilbert"}  # OpenVINO compiles these; others are tried apart first
 _CHUNK = 2048  # texts tokenized at once
 _TOKENS = 1024  # tokens of a batch: more does not go faster and costs memory
 MULTIPLE = 8  # lengths are rounded up, so that fewer shapes are prepared
@@ -144,13 +145,15 @@ def open_runtime(folder: ModelFolder, cache: Path | None, threads: int | None = 
         if running is not None and running.kept is not None and kept is not None and kept_at(kept) is None:
             adopt(running.kept, kept)
         if running is None or kept is None or kept_at(kept) is None:
-            made = opened(cache, folder.fingerprint, load, lambda into, about: _convert(folder, into, about, load))
+            made = opened(cache, folder.fingerprint, load, lambda into, about: _convert(folder, into, about, load, threads))
             made.kept = kept
             running = _RUNNING.setdefault(key, made)
         return running
 
 
-def _convert(folder: ModelFolder, into: Path, about: dict[str, Any], load: Callable[[Path], OpenVinoRuntime]) -> OpenVinoRuntime:
+def _convert(
+    folder: ModelFolder, into: Path, about: dict[str, Any], load: Callable[[Path], OpenVinoRuntime], threads: int | None
+) -> OpenVinoRuntime:
     from selfstudy.core.quiet import quiet
     from selfstudy.models.torch import load_model
 
@@ -160,7 +163,7 @@ def _convert(folder: ModelFolder, into: Path, about: dict[str, Any], load: Calla
     prompted = folder.prompt("query") or folder.prompt("passage")
     if prompted and any(module.config.get("include_prompt") is False for module in folder.modules):
         raise NotConvertible("its pooling leaves out the prompt")
-    model = load_model(folder).to("cpu")
+    model: Any = load_model(folder).to("cpu")
     tokenizer: Any = model.tokenizer
     if getattr(tokenizer, "backend_tokenizer", None) is None:
         raise NotConvertible("its tokenizer has no tokenizer.json form")
@@ -173,6 +176,8 @@ def _convert(folder: ModelFolder, into: Path, about: dict[str, Any], load: Calla
         expected = model.encode(list(_PROBES), prompt="", normalize_embeddings=True, show_progress_bar=False)
         about |= {"dim": int(expected.shape[1]), "pad": int(tokenizer.pad_token_id), "max_seq_length": model.max_seq_length}
         write_json(into / ABOUT, about)
+        if model[0].auto_model.config.model_type not in _KNOWN and not survives(into, "THROUGHPUT", threads):
+            raise NotConvertible("OpenVINO dies compiling it")
         runtime = load(into)
         cosine = (runtime.vectors(_PROBES, "", silent) * expected).sum(axis=1).min()
     except (RuntimeError, ValueError, TypeError, KeyError, AttributeError, NotImplementedError) as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -13,6 +14,7 @@ import numpy as np
 from selfstudy.core.errors import BadModel
 from selfstudy.core.ports import Progress, Role, Vectors, silent
 from selfstudy.models.folder import ModelFolder
+from selfstudy.models.prompted import prompted
 
 Which = Literal["auto", "openvino", "torch"]
 
@@ -34,8 +36,7 @@ class SentenceEmbedder:
 
     `runtime`: "openvino", "torch", or "auto", which is OpenVINO where the model can be converted and torch elsewhere (`why_torch`
     then says why). `cache`: a folder for converted models; with it the next process starts without torch. `threads`: all cores by
-    default, or OMP_NUM_THREADS. `prompts` ({"query": "query: ", "passage": "passage: "}) and `max_seq_length` stand in for what the
-    folder says. Raises BadModel.
+    default, or OMP_NUM_THREADS. Raises BadModel.
     """
 
     def __init__(
@@ -46,10 +47,8 @@ class SentenceEmbedder:
         cache: Path | None = None,
         runtime: Which = "auto",
         threads: int | None = None,
-        prompts: Mapping[str, str] | None = None,
-        max_seq_length: int | None = None,
     ) -> None:
-        self.folder = ModelFolder(folder, prompts, max_seq_length)
+        self.folder = ModelFolder(folder)
         self.why_torch: str | None = None
         self._name = name or f"st:{folder}"
         self._cache = cache
@@ -116,10 +115,19 @@ class SentenceEmbedder:
         return TorchRuntime(self.folder, threads)
 
 
-def load(rest: str, **options: Any) -> SentenceEmbedder:
-    """The embedder `st:<rest>`: a folder, or a name on the hub, fetched once. `options` are SentenceEmbedder's."""
+def load(
+    rest: str, *, prompts: Mapping[str, str] | None = None, max_seq_length: int | None = None, cache: Path | None = None, **options: Any
+) -> SentenceEmbedder:
+    """The embedder `st:<rest>`: a folder, or a name on the hub, fetched once. `options` are SentenceEmbedder's.
+
+    `prompts` ({"query": "query: ", "passage": "passage: "}) and `max_seq_length` stand in for what the folder says, beside `cache`.
+    """
     folder = Path(rest).expanduser()
-    return SentenceEmbedder(folder if folder.is_dir() else _fetch(rest), f"st:{rest}", **options)
+    folder = folder if folder.is_dir() else _fetch(rest)
+    if prompts is not None or max_seq_length is not None:
+        beside = cache.parent / "prompted" if cache is not None else Path(tempfile.mkdtemp(prefix="selfstudy-"))
+        folder = prompted(folder, beside, prompts, max_seq_length)
+    return SentenceEmbedder(folder, f"st:{rest}", cache=cache, **options)
 
 
 def _fetch(name: str) -> Path:

@@ -31,8 +31,6 @@ def load_model(folder: ModelFolder) -> SentenceTransformer:
             raise BadModel(
                 f"The model in {folder.path} cannot be loaded: {first_line(error)}", "Put back a whole copy of the model."
             ) from error
-    if folder.given_max_seq_length is not None:
-        model.max_seq_length = folder.given_max_seq_length
     return model.eval()
 
 

@@ -40,7 +40,7 @@ class Loaded:
         with self._loading:
             if name not in self._embedders:
                 self._check_price(name)
-                embedder = load_embedder(name, self._home, self._settings.api, self.meter)
+                embedder = load_embedder(name, self._home, self._settings.api, self.meter, self._settings.reads)
                 # What was paid for has a place of its own, where nothing is ever thrown away, and what is cheap is made again.
                 apart = getattr(embedder, "paid", False) or getattr(embedder, "cheap", False)
                 kept = None if apart else vectors_of(self._home, self._settings.cache)

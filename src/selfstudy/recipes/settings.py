@@ -50,6 +50,15 @@ class Own(BaseModel):
     qrels: Path | None = Field(None, description="their qrels.tsv")
 
 
+class Prompts(BaseModel):
+    """What an st: embedder reads before each text, where its folder does not say it: e5 wants "query: " and "passage: "."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    query: str | None = Field(None, description='before a question, in place of what the folder says: "query: "')
+    passage: str | None = Field(None, description='before a passage, in place of what the folder says: "passage: "')
+
+
 class Settings(BaseModel):
     """What `config.toml` and `--set` fill."""
 
@@ -60,6 +69,10 @@ class Settings(BaseModel):
     )
     embedder: str = Field(
         "minilm:all-MiniLM-L6-v2", description="the base embedder: minilm:, st:<folder or name>, openai:<model>, or a plug-in's"
+    )
+    prompts: Prompts = Field(default_factory=Prompts)
+    max_seq_length: int | None = Field(
+        None, ge=8, description="tokens of a text that an st: embedder reads, where its folder says otherwise"
     )
     llm: str | None = Field(None, description="who writes questions and answers beside the rules: openai:<model>, hf:<folder or name>")
     weight: float = Field(0.5, ge=0, le=1, description="share of the dense score in hybrid search before anything was fitted")
@@ -115,6 +128,13 @@ class Settings(BaseModel):
     budget: Budget = Field(default_factory=Budget)
     abstain: Abstain = Field(default_factory=Abstain)
     cache: Cache = Field(default_factory=Cache)
+
+    @property
+    def reads(self) -> dict[str, Any]:
+        """Options of an st: embedder, as far as they are set."""
+        prompts = self.prompts.model_dump(exclude_none=True)
+        options = {"prompts": prompts or None, "max_seq_length": self.max_seq_length}
+        return {name: value for name, value in options.items() if value is not None}
 
     @model_validator(mode="before")
     @classmethod

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from selfstudy.core.artifacts import find
+from selfstudy.core.errors import BadConfig
 from selfstudy.core.ports import Embedder, Progress, Reranker, Retriever, Role, Vectors, silent
 from selfstudy.core.recent import Recent
 from selfstudy.core.records import Record
@@ -95,17 +97,23 @@ class System(Record):
         return " ".join([self.fingerprint, repr(self.weight), *(str(one) for one in beside if one)])
 
 
-def load_embedder(name: str, home: Path, api: Any = None, meter: Any = None) -> Embedder:
-    """The embedder called `name`; converted models and vectors that were paid for are kept in the home. `meter` counts what is paid.
+def load_embedder(name: str, home: Path, api: Any = None, meter: Any = None, reads: Mapping[str, Any] = MappingProxyType({})) -> Embedder:
+    """The embedder called `name`; converted models and vectors that were paid for are kept in the home. `meter` counts what is paid, and
+    `reads` are the prompts and the longest text of an st: embedder, where they are set.
 
-    Raises UnknownPlugin, BadModel, BadInput.
+    Raises UnknownPlugin, BadModel, BadInput, BadConfig.
     """
     from selfstudy.core.plugs import resolve
     from selfstudy.models.sentence import SentenceEmbedder
 
     def plugged(name: str) -> Embedder:
         # The models that are compiled and the vectors that were paid for are kept apart: the first can be made again.
-        options = {"cache": home / "paid", "api": api, "meter": meter} if name.startswith("openai:") else {"cache": cache}
+        options: dict[str, Any] = {"cache": cache}
+        if name.startswith("openai:"):
+            options = {"cache": home / "paid", "api": api, "meter": meter}
+        if reads and not name.startswith("st:"):
+            raise BadConfig(f"{' and '.join(reads)} are for an st: embedder, and {name!r} is none.", "Take them out of the settings.")
+        options |= reads
         found: Embedder = resolve(name, **options)
         return found
 
