@@ -19,7 +19,7 @@ import argparse
 import json
 import random
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -29,12 +29,13 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parent))
 from adapt import FIELDS, Loud, subset
+from figures import forest, lines
 
 from selfstudy.answer.extractive import extract
 from selfstudy.answer.reading import read
 from selfstudy.core.artifacts import manifest, read_records, write_records
 from selfstudy.core.files import read_json, write_json
-from selfstudy.core.records import Artifact, Example, Hit
+from selfstudy.core.records import Artifact, Difference, Example, Hit
 from selfstudy.core.run import Run, Work, stage
 from selfstudy.evals.answers import exact_match, token_f1
 from selfstudy.evals.paired import compare
@@ -210,18 +211,30 @@ def cells(scores: dict[str, Any]) -> str:
     return "  ".join(f"{name} {np.mean(scores[name]):.3f}" for name in ("em", "f1", "accuracy") if scores.get(name))
 
 
-def differences(results: dict[str, dict[str, dict[str, Any]]]) -> Iterable[str]:
-    """Each variant beside stage I and beside both stages, over all domains together, question by question."""
-    for against in ("stage I only", "both stages"):
+def differences(results: dict[str, dict[str, dict[str, Any]]], against: str) -> dict[str, dict[str, Difference]]:
+    """Each variant beside another one, over all domains together, question by question: {metric: {variant: difference}}."""
+    found: dict[str, dict[str, Difference]] = {}
+    for metric in ("em", "f1", "accuracy"):
         for variant in VARIANTS:
-            if variant.name == against:
-                continue
-            told = []
-            for metric in ("em", "f1", "accuracy"):
+            if variant.name != against:
                 before, after = ([value for one in results.values() for value in one[name][metric]] for name in (against, variant.name))
-                found = compare(np.array(before), np.array(after))
-                told.append(f"{metric} {found.value:+.3f} [{found.low:+.3f}, {found.high:+.3f}]")
-            yield f"{variant.name} against {against}: " + "  ".join(told)
+                found.setdefault(metric, {})[variant.name] = compare(np.array(before), np.array(after))
+    return found
+
+
+def drawn(results: dict[str, dict[str, dict[str, Any]]], folder: Path, steps: int) -> None:
+    """Each variant beside both stages, and how the loss falls with the round trip and without."""
+    beside = differences(results, "both stages")
+    panels = {metric: {name: (one.value, one.low, one.high) for name, one in rows.items()} for metric, rows in beside.items()}
+    forest(folder / "simrag.svg", "Less both stages, over all domains' questions", panels)
+    named = {"both stages": "with the round trip", "both, no round trip": "without"}
+    curves = {}
+    for domain, found in results.items():
+        losses = {said: found[name]["losses"] for name, said in named.items()}
+        curves[domain] = {
+            said: [(2 * steps * at / max(1, len(values) - 1), loss) for at, loss in enumerate(values)] for said, values in losses.items()
+        }
+    lines(folder / "simrag-loss.svg", "Stage II: loss", curves, "steps")
 
 
 def main() -> None:
@@ -235,6 +248,7 @@ def main() -> None:
     parser.add_argument("--questions", type=int, default=200, help="people's questions of a domain")
     parser.add_argument("--steps", type=int, default=60, help="steps of stage II")
     parser.add_argument("--batch", type=int, default=32, help="rows of a step")
+    parser.add_argument("--plots", type=Path, help="folder for pictures (needs matplotlib)")
     args = parser.parse_args()
     results = {name: domain(name, args) for name in args.names}
     for variant in results[args.names[0]]:
@@ -242,7 +256,14 @@ def main() -> None:
         metrics = [metric for metric in ("em", "f1", "accuracy") if metric in scores[0]]
         macro: dict[str, Any] = {metric: [np.mean(one[metric]) for one in scores] for metric in metrics}
         print(f"macro      {variant:<22} {cells(macro)}")
-    print("\n".join(differences(results)))
+    for against in ("stage I only", "both stages"):
+        beside = differences(results, against)
+        for variant in beside["em"]:
+            ends = {metric: rows[variant] for metric, rows in beside.items()}
+            told = "  ".join(f"{metric} {one.value:+.3f} [{one.low:+.3f}, {one.high:+.3f}]" for metric, one in ends.items())
+            print(f"{variant} against {against}: {told}")
+    if args.plots:
+        drawn(results, args.plots, args.steps)
 
 
 if __name__ == "__main__":
