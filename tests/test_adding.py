@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -132,3 +133,82 @@ def test_sync_takes_nothing_away_of_a_folder_that_cannot_be_looked_into(tmp_path
     assert (told.documents_removed, len(texts(engine))) == (0, 2)
     monkeypatch.undo()
     assert engine.add([docs], sync=True).documents_unchanged == 2
+
+
+@pytest.mark.parametrize("sync", [False, True])
+def test_a_file_that_gets_another_id_leaves_no_old_text_behind(tmp_path: Path, sync: bool) -> None:
+    engine = opened(tmp_path)
+    file = tmp_path / "docs" / "a" / "x.md"
+    file.parent.mkdir(parents=True)
+    file.write_text("The notice period is 30 days.")
+    engine.add([file])
+    told = engine.add([tmp_path / "docs"], sync=sync)
+    assert (told.documents_added, told.documents_removed, told.embedded) == (1, 1, 0), "what is embedded stays embedded"
+    assert texts(engine) == {"a/x.md": "The notice period is 30 days."}
+    file.write_text("The notice period is 60 days.")
+    engine.add([tmp_path / "docs"], sync=sync)
+    assert texts(engine) == {"a/x.md": "The notice period is 60 days."}
+    assert [hit.passage.text for hit in engine.search("notice period 30 days")] == ["The notice period is 60 days."]
+    assert engine.add([tmp_path / "docs"], sync=sync).documents_unchanged == 1
+
+
+def test_an_old_id_that_another_file_takes_in_the_same_call_stays_with_it(tmp_path: Path) -> None:
+    engine = opened(tmp_path)
+    one, two = tmp_path / "one" / "a" / "x.md", tmp_path / "two" / "x.md"
+    for file, text in ((one, "The pump is red."), (two, "The lid is round.")):
+        file.parent.mkdir(parents=True)
+        file.write_text(text)
+    engine.add([one])
+    told = engine.add([tmp_path / "one", tmp_path / "two"])
+    assert (told.set_aside, texts(engine)) == ((), {"a/x.md": "The pump is red.", "x.md": "The lid is round."})
+
+
+def test_what_a_file_holds_no_more_goes_and_what_a_gone_file_held_goes_with_sync(tmp_path: Path) -> None:
+    engine = opened(tmp_path)
+    docs = tmp_path / "docs"
+    rows(docs / "rows.jsonl", a="The pump is red.", b="The lid is round.")
+    (docs / "old.md").write_text("The cord is long.")
+    engine.add([docs])
+    rows(docs / "rows.jsonl", a="The pump is red.")
+    (docs / "old.md").unlink()
+    assert (engine.add([docs]).documents_removed, sorted(texts(engine))) == (1, ["a", "old.md"])
+    assert (engine.add([docs], sync=True).documents_removed, sorted(texts(engine))) == (1, ["a"])
+
+
+def test_a_row_that_may_be_broken_for_now_goes_with_sync_alone(tmp_path: Path) -> None:
+    engine = opened(tmp_path)
+    docs = tmp_path / "docs"
+    rows(docs / "rows.jsonl", a="The pump is red.", b="The lid is round.")
+    engine.add([docs])
+    path = rows(docs / "rows.jsonl", a="The pump is red.")
+    path.write_text(path.read_text() + '{"_id": "b", "text": \n')
+    for _ in range(2):
+        told = engine.add([docs])
+        assert (told.documents_removed, len(told.set_aside), sorted(texts(engine))) == (0, 1, ["a", "b"])
+    assert (engine.add([docs], sync=True).documents_removed, sorted(texts(engine))) == (1, ["a"])
+
+
+def test_a_file_in_an_archive_that_cannot_be_read_now_is_not_gone(tmp_path: Path) -> None:
+    engine = opened(tmp_path)
+
+    def pack(**files: bytes) -> None:
+        with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+            for name, data in files.items():
+                archive.writestr(f"{name}.json", data)
+
+    pack(one=b'{"text": "The pump is red."}', two=b'{"text": "The lid is round."}', three=b'{"text": "The cord is long."}')
+    engine.add([tmp_path / "a.zip"])
+    pack(one=b'{"text": "The pump is red."}', two=b'{"text": "The lid is ro')
+    engine.add([tmp_path / "a.zip"], sync=True)
+    assert sorted(texts(engine)) == ["a.zip#one.json", "a.zip#two.json"]
+
+
+def test_a_row_that_moves_from_a_file_that_goes_is_kept(tmp_path: Path) -> None:
+    engine = opened(tmp_path)
+    docs = tmp_path / "docs"
+    one = rows(docs / "one.jsonl", a="The pump is red.", b="The lid is round.")
+    rows(docs / "two.jsonl", c="The cord is long.")
+    engine.add([docs], sync=True)
+    one.unlink()
+    rows(docs / "two.jsonl", b="The lid is round.", c="The cord is long.")
+    assert (engine.add([docs], sync=True).documents_removed, sorted(texts(engine))) == (1, ["b", "c"])

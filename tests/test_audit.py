@@ -10,6 +10,9 @@ from pathlib import Path
 import pytest
 from conftest import Run
 
+from selfstudy.core.errors import BadInput
+from selfstudy.recipes.rulings import ruled
+
 WORDS = ["".join(random.Random(n).choices("abcdefghijklmnop", k=6)) for n in range(600)]
 FOOT = "Example Ltd keeps this page for its <b>customers</b> only."
 SLY = "<script>alert(1)</script>"
@@ -74,4 +77,15 @@ def test_audit_finds_what_is_wrong_and_writes_a_page(run: Run, docs: Path) -> No
     code, _, err = run("audit", "--keep", "prces.md")
     assert code == 2
     assert "'prices.md'" in err
+    code, _, err = run("audit", "--keep", "prices.md", "--drop", "prices.md")
+    assert (code, "--keep and --drop both name the document 'prices.md'" in err) == (2, True)
     assert run("audit", "--judge")[0] == 2
+
+
+def test_one_thing_is_said_of_a_document() -> None:
+    assert ruled(["a"], ["b"], ["c"]) == {"a": "keep", "b": "drop", "c": "current"}
+    for said, names in (((["a", "x"], ["x"], []), "--keep and --drop"), (([], ["x"], ["x"]), "--drop and --current")):
+        with pytest.raises(BadInput, match=names) as refused:
+            ruled(*said)
+        assert "'x'" in refused.value.problem
+        assert "Say one thing of it" in refused.value.mend

@@ -96,3 +96,39 @@ def test_chinese_footers() -> None:
         for n in range(6)
     ]
     assert shown(every[2], repeated(every)) == ["版权所有，不得转载。"]
+
+
+SHEET = "Weight: {} kg\nPower consumption: {} W\nMaximum pressure {} bar\nMade in {}\nMaterial: {}"
+
+
+def test_lines_that_tell_sibling_documents_apart_stay() -> None:
+    facts = [(7 + n, 110 * n, 10 + n % 2, 1990 + n, ("steel", "brass")[n == 6]) for n in range(7)]
+    every = [document(f"{n}", f"{MENU}\n\n{text(n)}\n\n{SHEET.format(*facts[n])}") for n in range(7)]
+    assert shown(every[3], repeated(every)) == [MENU]
+    alike = [document(f"{n}", f"{text(n)}\n\n{SHEET.format(7, 110, 10, 1990, 'steel')}") for n in range(7)]
+    assert shown(alike[3], repeated(alike)) == SHEET.format(7, 110, 10, 1990, "steel").split("\n")
+
+
+def test_a_value_that_a_fifth_share_stays_where_others_have_another() -> None:
+    every = [document(f"{n}", f"{text(n)}\nDelivery time: {3 + n % 3} weeks\n{FOOT}") for n in range(18)]
+    assert shown(every[0], repeated(every)) == [FOOT]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Page {} of 7", "Page {} / 19", "Handbook of the club, page {}", "第{}页", "第 {} 页 共 9 页", "Printed on 2024-05-{:02}",
+        "Printed: {} May 2024, 14:{:02}", "打印时间 2024年5月{}日", "Last updated on May {}, 2024", "Copyright (c) 2001-{:04} Example",
+        "201{} Example Ltd. All rights reserved.",
+    ],
+)  # fmt: skip
+def test_page_numbers_and_stamps_go_whatever_they_count(line: str) -> None:
+    every = [document(f"{n}", f"{text(n)}\n\n{line.format(n + 1, n + 1)}\n- {n + 1} -") for n in range(6)]
+    assert shown(every[3], repeated(every)) == [line.format(4, 4)]
+
+
+def test_totals_under_the_pages_of_one_document_stay() -> None:
+    lines = [" ".join(random.Random(n).choices(WORDS, k=9)) for n in range(100)]
+    paged = [line for n in range(5) for line in [*lines[n * 20 : (n + 1) * 20], f"Total due: {137 * n} EUR", f"Page {n + 1} of 5"]]
+    one = document("d", "\n".join(paged))
+    assert shown(one, frozenset()) == [f"Page {n + 1} of 5" for n in range(5)]

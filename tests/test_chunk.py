@@ -227,6 +227,26 @@ def test_rows_between_bars_are_units() -> None:
     assert [line for passage in passages for line in passage.text.split("\n") if line.startswith("|")] == rows
 
 
+@pytest.mark.parametrize(
+    ("head", "names"),
+    [
+        ("| **Part** | Torque |\n|---|:-:|", "Part | Torque"),
+        ("Part | Torque", "Part | Torque"),
+        ("Part | 2023 | 2024", "Part | 2023 | 2024"),
+        ("Bolt x | 9 Nm", ""),
+    ],
+)
+def test_what_follows_of_a_table_has_its_header_in_the_title(head: str, names: str) -> None:
+    values = " | ".join(["{n} Nm"] * (head.split("\n")[0].strip("| ").count("|")))
+    rows = [f"Bolt {n} | {values.format(n=n)}" for n in range(120)]
+    text = f"The torques are these.\n\n{head}\n" + "\n".join(rows) + "\n\nThat is all of it. " + prose(200)
+    first, *inside, last = check(Document("a", text, "T"))
+    assert first.title == "T"
+    assert len(inside) > 2
+    assert {passage.title for passage in inside if passage.text.startswith("Bolt")} == {f"T > {names}" if names else "T"}
+    assert last.title == "T"
+
+
 def test_markdown_from_the_file_to_the_passages(tmp_path: Path) -> None:
     body = f"# The `x` guide\n\nIntro.\n\n---\n\n## See [this](http://a.b) **now**\n\n{prose(400)}\n\nSetext one\n---\n\n1. First.\n"
     (tmp_path / "a.md").write_text(body)

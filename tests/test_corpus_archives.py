@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import bz2
+import gzip
 import io
+import lzma
 import stat
 import tarfile
 import zipfile
@@ -186,3 +189,13 @@ def test_files_may_be_larger_together_than_one_may_be(tmp_path: Path) -> None:
         "a.zip#a.txt": "x" * 90,
         "a.zip#b.txt": "huge: 101 bytes, the limit is 100 (max_bytes)",
     }
+
+
+@pytest.mark.parametrize(("name", "pack"), [("a.txt.gz", gzip.compress), ("a.txt.bz2", bz2.compress), ("A.TXT.XZ", lzma.compress)])
+def test_a_packed_file_is_the_file_in_it(tmp_path: Path, name: str, pack: Callable[[bytes], bytes]) -> None:
+    inside = f"{name}#{name.rpartition('.')[0]}"
+    assert read(tmp_path, name, pack(b"Hot tea.")) == {inside: "Hot tea."}
+    bomb = "huge: it unpacks to over 200 times its size, as only bombs do"
+    assert read(tmp_path, name, pack(b"x" * 30_000_000)) == {inside: bomb}
+    assert read(tmp_path, name, pack(b"Hot tea. " * 99), Parse(max_unpacked=500))[name].startswith("huge: with what lies in it")
+    assert read(tmp_path, name, pack(b"Hot tea. " * 99)[:30])[name].startswith("broken: a damaged archive, or one that is cut off")

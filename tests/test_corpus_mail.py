@@ -104,6 +104,10 @@ def test_heads_and_bodies_in_other_encodings_are_read(tmp_path: Path) -> None:
     (found,) = documents(tmp_path, "a.eml", raw)
     assert (found.title, found.meta["from"]) == ("Prüfung heute", "Jürgen <j@example.org>")
     assert found.text.endswith("Grüße")
+    for charset, said in (("iso-8859-1", "Preis €500, 10–20 Tage, don’t".encode("cp1252")), ("gb2312", "朱镕基".encode("gb18030"))):
+        head = f"Subject: x\r\nContent-Type: text/plain; charset={charset}\r\nContent-Transfer-Encoding: 8bit\r\n\r\n"
+        (found,) = documents(tmp_path, "c.eml", head.encode() + said)
+        assert found.text == f"Subject: x\n\n{said.decode('cp1252' if charset == 'iso-8859-1' else 'gb18030')}"
     (raw_head,) = documents(tmp_path, "b.eml", "Subject: Prüfung 😀\r\nContent-Type: text/plain; charset=nonsense\r\n\r\nGrüße")
     assert (raw_head.title, raw_head.text) == ("Prüfung 😀", "Subject: Prüfung 😀\n\nGrüße")
 
@@ -134,6 +138,74 @@ def test_pictures_inside_the_text_are_passed_over(tmp_path: Path) -> None:
     made.add_related(b"\x89PNG0000", maintype="image", subtype="png", cid="<x>", filename="logo.png")
     (found,) = documents(tmp_path, "a.eml", bytes(made))
     assert found.text == HEAD + "Look:"
+
+
+def test_a_picture_that_is_attached_is_read_whatever_id_it_has(tmp_path: Path) -> None:
+    made = message("See the scan.")
+    made.add_attachment(b"\x89PNG0000", maintype="image", subtype="png", filename="scan.png", cid="<f_1>")
+    first, scan = read(tmp_path, "a.eml", bytes(made))
+    assert isinstance(first, Document)
+    assert scan.source.endswith("a.eml#scan.png")
+
+
+STUB = "This message is in HTML. Please use a mail program that shows it."
+
+
+@pytest.mark.parametrize(
+    ("plain", "page", "expected"),
+    [
+        (STUB, "<p>The meeting is moved to room 7 at 14:00.</p>", "The meeting is moved to room 7 at 14:00."),
+        ("Dear Bob, the meeting is moved.", "<p>Dear Bob, the meeting is moved.</p>" + "<p>Bring the plans.</p>" * 25, "Bring the plans."),
+        (
+            "The meeting is moved to room 7.",
+            "<p>The meeting is <b>moved</b> to room 7. Example Ltd, Main Street</p>",
+            "The meeting is moved to room 7.",
+        ),
+        (STUB, "<p><img src='http://x/y.png'></p>", STUB),
+        (STUB, "<div>" * 3000 + "deep", STUB),
+    ],
+)
+def test_the_page_is_read_where_the_plain_text_is_less(tmp_path: Path, plain: str, page: str, expected: str) -> None:
+    made = message(plain)
+    made.add_alternative(page, subtype="html")
+    (found,) = documents(tmp_path, "a.eml", bytes(made))
+    assert found.text.endswith(expected)
+    assert found.text.count(expected.split()[0]) == (25 if expected.startswith("Bring") else 1)
+    assert (STUB in found.text) == (expected == STUB)
+
+
+CALENDAR = """BEGIN:VCALENDAR
+BEGIN:VEVENT
+SUMMARY:Pump review\\, north
+ORGANIZER;CN="Ann Lee":mailto:ann@example.org
+DTSTART;TZID=Europe/Berlin:20240501T100000
+DTEND:20240501T120000Z
+DESCRIPTION:Bring the plans\\nand the
+  key.
+BEGIN:VALARM
+DESCRIPTION:Reminder
+END:VALARM
+END:VEVENT
+BEGIN:VTODO
+SUMMARY:Write it up
+DUE;VALUE=DATE:20240503
+END:VTODO
+END:VCALENDAR
+"""
+EVENTS = (
+    "Event: Pump review, north\nOrganizer: Ann Lee <ann@example.org>\nBegins: 2024-05-01 10:00 Europe/Berlin\nEnds: 2024-05-01 12:00 UTC\n"
+    "About: Bring the plans\nand the key.\n\nEvent: Write it up\nDue: 2024-05-03"
+)
+
+
+@pytest.mark.parametrize("name", ["", "invite.ics"])
+def test_invitations_are_read_once_as_a_part_of_the_body(tmp_path: Path, name: str) -> None:
+    made = message("See below.")
+    made.add_alternative("<p>See below.</p>", subtype="html")
+    made.add_alternative(CALENDAR, subtype="calendar")
+    made.add_attachment(CALENDAR.encode(), maintype="application", subtype="ics", **({"filename": name} if name else {}))
+    (found,) = documents(tmp_path, "a.eml", bytes(made))
+    assert found.text == f"{HEAD}See below.\n\n\n{EVENTS}"
 
 
 def test_letters_in_letters_are_read_and_not_without_end(tmp_path: Path) -> None:

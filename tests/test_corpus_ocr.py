@@ -105,6 +105,14 @@ def test_scanned_pages_of_a_pdf_are_read_among_others(tmp_path: Path) -> None:
     assert (document.meta["pages"], "ocr_confidence" in document.meta, "pages_without_text" in document.meta) == (2, True, False)
 
 
+def test_a_scanned_page_with_a_stamp_is_read_with_its_stamp(tmp_path: Path) -> None:
+    page = scanned(picture("The deposit is two rents.", size=(700, 900))).replace(" 50 400 cm", " 50 100 cm")
+    document = text(write_pdf(tmp_path / "a.pdf", f"{page} BT /F1 9 Tf 450 20 Td (BATES 000123) Tj ET"))
+    assert "The deposit is two rents." in document.text
+    assert document.text.count("BATES 000123") == 1
+    assert ("ocr_confidence" in document.meta, "pages_without_text" in document.meta) == (True, False)
+
+
 def test_a_picture_without_words_is_empty(tmp_path: Path) -> None:
     picture().save(tmp_path / "a.webp")
     picture(size=(4, 4)).save(tmp_path / "b.bmp")

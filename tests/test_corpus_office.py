@@ -6,6 +6,7 @@ import io
 import struct
 import sys
 import zipfile
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -162,7 +163,119 @@ def test_footnotes_stand_at_the_end_without_the_way_back(tmp_path: Path) -> None
     notes = f'<w:footnotes xmlns:w="{WORD}"><w:footnote w:id="7">{paragraph("In writing.")}</w:footnote></w:footnotes>'
     link = f'<Relationship Id="n" Type="{OFFICE}/footnotes" Target="footnotes.xml"/></Relationships>'.encode()
     data = swapped(zipped({**parts, "word/footnotes.xml": notes}), "word/_rels/document.xml.rels", b"</Relationships>", link)
-    assert text(tmp_path, "a.docx", data).text == "Ask[1]\n\n- In writing."
+    assert text(tmp_path, "a.docx", data).text == "Ask[1]\n\n1. In writing."
+
+
+FIELD = '<w:fldSimple w:instr=" REF x "><w:r><w:t>4.2 Liability</w:t></w:r></w:fldSimple>'
+MATH = (
+    '<m:oMath xmlns:m="http://schemas.openxmlformats.org/officeDocument/2006/math"><m:r><m:t>E=m</m:t></m:r><m:sSup><m:sSupPr/>'
+    "<m:e><m:r><m:t>c</m:t></m:r></m:e><m:sup><m:r><m:t>2</m:t></m:r></m:sup></m:sSup><m:f><m:num><m:r><m:t>a+b</m:t></m:r></m:num>"
+    "<m:den><m:r><m:t>2</m:t></m:r></m:den></m:f></m:oMath>"
+)
+HIDDEN = '<w:r><w:rPr><w:vanish/></w:rPr><w:t>secret</w:t></w:r><w:r><w:rPr><w:vanish w:val="0"/></w:rPr><w:t>seen</w:t></w:r>'
+RAISED = '<w:r><w:t>10</w:t></w:r><w:r><w:rPr><w:vertAlign w:val="superscript"/></w:rPr><w:t>6</w:t></w:r>'
+STRUCK = "<w:r><w:rPr><w:{}/></w:rPr><w:t>100</w:t></w:r><w:r><w:t>80 EUR</w:t></w:r>"
+RUBY = "<w:r><w:ruby><w:rt><w:r><w:t>tokyo</w:t></w:r></w:rt><w:rubyBase><w:r><w:t>東京</w:t></w:r></w:rubyBase></w:ruby></w:r>"
+
+
+@pytest.mark.parametrize(
+    ("inside", "expected"),
+    [
+        (f"<w:r><w:t xml:space='preserve'>See </w:t></w:r>{FIELD}<w:r><w:t>.</w:t></w:r>", "See 4.2 Liability."),
+        (f"{MATH}<w:r><w:t xml:space='preserve'> holds</w:t></w:r>", "E=mc^2(a+b)/2 holds"),
+        (HIDDEN, "seen"),
+        (RAISED, "10^6"),
+        (STRUCK.format("strike"), "80 EUR"),
+        (STRUCK.format("dstrike"), "80 EUR"),
+        (RUBY, "東京"),
+        ("<w:r><w:t>a</w:t><w:cr/><w:t>b</w:t></w:r>", "a\nb"),
+        ("<w:dir w:val='rtl'><w:r><w:t>שלום</w:t></w:r></w:dir>", "שלום"),
+    ],
+)
+def test_fields_formulas_and_marks_of_text_are_read_as_a_reader_sees_them(tmp_path: Path, inside: str, expected: str) -> None:
+    assert text(tmp_path, "a.docx", docx(f"<w:p>{inside}</w:p>")).text == expected
+
+
+def test_text_boxes_are_read_once(tmp_path: Path) -> None:
+    box = (
+        '<w:drawing xmlns:s="http://schemas.microsoft.com/office/word/2010/wordprocessingShape"><s:wsp><s:txbx><w:txbxContent>'
+        f"{paragraph('Max 60 bar')}</w:txbxContent></s:txbx></s:wsp></w:drawing>"
+    )
+    old = f"<w:pict><w:txbxContent>{paragraph('Max 60 bar')}</w:txbxContent></w:pict>"
+    both = '<mc:AlternateContent xmlns:mc="http://schemas.openxmlformats.org/markup-compatibility/2006"><mc:Choice>{}</mc:Choice>{}</mc:AlternateContent>'
+    for drawing in (box, both.format(box, ""), both.format(box, f"<mc:Fallback>{old}</mc:Fallback>")):
+        found = text(tmp_path, "a.docx", docx(f"<w:p><w:r><w:t>Above.</w:t></w:r><w:r>{drawing}</w:r></w:p>", paragraph("Below.")))
+        assert found.text == "Above.\n\nMax 60 bar\n\nBelow."
+
+
+def numbered(*inside: str) -> bytes:
+    """A Word file with lists 1 ("1.", "1.1"), 2 (as 1, begun anew), 3 ("第一条"), 4 (bullets); headings are in list 5."""
+    level = '<w:lvl w:ilvl="{}"><w:start w:val="1"/><w:numFmt w:val="{}"/><w:lvlText w:val="{}"/></w:lvl>'
+    kinds = (
+        level.format(0, "decimal", "%1.") + level.format(1, "decimal", "%1.%2"),
+        level.format(0, "chineseCounting", "第%1条"),
+        level.format(0, "bullet", "•"),
+        level.format(0, "upperRoman", "%1") + level.format(1, "lowerLetter", "%1 %2)"),
+    )
+    nums = ("0", '0"/><w:lvlOverride w:ilvl="0"><w:startOverride w:val="1"/></w:lvlOverride><w:x w:val="', "1", "2", "3")
+    numbering = "".join(f'<w:abstractNum w:abstractNumId="{id}">{levels}</w:abstractNum>' for id, levels in enumerate(kinds)) + "".join(
+        f'<w:num w:numId="{id}"><w:abstractNumId w:val="{kind}"/></w:num>' for id, kind in enumerate(nums, 1)
+    )
+    parts = docx_parts(*inside)
+    styles = str(parts["word/styles.xml"])
+    for depth, name in enumerate(("heading 1", "heading 2")):
+        mark = f'<w:name w:val="{name}"/>'
+        styles = styles.replace(mark, f'{mark}<w:pPr><w:numPr><w:ilvl w:val="{depth}"/><w:numId w:val="5"/></w:numPr></w:pPr>')
+    link = f'<Relationship Id="n" Type="{OFFICE}/numbering" Target="numbering.xml"/></Relationships>'
+    parts["word/_rels/document.xml.rels"] = str(parts["word/_rels/document.xml.rels"]).replace("</Relationships>", link)
+    return zipped({**parts, "word/styles.xml": styles, "word/numbering.xml": f'<w:numbering xmlns:w="{WORD}">{numbering}</w:numbering>'})
+
+
+def item(words: str, number: int, level: int = 0) -> str:
+    place = f'<w:numPr><w:ilvl w:val="{level}"/><w:numId w:val="{number}"/></w:numPr>'
+    return f"<w:p><w:pPr>{place}</w:pPr><w:r><w:t>{words}</w:t></w:r></w:p>"
+
+
+def test_items_have_the_numbers_that_word_shows(tmp_path: Path) -> None:
+    found = text(
+        tmp_path,
+        "a.docx",
+        numbered(
+            item("Off.", 1), item("Drain.", 1), item("Wait.", 1, 1), paragraph("Between."), item("Refill.", 1), paragraph("Again."),
+            item("Anew.", 2), paragraph("And."), item("甲方", 3), item("乙方", 3), item("Loose.", 4),
+        ),
+    )  # fmt: skip
+    assert found.text.split("\n\n") == [
+        "1. Off.\n2. Drain.\n- 2.1 Wait.", "Between.", "3. Refill.", "Again.", "1. Anew.", "And.", "- 第一条 甲方\n- 第二条 乙方\n- Loose."
+    ]  # fmt: skip
+
+
+def test_headings_have_the_numbers_of_their_styles(tmp_path: Path) -> None:
+    first, second = "berschrift1", "berschrift2"
+    found = text(
+        tmp_path,
+        "a.docx",
+        numbered(
+            paragraph("Leave", first), paragraph("Ask.", second), paragraph("x"), paragraph("Wait.", second), paragraph("y"),
+            paragraph("Travel", first), paragraph("Go.", second), paragraph("z"),
+        ),
+    )  # fmt: skip
+    assert under(found) == {
+        ("I Leave", "I a) Ask."): "x",
+        ("I Leave", "I b) Wait."): "y",
+        ("II Travel", "II a) Go."): "z",
+    }
+
+
+def test_merged_cells_of_a_word_table_stand_in_each_row(tmp_path: Path) -> None:
+    merged = "<w:tc><w:tcPr><w:vMerge{}/></w:tcPr>{}</w:tc>"
+    rows = "".join(
+        f"<w:tr>{merged.format(how, paragraph(words))}<w:tc>{paragraph(part)}</w:tc></w:tr>"
+        for how, words, part in ((' w:val="restart"', "North", "Pump"), ("", "", "Valve"))
+    )
+    assert (
+        text(tmp_path, "a.docx", docx(f"<w:tbl>{row('Region', 'Part')}{rows}</w:tbl>")).text == "Region | Part\nNorth | Pump\nNorth | Valve"
+    )
 
 
 def test_a_title_among_the_properties_is_used_unless_it_is_a_file_name(tmp_path: Path) -> None:
@@ -200,6 +313,18 @@ def test_slides_are_sections_with_tables_and_notes(tmp_path: Path) -> None:
     assert (found.title, found.meta["slides"]) == ("Pumps", 3)
 
 
+def test_merged_cells_of_a_slide_stand_in_each_row_and_column(tmp_path: Path) -> None:
+    show = pptx.Presentation()
+    table = show.slides.add_slide(show.slide_layouts[6]).shapes.add_table(4, 3, 0, 0, 9, 9).table
+    for number, words in enumerate(("Plan", "Fee", "", "", "A", "B", "x", "1", "2", "", "3", "")):
+        table.cell(number // 3, number % 3).text = words
+    for one, two in (((0, 0), (1, 0)), ((0, 1), (0, 2)), ((2, 0), (3, 0)), ((3, 1), (3, 2))):
+        table.cell(*one).merge(table.cell(*two))
+    file = io.BytesIO()
+    show.save(file)
+    assert under(text(tmp_path, "a.pptx", file.getvalue())) == {("Slide 1",): "Plan | Fee A | Fee B\nx | 1 | 2\nx | 3 | 3"}
+
+
 def test_sheets_are_sections_and_rows_have_their_headers(tmp_path: Path) -> None:
     found = text(
         tmp_path,
@@ -226,6 +351,88 @@ def test_merged_cells_captions_and_gaps_are_tolerated(tmp_path: Path) -> None:
     file = io.BytesIO()
     book.save(file)
     assert under(text(tmp_path, "a.xlsx", file.getvalue())) == {("Sheet",): "Prices\nPart: Seal; Price: 9\n\nloose"}
+
+
+def saved(book: object) -> bytes:
+    file = io.BytesIO()
+    book.save(file)  # type: ignore[attr-defined]
+    return file.getvalue()
+
+
+def test_merged_cells_hold_for_all_that_they_cover(tmp_path: Path) -> None:
+    book = openpyxl.Workbook()
+    sheet = book.active
+    for cells in (
+        ["Region", "Q1", None, "Q2", None], [None, "Plan", "Real", "Plan", "Real"], ["North", 1, 2, 3, 4], [None, 5, 6, "none", None],
+        ["Prices without tax"], ["South", 7, 8, 9, 10],
+    ):  # fmt: skip
+        sheet.append(cells)
+    for place in ("A1:A2", "B1:C1", "D1:E1", "A3:A4", "D4:E4", "A5:E5"):
+        sheet.merge_cells(place)
+    assert under(text(tmp_path, "a.xlsx", saved(book)))[("Sheet",)].split("\n") == [
+        "Region: North; Q1 Plan: 1; Q1 Real: 2; Q2 Plan: 3; Q2 Real: 4",
+        "Region: North; Q1 Plan: 5; Q1 Real: 6; Q2 Plan: none; Q2 Real: none",
+        "Region: Prices without tax",
+        "Region: South; Q1 Plan: 7; Q1 Real: 8; Q2 Plan: 9; Q2 Real: 10",
+    ]
+
+
+def test_years_dates_and_an_index_are_headers_of_a_sheet(tmp_path: Path) -> None:
+    rows: dict[str, list[list[object]]] = {
+        "Years": [["Item", 2021, 2022], ["Sales", 100, 120]],
+        "Dates": [["Item", datetime(2024, 1, 1), datetime(2024, 2, 1)], ["Sales", 100, 120]],
+        "Index": [[None, "name", "price"], [0, "Pump", 10]],
+    }
+    assert under(text(tmp_path, "a.xlsx", xlsx(**rows))) == {
+        ("Years",): "Item: Sales; 2021: 100; 2022: 120",
+        ("Dates",): "Item: Sales; 2024-01-01: 100; 2024-02-01: 120",
+        ("Index",): "#: 0; name: Pump; price: 10",
+    }
+
+
+def test_formulas_without_a_value_are_written_and_counted(tmp_path: Path) -> None:
+    data = xlsx(A=[["Part", "Net", "Total"], ["Seal", 9, "=B2*2"], ["Pump", 8, "=B3*2"]])
+    data = swapped(data, "xl/worksheets/sheet1.xml", b"<f>B3*2</f><v></v>", b"<f>B3*2</f><v>16</v>")
+    found = text(tmp_path, "a.xlsx", data)
+    assert under(found) == {("A",): "Part: Seal; Net: 9; Total: =B2*2\nPart: Pump; Net: 8; Total: 16"}
+    assert found.meta["formulas_without_value"] == 1
+
+
+def test_percent_is_applied(tmp_path: Path) -> None:
+    book = openpyxl.Workbook()
+    sheet = book.active
+    sheet.append(["a", "b", "c"])
+    sheet.append([0.15, 1, 0.15])
+    for place, form in (("A2", "0%"), ("B2", "0.0%"), ("C2", "0.00")):
+        sheet[place].number_format = form
+    assert under(text(tmp_path, "a.xlsx", saved(book))) == {("Sheet",): "a: 15%; b: 100.0%; c: 0.15"}
+
+
+def test_hidden_rows_and_columns_are_left_out_and_counted_but_not_filtered_ones(tmp_path: Path) -> None:
+    book = openpyxl.Workbook()
+    sheet = book.active
+    for cells in (["Name", "Secret", "Price"], ["A", "x", 1], ["B", "y", 2], ["C", "z", 3]):
+        sheet.append(cells)
+    sheet.row_dimensions[3].hidden = True
+    sheet.column_dimensions["B"].hidden = True
+    found = text(tmp_path, "a.xlsx", saved(book))
+    assert under(found) == {("Sheet",): "Name: A; Price: 1\nName: C; Price: 3"}
+    assert (found.meta["hidden_rows"], found.meta["hidden_columns"]) == (1, 1)
+    assert found.where(found.text.index("C;")) == "Sheet, row 4"
+    sheet.auto_filter.ref = "A1:C4"
+    sheet.auto_filter.add_filter_column(0, ["A", "C"])
+    assert "Name: B; Price: 2" in text(tmp_path, "a.xlsx", saved(book)).text
+
+
+def test_a_merge_of_the_whole_sheet_makes_no_row(tmp_path: Path) -> None:
+    book = openpyxl.Workbook()
+    sheet = book.active
+    sheet.append(["All"])
+    sheet.append(["a", "b"])
+    data = swapped(
+        saved(book), "xl/worksheets/sheet1.xml", b"</sheetData>", b'</sheetData><mergeCells><mergeCell ref="A1:XFD1048576"/></mergeCells>'
+    )
+    assert len(text(tmp_path, "a.xlsx", data).text) < 1000
 
 
 def test_a_passage_of_a_sheet_begins_with_a_row(tmp_path: Path) -> None:

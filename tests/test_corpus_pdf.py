@@ -19,16 +19,23 @@ def lines(*texts: str) -> str:
     return f"BT /F1 12 Tf 14 TL 50 700 Td {shown} ET"
 
 
-def write_pdf(path: Path, *contents: str, info: str = "", lock: str = "") -> Path:
-    """A PDF with a page for each content stream."""
+def cells(*rows: str, width: int = 130) -> str:
+    """Rows of cells with "|" between them, each in its column."""
+    placed = [(50 + width * at, 700 - 20 * line, cell.strip()) for line, row in enumerate(rows) for at, cell in enumerate(row.split("|"))]
+    return " ".join(f"BT /F1 11 Tf {left} {top} Td ({cell}) Tj ET" for left, top, cell in placed if cell)
+
+
+def write_pdf(path: Path, *contents: str, info: str = "", lock: str = "", notes: str = "") -> Path:
+    """A PDF with a page for each content stream; `notes` are the annotations of each."""
     pages = [4 + 2 * index for index in range(len(contents))]
+    beside = f"/Annots[{notes}]" if notes else ""
     objects = {
         1: "<</Type/Catalog/Pages 2 0 R>>",
         2: f"<</Type/Pages/Count {len(pages)}/Kids[{' '.join(f'{page} 0 R' for page in pages)}]>>",
         3: "<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>",
     }
     for page, content in zip(pages, contents, strict=True):
-        objects[page] = f"<</Type/Page/Parent 2 0 R/MediaBox[0 0 612 792]/Resources<</Font<</F1 3 0 R>>>>/Contents {page + 1} 0 R>>"
+        objects[page] = f"<</Type/Page/Parent 2 0 R/MediaBox[0 0 612 792]/Resources<</Font<</F1 3 0 R>>>>/Contents {page + 1} 0 R{beside}>>"
         objects[page + 1] = f"<</Length {len(content)}>>stream\n{content}\nendstream"
     trailer = f"/Size {len(objects) + 3}/Root 1 0 R"
     for key, value in (("Info", info), ("Encrypt", lock)):
@@ -91,10 +98,107 @@ def test_a_broken_file_is_refused(tmp_path: Path, data: bytes) -> None:
         read(tmp_path / "a.pdf")
 
 
-def test_running_heads_and_page_numbers_are_left_out(tmp_path: Path) -> None:
-    pages = [lines(f"The club's rules 20{n}", f"Rule {word} is of great weight", f"Page {n} of 4") for n, word in enumerate("ABCD", 1)]
-    text = read(write_pdf(tmp_path / "a.pdf", *pages)).text
-    assert text == "\n\n".join(f"Rule {word} is of great weight" for word in "ABCD")
+def paged(folder: Path, *pages: list[str]) -> list[list[str]]:
+    """The lines that are left of each page."""
+    document = read(write_pdf(folder / "a.pdf", *(lines(*page) for page in pages)))
+    ends = [*(mark.start for mark in document.marks[1:]), len(document.text)]
+    assert [mark.label for mark in document.marks] == [f"p. {number}" for number in range(1, len(pages) + 1)]
+    return [document.text[mark.start : end].split() for mark, end in zip(document.marks, ends, strict=True)]
+
+
+@pytest.mark.parametrize(
+    ("head", "foot", "kept"),
+    [
+        ("The club's rules 20{n}", "Page {n} of 4", "The club’s rules 201"),
+        ("Policy HR-7, in force from 1 May 2024, page {n}/4", "- 1{n} -", "Policy HR-7, in force from 1 May 2024, page 1/4"),
+        ("Confidential", "{roman}", "Confidential"),
+        ("{n} The annual report", "C-{n}", "1 The annual report"),
+    ],
+)
+def test_running_heads_come_once_and_page_numbers_not_at_all(tmp_path: Path, head: str, foot: str, kept: str) -> None:
+    pages = [
+        [one.format(n=n, roman=("iv", "v", "vi", "vii")[n - 1]) for one in (head, f"Rule {word} is of great weight", foot)]
+        for n, word in enumerate("ABCD", 1)
+    ]
+    rules = [f"Rule {word} is of great weight".split() for word in "ABCD"]
+    assert paged(tmp_path, *pages) == [kept.split() + rules[0], *rules[1:]]
+
+
+def test_numbers_that_do_not_run_with_the_pages_stay(tmp_path: Path) -> None:
+    pages = [
+        [f"Step {n}", f"The {word} is greased and closed", f"Total due: {137 * n} EUR"] for n, word in enumerate(["pump", "cap", "hose"], 1)
+    ]
+    assert paged(tmp_path, *pages) == [" ".join(page).split() for page in pages]
+    pages = [
+        ["Staff by plant in 2023:", "42"],
+        ["17", "plants there are.", "Civil"],
+        ["Third page of text", "Xi"],
+        ["mix", "Mix them."],
+        ["5.7"],
+    ]
+    assert paged(tmp_path, *pages) == [" ".join(page).split() for page in pages]
+
+
+def test_rows_of_a_table_name_their_columns_and_keep_empty_cells(tmp_path: Path) -> None:
+    prices = cells("Region | Product | Price", "North | Pump type A | 10", "| Valve | 20", "South | | 30", "| Hose | 40")
+    assert read(write_pdf(tmp_path / "a.pdf", prices)).text == (
+        "Region: North; Product: Pump type A; Price: 10\nProduct: Valve; Price: 20\nRegion: South; Price: 30\nProduct: Hose; Price: 40"
+    )
+    years = cells("| May 1, | May 2, |", "| 2023 | 2022", "Net sales | $ 90.5 | $ 80.1", "Cost | | 7.2", "Staff | 5 % | 4 %")
+    assert read(write_pdf(tmp_path / "b.pdf", years)).text == (
+        "Net sales; May 1, 2023: $ 90.5; May 2, 2022: $ 80.1\nCost; May 2, 2022: 7.2\nStaff; May 1, 2023: 5 %; May 2, 2022: 4 %"
+    )
+    bare = cells("1 | 2 | 3", "4 | | 6", "7 | 8 | 9")
+    assert read(write_pdf(tmp_path / "c.pdf", bare)).text == "1 | 2 | 3\n4 |  | 6\n7 | 8 | 9"
+
+
+def test_a_cell_of_two_lines_is_one_cell_and_text_around_a_table_stays_text(tmp_path: Path) -> None:
+    rows = ["The prices of the year stand below, and they hold for all plants.", "Product | Price", "Pump | 10 EUR", "Cap | 30 EUR"]
+    rows += ["Parts of a pump are sold alone as well, as it is said below.", "Part | Use | Price", "P1 | Closes the | 10", "| main valve |"]
+    text = read(
+        write_pdf(tmp_path / "a.pdf", cells(*rows, "P2 | Opens it | 20", "All prices are in EUR, without the tax of the country."))
+    ).text
+    assert text.split("\n\n") == [
+        "The prices of the year stand below, and they hold for all plants.",
+        "Product: Pump; Price: 10 EUR\nProduct: Cap; Price: 30 EUR",
+        "Parts of a pump are sold alone as well, as it is said below.",
+        "Part: P1; Use: Closes the main valve; Price: 10\nPart: P2; Use: Opens it; Price: 20",
+        "All prices are in EUR, without the tax of the country.",
+    ]
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        ["The first column begins here | The second column speaks", "with words about pumps that | about valves to check", "end. | then."],
+        ["(a) | Not applicable", "(b) | See the exhibits", "(c) | None"],
+        ["By: | Ann Lee", "Name: | Ann Lee", "Title: | Director"],
+    ],
+)  # fmt: skip
+def test_columns_of_text_and_lists_are_no_tables(tmp_path: Path, rows: list[str]) -> None:
+    words = [" ".join(row.split()).replace(" | ", " ") for row in rows]
+    assert read(write_pdf(tmp_path / "a.pdf", cells(*rows, width=230))).text.split() == " ".join(words).split()
+
+
+def test_what_was_filled_in_and_written_on_a_page_is_read(tmp_path: Path) -> None:
+    notes = (
+        "<</Type/Annot/Subtype/Widget/FT/Tx/T(name)/V(Anna Lee)/Rect[120 775 300 795]>>"
+        "<</Type/Annot/Subtype/Widget/FT/Tx/T(age)/Rect[0 0 9 9]>>"
+        "<</Type/Annot/Subtype/Widget/FT/Btn/T(member)/V/Off/Rect[0 0 9 9]>><</Type/Annot/Subtype/Link/Contents(no)/Rect[0 0 9 9]>>"
+        "<</Type/Annot/Subtype/FreeText/Contents(The limit is 75 bar)/Rect[120 675 300 695]>>"
+    )
+    assert read(write_pdf(tmp_path / "a.pdf", lines("Name:"), notes=notes)).text == "Name:\n\nname: Anna Lee\nThe limit is 75 bar"
+
+
+SHEET = "q 612 0 0 792 0 0 cm BI /W 1 /H 1 /CS /G /BPC 8 /F /AHx ID FF> EI Q"
+
+
+def test_a_stamp_on_a_scan_does_not_make_it_text(tmp_path: Path) -> None:
+    stamp, words = lines("BATES 000123"), lines(*["These are the words of a page over a picture."] * 9)
+    hidden = lines("Words under the scan").replace("Tf", "Tf 3 Tr")
+    assert read(write_pdf(tmp_path / "a.pdf", f"{SHEET} {stamp}", lines("Text"))).meta == {"pages": 2, "pages_without_text": 1}
+    for content in (f"{PICTURE} {stamp}", f"{SHEET} {words}", f"{SHEET} {hidden}"):
+        assert read(write_pdf(tmp_path / "b.pdf", content)).meta == {"pages": 1}
 
 
 def test_a_sentence_goes_on_over_the_page() -> None:

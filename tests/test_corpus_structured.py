@@ -94,6 +94,28 @@ def test_records_keep_the_names_of_their_fields(tmp_path: Path) -> None:
     assert found.title == ""
 
 
+ITEMS = """<products xmlns:xlink="http://www.w3.org/1999/xlink"><product sku="X1" xml:lang="en"><name lang="de">Pumpe</name>
+<server name="alpha" port="8443"/><weight/><price currency="EUR">90</price><link xlink:href="http://x"/></product>
+<product sku="X2"><p id="p1">Words <b class="c">here</b>.</p></product></products>"""
+
+
+def test_attributes_are_said_where_they_say_something(tmp_path: Path) -> None:
+    first = "sku: X1\nname: Pumpe; lang: de\nserver: name: alpha; port: 8443\nprice: 90; currency: EUR\nlink: href: http://x"
+    assert text(tmp_path, "a.xml", ITEMS).text == f"{first}\n\nsku: X2\n\nWords here."
+    assert text(tmp_path, "b.xml", '<pump model="A" flow="3 l/s"/>').text == "model: A\nflow: 3 l/s"
+
+
+def test_html_inside_xml_is_read_and_code_stays(tmp_path: Path) -> None:
+    feed = (
+        "<rss><channel><item><title>Recall</title><description>&lt;p&gt;Pump &lt;b&gt;P1&lt;/b&gt; &amp;amp; more.&lt;/p&gt;"
+        "&lt;ul&gt;&lt;li&gt;one&lt;/li&gt;&lt;/ul&gt;</description><note>a &lt; b and c &gt; d</note>"
+        "<code>&lt;b&gt;bold&lt;/b&gt;</code></item></channel></rss>"
+    )
+    assert under(text(tmp_path, "a.xml", feed)) == {
+        ("Recall",): "description: Pump P1 & more.\none\nnote: a < b and c > d\ncode: <b>bold</b>"
+    }
+
+
 def test_an_article_is_read_in_order_without_names_of_paragraphs(tmp_path: Path) -> None:
     found = text(
         tmp_path,
@@ -126,7 +148,7 @@ def test_entities_neither_grow_nor_fetch(tmp_path: Path) -> None:
         ("words", "broken: no well-formed XML (Start tag expected"),
         ("<a>" * 5000, "huge: more than is read of XML (Excessive depth"),
         (f"<a>{'x' * 11_000_000}</a>", "huge: more than is read of XML ("),
-        ("<a b='words'/>", "empty: no text in it"),
+        ("<a b=' '/>", "empty: no text in it"),
         (b"\x00\x01\x02junk", "broken: no well-formed XML"),
     ],
 )
@@ -140,6 +162,9 @@ def test_a_page_named_xml_is_a_page(tmp_path: Path) -> None:
 
 
 def test_the_encoding_that_xml_declares_is_believed(tmp_path: Path) -> None:
-    assert (
-        text(tmp_path, "a.xml", '<?xml version="1.0" encoding="iso-8859-1"?><a><b>Prüfung</b></a>'.encode("latin-1")).text == "b: Prüfung"
-    )
+    head = '<?xml version="1.0" encoding="iso-8859-1"?>'
+    assert text(tmp_path, "a.xml", f"{head}<a><b>Prüfung</b></a>".encode("latin-1")).text == "b: Prüfung"
+    assert text(tmp_path, "b.xml", f"{head}<a><b>10–20 €, don’t …</b></a>".encode("cp1252")).text == "b: 10–20 €, don’t …"
+    assert text(tmp_path, "c.xml", head.encode() + b"<a><b>\x80 \x81 x</b></a>").text == "b: € x"
+    chinese = '<?xml version="1.0" encoding="gb2312"?><a><b>朱镕基</b></a>'  # the middle one is not in GB 2312
+    assert text(tmp_path, "d.xml", chinese.encode("gb18030")).text == "b: 朱镕基"

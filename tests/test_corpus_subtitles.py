@@ -88,6 +88,48 @@ def test_long_talk_is_cut_after_a_sentence(tmp_path: Path) -> None:
     assert turns[1].startswith("[00:1")
 
 
+def captions(*words: str, every: int = 5) -> str:
+    cues = (f"{n * every // 60:02}:{n * every % 60:02}" for n in range(len(words)))
+    return "WEBVTT\n\n" + "\n\n".join(f"{at}.000 --> {at}.900\n{said}" for at, said in zip(cues, words, strict=True)) + "\n"
+
+
+@pytest.mark.parametrize("said", ["and so we come to item {}", "然后我们来看第{}项内容"])
+def test_captions_without_a_full_stop_are_cut_and_every_line_has_its_time(tmp_path: Path, said: str) -> None:
+    found = read(tmp_path, "a.vtt", captions(*(said.format(n) for n in range(1000, 1240))))
+    assert isinstance(found, Document)
+    assert all(len(turn) < 900 for turn in found.text.split("\n\n"))
+    for n in (0, 7, 100, 230):
+        words = said.format(1000 + n)
+        assert found.where(found.text.index(words)) == f"{n * 5 // 60:02}:{n * 5 % 60:02}"
+        (mark,) = [mark for mark in found.marks if mark.label == found.where(found.text.index(words))]
+        assert found.text[mark.start :].removeprefix(f"[00:{mark.label}] ").startswith(words)
+
+
+def test_chinese_names_are_speakers_where_they_come_back(tmp_path: Path) -> None:
+    found = read(
+        tmp_path, "a.vtt", captions("张三：大家好。", "李四：预算是五百万。", "对。", "主持人 1: 请说。", "张三：好的。", "API：很快。")
+    )
+    assert isinstance(found, Document)
+    assert found.text.split("\n\n") == [
+        "[00:00:00] 张三: 大家好。", "[00:00:05] 李四: 预算是五百万。 对。", "[00:00:15] 主持人 1: 请说。", "[00:00:20] 张三: 好的。",
+        "[00:00:25] API: 很快。",
+    ]  # fmt: skip
+    assert found.meta["speakers"] == "张三, 李四, 主持人 1, API"
+    clauses = ["例如：大家好。", "他说：好。", "例如：再见。", *("今天讨论预算。",) * 9, "API：很快。"]
+    assert text(tmp_path, "b.vtt", captions(*clauses)).count("\n\n") == 0, "clauses are none"
+
+
+def test_times_without_milliseconds(tmp_path: Path) -> None:
+    assert text(tmp_path, "a.vtt", "WEBVTT\n\n00:01:10 --> 00:01:12\n<v Ann>Yes.\n\n00:02:00 --> 00:02:01.5\n<v Bob>No.\n") == (
+        "[00:01:10] Ann: Yes.\n\n[00:02:00] Bob: No."
+    )
+
+
+def test_numbered_speakers_and_times_that_are_no_names(tmp_path: Path) -> None:
+    srt = captions("Speaker 1: Good.", "SPEAKER 2 (IT): Yes.", "Anna 10:30: is no name.").replace("WEBVTT\n\n", "")
+    assert text(tmp_path, "a.srt", srt) == "[00:00:00] Speaker 1: Good.\n\n[00:00:05] SPEAKER 2 (IT): Yes. Anna 10:30: is no name."
+
+
 @pytest.mark.parametrize(
     ("name", "data", "expected"),
     [

@@ -122,11 +122,23 @@ def test_markdown_toml_front_matter(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["---\n: [broken\n---\ntext", "---\njust words\n---\ntext", "+++\nno = = toml\n+++\ntext", "---\nnever closed\n"]
+    "text",
+    [
+        *("---\n: [broken\n---\ntext", "---\njust words\n---\ntext", "+++\nno = = toml\n+++\ntext", "---\nnever closed\n"),
+        *(f"---\na: {'[' * 3000}\n---\ntext", f"+++\na = {'[' * 3000}\n+++\ntext", "---\na: &a {b: 1}\nc: {<<: *a}\n---\ntext"),
+    ],
 )
 def test_markdown_broken_front_matter_stays_text(tmp_path: Path, text: str) -> None:
     document = read(Markdown(), tmp_path, text)
     assert (document.text, document.meta) == (text, {})
+
+
+def test_markdown_front_matter_that_grows_is_no_date(tmp_path: Path) -> None:
+    levels = "".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 11))
+    document = read(
+        Markdown(), tmp_path, f"---\nowner: &me Ann\neditor: *me\na0: &a0 lol\n{levels}updated: *a10\ndate: 2024-02-03\n---\nText.\n"
+    )
+    assert document.meta == {"owner": "Ann", "editor": "Ann", "a0": "lol", "date": "2024-02-03", "updated": "2024-02-03"}
 
 
 def test_markdown_pictures_inside_the_text_are_dropped(tmp_path: Path) -> None:

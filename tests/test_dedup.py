@@ -10,7 +10,10 @@ import numpy as np
 import pytest
 
 from selfstudy.core.records import Passage, passage_id
-from selfstudy.corpus.dedup import near_duplicates, same_facts, signature
+from selfstudy.core.text import tokens
+from selfstudy.corpus.dedup import cased, folded, near_duplicates, same_facts, signature
+from selfstudy.corpus.numerals import hanzi_number, roman_number
+from selfstudy.corpus.units import same_quantity, unit
 
 VOCABULARY = ["".join(random.Random(n).choices("abcdefghijklmnop", k=7)) for n in range(3000)]
 
@@ -87,6 +90,23 @@ def test_signatures_of_tiny_texts_differ(text: str, other: str) -> None:
         ("It opens on May 5.", "It opens on June 5."),
         ("It opens on 5 May.", "It opens on 5 June."),
         ("It opened in May, 2020.", "It opened in June, 2020."),
+        ("A fee of USD 500.", "A fee of EUR 500."),
+        ("A fee of 500 USD.", "A fee of 500 EUR."),
+        ("A fee of US$500.", "A fee of €500."),
+        ("A fee of $5 million.", "A fee of $5 thousand."),
+        ("A plant of 500 MW.", "A plant of 500 mW."),
+        ("A line of 5 Mb.", "A line of 5 MB."),
+        ("There are 10⁶ of them.", "There are 106 of them."),
+        ("There are 10⁶ of them.", "There are 10⁻⁶ of them."),
+        ("See version II.", "See version III."),
+        ("See Part IV of it.", "See Part VI of it."),
+        ("A Class A licence.", "A Class B licence."),
+        ("Use version 2.10.", "Use version 2.1."),
+        ("It weighs 1.500 kg.", "It weighs 1.5 kg."),
+        ("不得超过三十天。", "不得超过四十天。"),
+        ("百分之三十不退还。", "百分之三十退还。"),
+        ("费用为3万元。", "费用为3元。"),
+        ("Two members decide.", "Twenty members decide."),
     ],
 )
 def test_other_facts(a: str, b: str) -> None:
@@ -104,6 +124,21 @@ def test_other_facts(a: str, b: str) -> None:
         ("３０ 天", "30 天"),
         ("Guests may not enter after 10.", "Guests must not enter after 10."),
         ("MAY be washed.", "Can be washed."),
+        ("提前三十天通知。", "提前30天通知。"),
+        ("二〇二三年起", "2023年起"),
+        ("保修期为二年。", "保修期为两年。"),
+        ("百分之三十", "30%"),
+        ("费用为三万元。", "费用为3万元。"),
+        ("费用为1.5万元。", "费用为15000元。"),
+        ("Wait 30 s.", "Wait 30 seconds."),
+        ("Wait thirty seconds.", "Wait 30 sec."),
+        ("For one year.", "For 1 year."),
+        ("It weighs 5 kg.", "IT WEIGHS 5 KG."),
+        ("A sum of 500.00 euros.", "A sum of EUR 500"),
+        ("A sum of 1.50 €.", "A sum of €1.5"),
+        ("A dose of 5 µg.", "A dose of 5 mcg."),
+        ("See Part II.", "See part 2."),
+        ("It may try 5 times; one of us may.", "It can try 5 times, one of us can."),
     ],
 )
 def test_the_same_facts_in_other_words(a: str, b: str) -> None:
@@ -159,3 +194,52 @@ def test_thousands_of_rows_of_one_pattern_stay_apart() -> None:
     frame = words(60, 9)
     rows = [passage(" ".join([*frame[:30], f"{n} euros", *frame[30:]])) for n in range(2000)]
     assert near_duplicates(rows) == {}
+
+
+def test_folding_case_moves_no_token() -> None:
+    for text in ("İZMİR pays 10⁶ €", "ﬁne ẞ ŉ ½ Ⅻ", "簽字 １０⁻⁶ m²", "plain ASCII"):
+        assert len(cased(text)) == len(folded(text))
+        assert [token.lower() for token in tokens(cased(text))] == tokens(folded(text))
+
+
+def test_numbers_in_words_of_chinese_and_roman_numerals() -> None:
+    numbers = {
+        "十": 10,
+        "三十": 30,
+        "二〇二三": 2023,
+        "一百零五": 105,
+        "三百五": 350,
+        "一万二": 12000,
+        "十二万三千": 123000,
+        "一亿二千万": 120_000_000,
+    }
+    assert {text: hanzi_number(text) for text in numbers} == numbers
+    assert (hanzi_number(""), hanzi_number("三天")) == (None, None)
+    assert [roman_number(text) for text in ("i", "iv", "ix", "xiv", "xl", "cxc", "iiii", "vx", "mix")] == [
+        1,
+        4,
+        9,
+        14,
+        40,
+        190,
+        None,
+        None,
+        None,
+    ]
+
+
+def test_units_have_one_spelling_and_quantities_one_size() -> None:
+    assert [unit(text) for text in ("Hours", "KG", "mW", "MW", "Euros", "Members", "glass")] == [
+        "h",
+        "kg",
+        "mW",
+        "mw",
+        "€",
+        "member",
+        "glass",
+    ]
+    assert same_quantity("200", "°c", "392", "°f")
+    assert same_quantity("2", "year", "24", "month")
+    assert not same_quantity("5", "bar", "5", "psi")
+    assert not same_quantity("5", "member", "5", "guest")
+    assert not same_quantity("30", "s", "30.1", "s"), "what is not converted is not rounded"

@@ -27,6 +27,12 @@ EXPLAINED = {
     "第三条　Force majeure（不可抗力）之后": ("Force majeure", "不可抗力", "translation"),
     "由世界卫生组织(英语:World Health Organization)发布": ("World Health Organization", "世界卫生组织", "translation"),
     "混凝土，又称洋灰，是建筑材料。": ("洋灰", "混凝土", "alias"),
+    "关键绩效指标（简称KPI）由部门制定。": ("KPI", "关键绩效指标", "translation"),
+    "磁共振成像（以下简称“MRI”）是一种检查。": ("MRI", "磁共振成像", "translation"),
+    "CO2 (carbon dioxide) is a gas.": ("CO2", "carbon dioxide", "abbreviation"),
+    "卖方（Seller）负责": ("Seller", "卖方", "translation"),
+    "甲方（Party A）付款": ("Party A", "甲方", "translation"),
+    "华润集团（China Resources Holdings）付款": ("China Resources Holdings", "华润集团", "translation"),
 }
 NOTHING = [
     "The parties (together) agree to this (2019) and more (see Fig. 3).",
@@ -39,6 +45,11 @@ NOTHING = [
     "The vibration was strongly damped (VTRD) here.",
     "张三（以下简称被告）与李四",
     "因此，又称唐古忒的地方",
+    "甲方（ABC Ltd.）应付款。",
+    "出租人（ABC GmbH）与承租人",
+    "ABC Limited（甲方）应付款。",
+    "北京（简称京）和数据（GB, MB, TB）",
+    "The CO2 (see the table) and the M2M (about half) rose.",
 ]
 
 
@@ -51,6 +62,17 @@ def test_what_documents_explain(text: str, expected: tuple[str, str, str]) -> No
 @pytest.mark.parametrize("text", NOTHING)
 def test_what_explains_nothing(text: str) -> None:
     assert mined([text]) == []
+
+
+@pytest.mark.parametrize(
+    "inside", ["Natural Language Processing，NLP", "NLP, Natural Language Processing", "英文：Natural Language Processing，缩写NLP"]
+)
+def test_a_translation_with_its_abbreviation_is_both(inside: str) -> None:
+    assert {(term.name, term.means, term.kind) for term in mined([f"自然语言处理（{inside}）发展迅速。"])} == {
+        ("Natural Language Processing", "自然语言处理", "translation"),
+        ("NLP", "自然语言处理", "translation"),
+        ("NLP", "Natural Language Processing", "abbreviation"),
+    }
 
 
 def test_terms_are_counted_by_the_passages_that_explain_them() -> None:
@@ -86,6 +108,17 @@ def test_the_file_is_for_people(tmp_path: Path) -> None:
         path.write_text(f"# mine\n{wrong}\n")
         with pytest.raises(BadInput, match="line 2"):
             Terms(tmp_path).all()
+
+
+@pytest.mark.parametrize("name", ["#MeToo", "# 1", "##x", "\\#tag", "\\alpha"])
+def test_a_name_may_begin_with_the_sign_of_notes(tmp_path: Path, name: str) -> None:
+    (tmp_path / "glossary.tsv").write_text("# mine\n#KPI\tkey figure\n")
+    terms = Terms(tmp_path)
+    terms.add(name, "movement")
+    assert terms.all() == [Term(name, "movement")], "and the notes are none"
+    terms.found([Term("MI", "myocardial infarction", "abbreviation", 3)])
+    assert [term.name for term in terms.all()] == [name, "MI"]
+    assert terms.strike(name) == [Term(name, "movement")]
 
 
 @pytest.mark.parametrize(("name", "means"), [("", "x"), ("MI", " "), ("MI", "mi"), ("--", "x")])

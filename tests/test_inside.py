@@ -6,6 +6,8 @@ import json
 import math
 import re
 import sys
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +24,12 @@ from selfstudy.core.run import Work, stage
 from selfstudy.evals import gaps
 from selfstudy.evals.geometry import geometry, kept, nearest
 from selfstudy.evals.inside import Inside, Side, write_inside
-from selfstudy.evals.layout import clusters, layout
+from selfstudy.evals.layout import Layout, clusters, layout
 from selfstudy.evals.space import Place, Questioned, Space
-from selfstudy.recipes import inspection
+from selfstudy.recipes import inspection, system
 from selfstudy.recipes.engine import Engine
-from selfstudy.recipes.system import System
+from selfstudy.recipes.look import look
+from selfstudy.recipes.system import Finer, Reranking, System
 from selfstudy.testing import FakeEmbedder
 
 EVIL = '"><script>alert("x")</script><img src=x onerror=alert(1)></script><!--'
@@ -79,11 +82,44 @@ def test_neighbours_are_the_nearest_others() -> None:
 # The plane
 
 
-@pytest.mark.parametrize("library", ["t-SNE", "PCA"])
-def test_what_belongs_together_lies_together(library: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    if library == "PCA":
+@pytest.fixture(params=["t-SNE", "PCA"])
+def library(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """What lays points out, with and without openTSNE."""
+    if request.param == "PCA":
         monkeypatch.setitem(sys.modules, "openTSNE", None)
         monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    return str(request.param)
+
+
+def moves(found: Layout) -> np.ndarray[Any, Any]:
+    """How far each point of the first side lies from its like on the second, as a share of the map."""
+    return np.linalg.norm(found.points[0] - found.points[1], axis=1)
+
+
+def test_equal_vectors_have_equal_places(library: str) -> None:
+    vectors, asked = grouped(3, 30, 0.15), grouped(3, 1, 0.15, seed=1)
+    found = layout([vectors, vectors.copy()], [asked, asked])
+    assert moves(found).max() < 1e-9
+    np.testing.assert_allclose(*found.asked, atol=1e-9)
+    far = layout([vectors, vectors], [asked, np.concatenate([asked, -9 * asked])])
+    assert moves(far).max() < 1e-9, "a question far away on one side moves no passage"
+    assert min(asked.min() for asked in far.asked) >= 0
+    assert max(asked.max() for asked in far.asked) <= 1
+
+
+def test_what_hardly_moved_stays_and_what_moved_is_seen(library: str) -> None:
+    before = grouped(3, 30, 0.15)
+    noise = 0.003 * np.random.default_rng(3).normal(size=before.shape).astype(np.float32)
+    none = [before[:0]] * 2
+    assert moves(layout([before, before + noise], none)).max() < 0.03
+    after = before + noise
+    after[:3] = before[-3:] + noise[:3]  # three went over to another group
+    moved = moves(layout([before, after], none))
+    assert moved[:3].min() > 0.2
+    assert np.median(moved[3:]) < 0.1
+
+
+def test_what_belongs_together_lies_together(library: str) -> None:
     before = grouped(3, 30, 0.15)
     after = before[:, ::-1].copy()  # the same space, turned
     told: list[tuple[int, int]] = []
@@ -250,6 +286,72 @@ def test_held_out_questions_and_a_candidate(home: Path, tmp_path: Path) -> None:
     assert {question["text"] for question in data["questions"]} == {"At how many degrees is green tea brewed?", "Where is the lost one?"}
     with pytest.raises(BadInput):
         engine.inspect("9999")
+
+
+QUESTION = "At how many degrees is green tea brewed?"
+SERVING = {
+    "the base": {},
+    "another share": {"weight": 0.9},
+    "sentences": {"sentences": Finer(60.0, 60.0, 4)},
+    "a reranker": {"reranking": Reranking("starter:", 100.0, 3)},
+    "both": {"sentences": Finer(60.0, 60.0, 4), "reranking": Reranking("starter:", 100.0, 3)},
+}
+
+
+class Contrary:
+    """A reranker that likes a passage the less, the more words it has from the question: one knows it by what it does."""
+
+    fingerprint = "contrary"
+
+    def score(self, pairs: Sequence[tuple[str, str]]) -> Vectors:
+        return np.array([-len(set(question.lower().split()) & set(text.lower().split())) for question, text in pairs], np.float32)
+
+
+def rank(hits: Sequence[Hit]) -> int:
+    """The place of the passage that answers QUESTION."""
+    return next(place for place, hit in enumerate(hits, 1) if "eighty degrees" in hit.passage.text)
+
+
+@pytest.mark.parametrize("name", list(SERVING))
+def test_what_serves_is_what_is_looked_at(home: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setattr(system, "reranker_of", lambda model, home: Contrary())
+    monkeypatch.setattr(system, "Sentences", lambda embedder: Contrary())
+    pages: list[Inside] = []
+    monkeypatch.setattr("selfstudy.evals.inside.write_inside", lambda path, found: pages.append(found))
+    engine = Engine.open(home.absolute())
+    studied(home.absolute(), engine)
+    other = FakeEmbedder(seed=1)
+    candidate = replace(System("fake:64:1", other.fingerprint, 0.5, "1234"), **SERVING[name])
+    engine.history_of.add("judged", "1234", "good", candidate, promote=True)
+
+    def looked() -> list[int]:
+        engine.inspect()
+        return [one.rank for side in pages[-1].sides for one in side.lost if one.question == QUESTION]
+
+    before = looked()
+    assert len(engine.store.snapshot().missing(other.fingerprint)) == 4, "not stored yet"
+    engine.promote("1234")
+    after = looked()
+    base, live = (engine.loaded.retrievers(engine.store.snapshot(), one)["hybrid"] for one in (engine.base, engine.live))
+    assert before == after == [rank(way.search([QUESTION], 10)[0]) for way in (base, live)]
+    assert after[1] == rank(engine.serving().retrievers["hybrid"].search([QUESTION], 10)[0])
+    assert (after[1] > 1) == (name in ("sentences", "a reranker", "both"))
+
+
+def test_questions_are_widened_as_they_are_in_search(home: Path) -> None:
+    engine = Engine.open(home.absolute(), sets=["glossary.expand=true", "weight=0"])
+    engine.glossary(add=[("lathering", "descaled")])
+    snapshot, run = engine.store.snapshot(), Stages(home.absolute() / "artifacts")
+    (wanted,) = (passage.id for passage in snapshot.passages if "descaled" in passage.text)
+    asked = [inspection.Asked("Which lathering of tea?", frozenset({wanted}))]
+    ranks = [
+        look(home, snapshot, run, [("base", engine.base)], engine.loaded.embedder, asked, True, engine.settings.extract, expand)
+        .sides[0].lost[0].rank
+        for expand in (None, engine.loaded.expansion())
+    ]  # fmt: skip
+    hits = engine.serving().retrievers["hybrid"].search([asked[0].question], 10)[0]
+    assert ranks[1] == next(place for place, hit in enumerate(hits, 1) if hit.passage.id == wanted)
+    assert ranks[0] > ranks[1]
 
 
 def test_a_labelled_folder(home: Path, tmp_path: Path) -> None:

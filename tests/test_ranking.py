@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from selfstudy.core.errors import BadInput, NotEnough
+from selfstudy.core.ports import Retriever, Vectors
+from selfstudy.core.records import Document, Hit, Passage, Place, passage_id
 from selfstudy.evals.labelled import Query, read_qrels, read_queries
 from selfstudy.evals.ranking import METRICS, judged, per_question, summary
+from selfstudy.index.lexical import Lexical
+from selfstudy.index.reranked import Reranked
+from selfstudy.index.store import Store
+from selfstudy.recipes.evaluate import measure
 
 
 def ranking(*documents: str) -> dict[str, float]:
@@ -66,6 +73,65 @@ def test_equal_scores_go_by_document_id() -> None:
     assert [one(tied, {document: 1})["mrr@10"] for document in "abc"] == pytest.approx([1, 1 / 2, 1 / 3])
     backwards = dict(reversed(tied.items()))
     assert one(backwards, {"b": 1})["mrr@10"] == 0.5
+
+
+def passage(*documents: str) -> Passage:
+    """One that stands in these."""
+    text = " ".join(documents)
+    return Passage(text, "", text, tuple(Place(document, 0, len(text)) for document in documents))
+
+
+class Found:
+    """A search that always finds `passages` with these scores."""
+
+    def __init__(self, passages: Sequence[Passage], scores: Sequence[float]) -> None:
+        self.hits = [Hit(one, score, "found") for one, score in zip(passages, scores, strict=True)]
+
+    def search(self, questions: Sequence[str], k: int, where: str | None = None) -> list[list[Hit]]:
+        return [self.hits[:k] for _ in questions]
+
+
+class Read:
+    """A reranker that thinks ever more of what stands deeper."""
+
+    fingerprint = "read"
+
+    def score(self, pairs: Sequence[tuple[str, str]]) -> Vectors:
+        return np.arange(len(pairs), dtype=np.float32)
+
+
+def placed(search: Retriever, document: str) -> float:
+    """1 / the place of `document`, as `evaluate` measures it."""
+    return float(measure({"x": search}, ([Query("q", "what")], {"q": {document: 1}}))["x"]["mrr@10"][0])
+
+
+def test_what_is_measured_is_the_order_that_is_served() -> None:
+    tied = Found([passage(name) for name in "cab"], [1.0] * 3)
+    assert [placed(tied, document) for document in "cab"] == pytest.approx([1, 1 / 2, 1 / 3])
+    reranked = Reranked(tied, Read(), 1.0)
+    assert [hit.passage.text for hit in reranked.search(["what"], 3)[0]] == ["b", "a", "c"]
+    assert [placed(reranked, document) for document in "bac"] == pytest.approx([1, 1 / 2, 1 / 3])
+    apart = Found([passage(name) for name in "cab"], [3.0, 2.0, 1.0])
+    assert [placed(apart, document) for document in "cab"] == pytest.approx([1, 1 / 2, 1 / 3])
+
+
+def test_a_document_stands_where_its_best_passage_does() -> None:
+    found = Found([passage("d", "e"), passage("a", "d"), passage("b")], [2.0, 2.0, -1.0])
+    assert [placed(found, document) for document in "deab"] == pytest.approx([1, 1 / 2, 1 / 3, 1 / 4])
+    assert placed(Found([], []), "d") == 0
+
+
+def test_words_that_score_alike_are_measured_as_they_are_served(tmp_path: Path) -> None:
+    texts = [f"{name} kettle" for name in ("one", "two", "three", "four", "five", "six")]
+    made = [Passage(passage_id("", text), "", text, (Place(text, 0, len(text)),)) for text in texts]
+    with Store.open(tmp_path, create=True).writing() as writer:
+        writer.put([(Document(one.text, one.text), [one], None) for one in made])
+        writer.commit()
+    search = Lexical(Store.open(tmp_path).snapshot())
+    served = [hit.passage.text for hit in search.search(["kettle"], 10)[0]]
+    assert served != sorted(served)
+    ranks = [measure({"x": search}, ([Query("q", "kettle")], {"q": {text: 1}}))["x"]["mrr@10"][0] for text in served]
+    assert ranks == pytest.approx([1 / place for place in range(1, 7)])
 
 
 def test_scores_that_single_precision_cannot_tell_apart_keep_their_order() -> None:

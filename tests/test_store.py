@@ -19,11 +19,14 @@ import numpy as np
 import pytest
 
 from selfstudy.core.errors import Busy, HomeError
+from selfstudy.core.files import write_json
 from selfstudy.core.records import Document, Passage, Place, Section, passage_id
+from selfstudy.index import writer
 from selfstudy.index.lexical import Lexical
 from selfstudy.index.snapshot import FileFacts, Snapshot
 from selfstudy.index.state import write_state
 from selfstudy.index.store import Store
+from selfstudy.index.words import Words
 from selfstudy.testing import FakeEmbedder
 
 EMBEDDER = FakeEmbedder()
@@ -107,6 +110,112 @@ def test_rows_do_not_hang_on_the_order_of_adding(tmp_path: Path) -> None:
     assert found(one.snapshot(), "text more 1") == found(other.snapshot(), "text more 1")
     (left,), (right,) = (list(Lexical(store.snapshot()).scores(["text more 1"])) for store in (one, other))
     assert np.array_equal(left, right)
+
+
+KEPT = [
+    item("red", "red lamp on the shelf"),
+    item("blue", "blue pump in the cellar"),
+    *(item(f"g{n}", f"green door {n}") for n in range(6)),
+]
+GONE = [item(f"n{n}", f"blue sky {n} over the hill") for n in range(100)]
+
+
+def scores(store: Store, question: str = "red blue") -> list[float]:
+    """BM25 by row: equal for equal contents."""
+    (found,) = Lexical(store.snapshot()).scores([question])
+    return [float(score) for score in found[0]]
+
+
+@pytest.fixture
+def fresh(tmp_path: Path) -> Store:
+    """A home that never held anything but KEPT."""
+    store = Store.open(tmp_path / "fresh", create=True)
+    put(store, *KEPT)
+    return store
+
+
+def test_scores_do_not_hang_on_what_was_there_before(store: Store, fresh: Store) -> None:
+    put(store, *GONE)
+    put(store, *KEPT)
+    put(store, remove=[document.id for document, _, _ in GONE])
+    assert scores(store) == scores(fresh)
+    assert found(store.snapshot(), "red blue") == found(fresh.snapshot(), "red blue")
+    snapshot = store.snapshot()
+    words = Words.of(snapshot.ids, (passage.indexed for passage in snapshot.passages))
+    assert scores(store) == pytest.approx(words.scores("red blue").tolist(), rel=1e-5)
+    put(store, remove=[document.id for document, _, _ in KEPT])
+    assert scores(store) == []
+    put(store, *KEPT)
+    assert scores(store) == scores(fresh)
+
+
+def test_scores_do_not_hang_on_former_versions_and_marks(store: Store, fresh: Store) -> None:
+    put(fresh, *GONE)
+    put(store, *GONE, item("red", "red, blue and blue again, since this was longer before"), *KEPT[1:])
+    put(store, *KEPT)
+    assert scores(store) == scores(fresh)
+    with store.writing() as writer:
+        writer.mark_repeats({passage_id("", "red lamp on the shelf"): ("other", ())})
+        writer.commit()
+    assert scores(store) == scores(fresh), "a row that is written anew is counted once"
+
+
+def test_in_a_large_index_scores_forget_what_went_where_it_was_much_or_when_it_is_compacted(
+    store: Store, fresh: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer, "ALWAYS_FOLDED", 0)
+    monkeypatch.setattr(writer, "FOLDED_AT", 0.5)
+    put(store, *KEPT, *GONE[:4])
+    assert store.state.deleted == 0
+    put(store, remove=["n0", "n1"])
+    put(store, remove=["n2"])
+    assert store.state.deleted == 3, "of nine, which is less than half"
+    assert scores(store) != scores(fresh)
+    put(store, remove=["n3"])
+    assert (store.state.deleted, len(store.snapshot())) == (4, 8)
+    store.compact()
+    assert store.state.deleted == 0
+    assert scores(store) == scores(fresh)
+    put(store, *GONE)
+    put(store, remove=[document.id for document, _, _ in GONE])
+    assert store.state.deleted == 0
+    assert scores(store) == scores(fresh)
+
+
+def test_a_home_of_an_earlier_version_forgets_what_went_once(store: Store, fresh: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as before:
+        before.setattr(writer.Writer, "_rebuild_text", lambda self: None)
+        put(store, *GONE)
+        put(store, *KEPT)
+        put(store, remove=[document.id for document, _, _ in GONE])
+    state = store.state.json()
+    del state["deleted"]
+    write_json(store.home / "state.json", state)
+    assert scores(store) != scores(fresh)
+    store.compact()
+    assert scores(store) == scores(fresh)
+    now = store.state
+    store.compact()
+    assert store.state == now
+
+
+def test_a_writer_that_fails_before_the_pointer_moves_leaves_the_old_scores(store: Store, fresh: Store) -> None:
+    put(store, *KEPT)
+    put(store, *GONE)
+    before = scores(store)
+
+    def killed(*_: object) -> None:
+        raise ZeroDivisionError
+
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(ZeroDivisionError):  # noqa: PT012
+        patch.setattr(writer, "write_state", killed)
+        put(store, remove=[document.id for document, _, _ in GONE])
+    assert scores(Store.open(store.home)) == before
+    with store.writing() as nothing:
+        nothing.commit()
+    assert scores(Store.open(store.home)) == before
+    put(store, remove=[document.id for document, _, _ in GONE])
+    assert scores(store) == scores(fresh)
 
 
 def test_equal_passages_are_one_with_all_their_places(store: Store) -> None:

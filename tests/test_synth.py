@@ -77,6 +77,8 @@ def test_headings_that_many_passages_share_ask_nothing() -> None:
     shared = [passage(f"Text number {n} about several things.", "Annual report") for n in range(5)]
     own = passage("Descale it every month with vinegar.", "Kettle > Cleaning the kettle")
     assert asked(list(english.headings([*shared, own]))) == ["Cleaning the kettle", "Kettle: Cleaning the kettle"]
+    table = passage("Seal | 9", "Kettle > Part number | Price")
+    assert asked(list(english.headings([own, table]))) == ["Cleaning the kettle", "Kettle: Cleaning the kettle"], "no header of a table"
 
 
 def test_questions_in_the_documents_are_found() -> None:

@@ -1,7 +1,10 @@
-"""Archives (zip, tar, tar.gz, tar.bz2, tar.xz): the files in them, listed before any is unpacked."""
+"""Archives (zip, tar, tar.gz, tar.bz2, tar.xz) and packed files (gz, bz2, xz): the files in them, listed before any is unpacked."""
 
 from __future__ import annotations
 
+import bz2
+import gzip
+import lzma
 import re
 import stat
 import tarfile
@@ -12,7 +15,7 @@ from functools import partial
 from lzma import LZMAError
 from pathlib import Path
 from shutil import copyfileobj
-from typing import IO
+from typing import IO, cast
 from zipfile import ZipFile, ZipInfo
 
 from selfstudy.core.errors import BadInput, first_line
@@ -23,6 +26,7 @@ from selfstudy.corpus.zips import HIGHEST_RATIO, MOST_PARTS, PACKINGS, SMALL, fa
 
 _UTF8_NAME = 0x800
 _LOCKED = 0x1
+_STEP = 65_536
 _OUTSIDE = re.compile(r"[/\\]|[A-Za-z]:|(?:.*[/\\])?\.\.(?:[/\\]|$)", re.DOTALL)
 
 
@@ -47,15 +51,18 @@ class Member:
 
 @contextmanager
 def members(path: Path, kind: str, limit: int) -> Iterator[list[Member]]:
-    """The files in the archive at `path` ("zip" or "tar"), in its order and without hidden ones; of those with one name the last is good.
+    """The files in the archive at `path`, of a kind in formats.ARCHIVES, in its order and without hidden ones; of those with one name the
+    last is good.
 
-    A tar may have to be unpacked to be listed: that stops where its files are more than `limit` bytes. Names are only names: nothing is
-    ever written to them. Raises BadInput where the archive is damaged or holds more than 50,000 files.
+    A tar and a packed file may have to be unpacked to be listed: that stops where there are more than `limit` bytes. Names are only
+    names: nothing is ever written to them. Raises BadInput where the archive is damaged or holds more than 50,000 files.
     """
     with _faults():
         if kind == "zip":
             with ZipFile(path) as archive:
                 yield _checked(_zipped(archive))
+        elif kind != "tar":
+            yield [_alone(path, kind, limit)]
         else:
             with tarfile.open(path) as tar:
                 yield _checked(_tarred(tar, limit))
@@ -117,6 +124,22 @@ def _tarred(archive: tarfile.TarFile, limit: int) -> list[Member]:
     return found
 
 
+def _alone(path: Path, kind: str, limit: int) -> Member:
+    """The one file in a packed file, under its name without the suffix."""
+    most = max(SMALL, HIGHEST_RATIO * path.stat().st_size)
+    size = 0
+    with _opened(path, kind) as stream:
+        while size <= min(most, limit) and (part := stream.read(_STEP)):
+            size += len(part)
+    fault = f"huge: it unpacks to over {HIGHEST_RATIO} times its size, as only bombs do" if size > most else ""
+    return Member(path.stem if path.suffix else path.name, size, partial(_opened, path, kind), fault)
+
+
+def _opened(path: Path, kind: str) -> IO[bytes]:
+    opened: dict[str, Callable[[Path], object]] = {"gz": gzip.open, "bz2": bz2.open, "xz": lzma.open}
+    return cast(IO[bytes], opened[kind](path))
+
+
 def _left_out(name: str) -> bool:
     """Whether a file is hidden, or in a hidden folder, and left out as it would be from a folder."""
     return any(is_hidden(part) for part in re.split(r"[/\\]", name) if part not in (".", ".."))
@@ -131,5 +154,7 @@ def _faults() -> Iterator[None]:
     with faults():
         try:
             yield
-        except (tarfile.TarError, EOFError, LZMAError) as error:
+        except (tarfile.TarError, EOFError, LZMAError, OSError) as error:
+            if isinstance(error, OSError) and error.errno is not None:
+                raise
             raise BadInput(f"broken: a damaged archive, or one that is cut off ({first_line(error)})", "Get it anew.") from None

@@ -11,11 +11,15 @@ from selfstudy.corpus.headings import Heading
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A heading (level 1 to 6), or a list item, paragraph or table (level 0). A table has a line for each row: "cell | cell"."""
+    """A heading (level 1 to 6), or a list item, paragraph or table (level 0). A table has a line for each row: "cell | cell".
+
+    `label`: what stands before an item, such as "3."
+    """
 
     text: str
     level: int = 0
     item: bool = False
+    label: str = "-"
     at: str = ""
     rows: tuple[int, ...] = ()
 
@@ -44,7 +48,7 @@ def _starts(blocks: list[Block]) -> Iterator[int]:
     length = 0
     for block, following in zip(blocks, (*blocks, None)[1:], strict=True):
         yield length
-        length += len(block.text) + (2 if block.item else 0)
+        length += len(block.text) + (len(block.label) + 1 if block.item else 0)
         if following is not None:
             length += 1 if block.item and following.item else 2
 
@@ -55,7 +59,7 @@ def join(blocks: list[Block]) -> tuple[str, list[Heading]]:
     previous: Block | None = None
     for block, start in zip(blocks, _starts(blocks), strict=True):
         gap = "" if previous is None else "\n" if block.item and previous.item else "\n\n"
-        text += [gap, f"- {block.text}" if block.item else block.text]
+        text += [gap, f"{block.label} {block.text}" if block.item else block.text]
         if block.level:
             headings.append(Heading(block.level, block.text, start, start + len(text[-1])))
         previous = block

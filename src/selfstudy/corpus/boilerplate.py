@@ -27,6 +27,27 @@ _UNLIKE = 0.5  # share of words in common above which two documents say the same
 _TABLES = ("csv", "tsv", "xlsx")
 _LINE = re.compile(r"[^\n]+")
 _DIGITS = re.compile(r"\d+")
+_FIELD = re.compile(r"([^:：]{1,40})(?::\s|：)\s*\S.{0,60}$")
+_MONTH = r"(?:jan|feb|mar|mär|apr|ma[iy]|jun|jul|aug|sep|o[ck]t|nov|de[cz])[a-z]*\.?"
+_WRITTEN = rf"\d{{1,2}}\.? {_MONTH},? \d{{4}}|{_MONTH} \d{{1,2}},? \d{{4}}"
+_DATE = rf"(?:\d{{1,4}}[-./]\d{{1,2}}[-./]\d{{1,4}}|{_WRITTEN}|\d{{4}}年\d{{1,2}}月\d{{1,2}}日)"
+_OF = r"(?: ?(?:of|/|von|de|sur) ?\d+)?"
+# Numbers that a program counts up or stamps on pages: these are folded. By any other number two lines differ.
+_COUNTED = re.compile(
+    "|".join(
+        (
+            rf"\b(?:page|pg\.|p\.|seite|página|pagina) ?:? ?\d+{_OF}",
+            rf"^\W*\d+{_OF}\W*$",
+            r"[第共] ?\d+ ?[页頁]",
+            r"(?:©|\(c\)|copyright|版权所有|版權所有)\D{0,40}\d{4}(?: ?[-–,] ?\d{4})*",
+            r"\d{4}(?=[^\d:]{0,40}all rights reserved)",
+            rf"\b(?:printed|exported|downloaded|retrieved|accessed|generated|gedruckt)\b\D{{0,20}}{_DATE}(?:[ ,t]+(?:at )?[\d:]+)?",
+            rf"(?:打印|导出|下载|列印|匯出|下載)\D{{0,10}}{_DATE}(?: ?[\d:]+)?",
+            rf"\b(?:updated|modified|changed|saved|edited) (?:on )?{_DATE}(?:[ ,t]+(?:at )?[\d:]+)?",
+            r"\b\d+ (?:comments?|views|replies|likes|shares)\b",
+        )
+    )
+)
 
 
 class Boilerplate(BaseModel):
@@ -43,14 +64,15 @@ class Boilerplate(BaseModel):
 class _Line:
     start: int
     end: int
-    mark: str  # what makes two lines the same: case, width and digits folded; "" for one without letters
+    mark: str  # what makes two lines the same: case, width and the numbers of pages and stamps folded; "" for one without letters
 
 
 def repeated(documents: Iterable[Document], cfg: Boilerplate = Boilerplate()) -> frozenset[str]:  # noqa: B008
     """The marks of the lines that documents of one folder and format, or of one author, repeat.
 
     A document is a witness only by what it says of its own: versions of one text share most of their lines,
-    and these are no boilerplate. The result depends on the set of documents alone, not on their order.
+    and these are no boilerplate. Neither is a line that another document has with other numbers, nor a "name: value" that another has
+    with another value: it tells the documents apart. The result depends on the set of documents alone, not on their order.
     """
     held: dict[str, tuple[frozenset[str], tuple[str, ...]]] = {}
     kin: dict[str, list[str]] = defaultdict(list)
@@ -64,7 +86,9 @@ def repeated(documents: Iterable[Document], cfg: Boilerplate = Boilerplate()) ->
     found: set[str] = set()
     for members in kin.values():
         counts = Counter(mark for id in members for mark in held[id][0])
-        often = {mark for mark, count in counts.items() if count >= max(cfg.documents, cfg.share * len(members))}
+        shapes = Counter(map(_shape, counts))
+        fewest = max(cfg.documents, cfg.share * len(members))
+        often = {mark for mark, count in counts.items() if count >= fewest and shapes[_shape(mark)] == 1}
         if often:
             own = {id: _own(held[id][0] - often) for id in members}
             holders: dict[str, list[str]] = defaultdict(list)
@@ -102,8 +126,19 @@ def _lines(document: Document) -> Iterator[_Line]:
         folded = match[0].strip()
         if folded:
             folded = folded.lower() if folded.isascii() else unicodedata.normalize("NFKC", folded).lower()
-            mark = " ".join(_DIGITS.sub("0", folded).split())
+            mark = " ".join(folded.split())
+            mark = _COUNTED.sub(_fold, mark) if _DIGITS.search(mark) else mark
             yield _Line(match.start(), match.end(), mark if any(char.isalpha() for char in mark) else "")
+
+
+def _fold(match: re.Match[str]) -> str:
+    return _DIGITS.sub("0", match[0])
+
+
+def _shape(mark: str) -> str:
+    """What lines have in common that state different values of one thing."""
+    field = _FIELD.match(mark)
+    return field[1] + ":" if field else _DIGITS.sub("0", mark)
 
 
 def _kinds(document: Document) -> tuple[str, ...]:

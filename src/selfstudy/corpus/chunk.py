@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import chain, pairwise
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from selfstudy.core.records import Document, Passage, Place, Section, passage_id
 from selfstudy.core.text import sentences
+from selfstudy.corpus.columns import columns, is_amount
 from selfstudy.corpus.headings import LONGEST, plain_heading
 from selfstudy.corpus.language import with_languages
 
@@ -26,6 +28,8 @@ _ATOM = re.compile(
 _ROW = re.compile(r"^(?:[^\S\n]*\|.*|.* \| .*)$", re.MULTILINE)
 _CLAUSE = re.compile(r"[,;:)\]](?=\s)|(?<=[\u3400-\u9fff])[,;:]|[，、；：）]|\s[–—-](?=\s)")
 _ADORNMENT = re.compile(r"\s*([!-/:-@\[-`{-~])\1{2,}\s*$")
+_DASHES = re.compile(r":?-+:?$")
+_FIRST_ROWS = 50
 _TABLES = ("csv", "tsv", "xlsx")
 
 _PARAGRAPH, _SENTENCE, _PART, _WORD = 3, 2, 1, 0
@@ -57,14 +61,16 @@ class _Unit:
 def chunk(document: Document, cfg: Chunk = Chunk(), left_out: Sequence[tuple[int, int]] = ()) -> list[Passage]:  # noqa: B008
     """The passages of `document` in order. They cover all of its text but headings, white space and the spans `left_out`, once each.
 
-    A passage's title is the document's title and the headings above it, joined by " > "; its text is `document.text[start:end]` of each of
-    its places. Where the same text comes again under the same title, one passage has both places.
+    A passage's title is the document's title and the headings above it, joined by " > ", and where it begins inside a table, the names of
+    its columns; its text is `document.text[start:end]` of each of its places. Where the same text comes again under the same title, one
+    passage has both places.
     """
     found: dict[str, Passage] = {}
+    tables = [] if document.meta.get("format") in _TABLES else list(_tables(document.text))
     regions = list(_without(_regions(document), document.text, sorted(left_out)))
     for path, start, end in regions:
-        title = _title(document.title, path)
         for left, right in _pieces(document, start, end, cfg, whole=len(regions) == 1):
+            title = _title(document.title, (*path, *_header(tables, left)))
             text = document.text[left:right]
             key = passage_id(title, text)
             places = found[key].places if key in found else ()
@@ -84,6 +90,37 @@ def _title(title: str, path: tuple[str, ...]) -> str:
     names = [" ".join(name.split()) for name in (title, *path)]
     names = [name for name in names if name]
     return " > ".join(name for before, name in pairwise(["", *names]) if name.casefold() != before.casefold())
+
+
+def _header(tables: list[tuple[int, int, str]], at: int) -> list[str]:
+    """The names of the columns of the table that goes on at this place."""
+    before = bisect_left(tables, (at,)) - 1
+    return [tables[before][2]] if before >= 0 and at < tables[before][1] else []
+
+
+def _tables(text: str) -> Iterator[tuple[int, int, str]]:
+    """The tables with bars between their cells that have a header: where its line begins, where the table ends, and what it says."""
+    rows: list[re.Match[str]] = []
+    for row in chain(_ROW.finditer(text) if "|" in text else (), [None]):
+        if rows and (row is None or row.start() > rows[-1].end() + 1):
+            names = _names([_cells(one[0]) for one in rows[:_FIRST_ROWS]])
+            if 0 < len(names) <= LONGEST:
+                yield rows[0].start(), rows[-1].end(), names
+            rows = []
+        rows += [row] if row is not None else []
+
+
+def _names(rows: list[list[str]]) -> str:
+    """The names of the columns: what stands above a line of dashes, or a row that names them by itself."""
+    ruled = len(rows) > 2 and all(_DASHES.match(cell) for cell in rows[1])
+    names = rows[0] if ruled else columns(rows)[0]
+    if len(names) < 2 or not any(names) or (not ruled and any(map(is_amount, names))):
+        return ""
+    return " | ".join(plain_heading(name) for name in names)
+
+
+def _cells(row: str) -> list[str]:
+    return [cell.strip() for cell in row.strip().removeprefix("|").removesuffix("|").split("|")]
 
 
 def _regions(document: Document) -> Iterator[tuple[tuple[str, ...], int, int]]:

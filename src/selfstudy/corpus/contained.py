@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from selfstudy.core.records import Passage
 from selfstudy.core.text import token_spans
-from selfstudy.corpus.dedup import MIX, MOST, SHORT, Hashes, facts_of, folded, hashed, threes
+from selfstudy.corpus.dedup import MIX, MOST, SHORT, Hashes, cased, facts_of, hashed, threes
 
 ENOUGH = 0.92
 """Share of a passage's three-word sequences that must stand there. Two texts of one length whose Jaccard is .85 have so many in common."""
@@ -146,7 +146,7 @@ def _inside(passage: Passage, tokens: Hashes, there: _Stream, offset: int) -> li
 
 def _sentences(there: _Stream, parts: range, first: int, last: int) -> str:
     """The text of the tokens from `first` to `last`, with what belongs to their sentences: "30" is not "30 million"."""
-    text = "\n".join(folded(there.parts[part].text) for part in parts)
+    text = "\n".join(cased(there.parts[part].text) for part in parts)
     spans = token_spans(text)
     base = there.ends[parts[0] - 1] if parts[0] else 0
     low, high = first - base, last - base

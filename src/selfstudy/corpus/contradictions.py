@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
@@ -14,14 +14,28 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from selfstudy.core.ports import SUPPORT, Critic, Vectors
 from selfstudy.core.records import Passage, Place, Record
-from selfstudy.core.text import content_words, sentences, stem
-from selfstudy.corpus.dedup import facts_of
+from selfstudy.core.text import STOP_WORDS, content_words, sentences, stem, tokens
+from selfstudy.corpus.dedup import fact_word, facts_of
+from selfstudy.corpus.meta import MONTH, first_date
+from selfstudy.corpus.numerals import HANZI
+from selfstudy.corpus.units import same_quantity
 
 Difference = Literal["number", "date", "negation"]
 
 _BLOCK = 1024
 _COMMON = 32  # rows that share two words; more than these share a phrase of the trade
+_FEWEST = 2  # words of a whole sentence that is compared with one of exactly the same words
+_SERIES_OF = 3  # sentences of one document that differ in their facts alone
+_SERIES_SHARE = 0.02
 _FACTLESS = re.compile(r"\d")
+_ORDERED = re.compile(r"\W*(?:[^\W\d_]+[^\S\n])?\d[\d:.]*[.):]\s|[^:;\n]{1,60}: [^;\n]*; ")
+"""How steps, turns with a time and rows of a table begin."""
+_DAYS = re.compile(
+    rf"(?<!\d)\d{{1,2}}(?:st|nd|rd|th|\.)?\s(?:of\s)?{MONTH}\.?,?\s\d{{4}}(?!\d)|(?<![a-z]){MONTH}\.?\s\d{{1,2}}(?:st|nd|rd|th)?,?\s\d{{4}}(?!\d)"
+    r"|\d{4}\s?年\s?\d{1,2}\s?月\s?\d{1,2}\s?日|(?<![\d.])\d{1,2}\.\d{1,2}\.\d{4}(?![\d.])",
+    re.IGNORECASE,
+)
+_LABEL = re.compile(r"[:|]\s|[:|]$")
 _DATED = re.compile(
     r"(?:19|20)\d\d(?:[-/.]\d{1,2}){0,2}|jan(?:uary)?|feb(?:ruary)?|march|april|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?|nov(?:ember)?"
     r"|dec(?:ember)?|(?:mon|tues|wednes|thurs|fri|satur|sun)day|[年月日号]"
@@ -36,7 +50,7 @@ class Contradictions(BaseModel):
     near: float = Field(0.6, ge=0, le=1, description="least cosine of two passages whose sentences are compared")
     neighbours: int = Field(8, ge=1, description="nearest passages that each is compared with")
     overlap: float = Field(0.7, ge=0, le=1, description="least share of words, facts apart, that two sentences must have in common")
-    words: int = Field(4, ge=2, description="least words, facts apart, of a sentence that is compared")
+    words: int = Field(4, ge=2, description="least words, units among them and numbers not, of a sentence that is compared")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +76,7 @@ class _Sentence:
     end: int
     words: frozenset[str]
     facts: tuple[str, ...]
+    short: bool = False
 
 
 def contradictions(
@@ -75,7 +90,8 @@ def contradictions(
     and (len(passages), dim), hold for near.
 
     Pairs of documents in `apart` are not compared: what versions of one document say of each other is no contradiction but a change.
-    A sentence whose facts are a part of the other's says less, and nothing else.
+    A sentence whose facts are a part of the other's says less, and nothing else. What one document says over and over with other facts
+    (steps, rows of a table, turns of a talk) is a series.
     """
     said = [_sentences(row, passage, cfg.words) for row, passage in enumerate(passages)]
     found: dict[tuple[str, str], Contradiction] = {}
@@ -94,7 +110,8 @@ def contradictions(
                         kind, _place(a, mine), quotes[0], _place(b, theirs), quotes[1], round(_overlap(mine.words, theirs.words), 3)
                     )
                     found.setdefault((min(quotes), max(quotes)), candidate)
-    listed = sorted(found.values(), key=lambda one: (-one.overlap, one.quote, one.other_quote))
+    kept = _without_series(list(found.values()), passages, said)
+    listed = sorted(kept, key=lambda one: (-one.overlap, one.quote, one.other_quote))
     return _judged(listed, critic) if critic is not None and listed else listed
 
 
@@ -108,13 +125,42 @@ def _judged(found: Sequence[Contradiction], critic: Critic) -> list[Contradictio
 def _sentences(row: int, passage: Passage, least: int) -> list[_Sentence]:
     found = []
     for start, end in sentences(passage.text):
-        text = passage.text[start:end]
+        # one spelling of a date, as of a unit
+        text = _DAYS.sub(lambda match: first_date(match[0]) or match[0], passage.text[start:end])
         facts = facts_of(text)
-        known = {stem(fact) for fact in facts}
-        words = frozenset(stem(word) for word in content_words(text) if not _FACTLESS.search(word)) - known
-        if len(words) >= least:
+        words = frozenset(stem(word) for word in content_words(text) if not _is_fact(word, facts))
+        units = {unit for _, unit in _quantities(facts) if unit}
+        if len(words) + len(units) >= least and len(words) > 1:
             found.append(_Sentence(row, start, end, words, facts))
+        elif len(words) >= _FEWEST and not _LABEL.search(text) and not STOP_WORDS.isdisjoint(token.lower() for token in tokens(text)):
+            found.append(_Sentence(row, start, end, words, facts, short=True))
     return found
+
+
+def _is_fact(word: str, facts: Collection[str]) -> bool:
+    """Whether a word of a sentence is one of its facts, or a part of one, and says nothing of what the sentence is about."""
+    return word in facts or fact_word(word) in facts or stem(word) in facts or word in HANZI or _FACTLESS.search(word) is not None
+
+
+def _without_series(
+    found: Sequence[Contradiction], passages: Sequence[Passage], said: Sequence[Sequence[_Sentence]]
+) -> list[Contradiction]:
+    """Those that are none: three sentences of one document that differ from each other, or more pairs than so long a text would have."""
+    lengths = Counter(passage.places[0].document for passage, held in zip(passages, said, strict=True) for _ in held)
+    own = [one for one in found if one.place.document == one.other_place.document]
+    pairs = Counter(one.place.document for one in own)
+    sides = Counter((one.place.document, quote) for one in own for quote in (one.quote, one.other_quote))
+
+    def series(one: Contradiction) -> bool:
+        document = one.place.document
+        if document != one.other_place.document:
+            return False
+        if _ORDERED.match(one.quote) and _ORDERED.match(one.other_quote):
+            return True
+        often = max(sides[document, one.quote], sides[document, one.other_quote]) >= _SERIES_OF - 1
+        return often or pairs[document] > _SERIES_OF + _SERIES_SHARE * lengths[document]
+
+    return [one for one in found if not series(one)]
 
 
 def _near(vectors: Vectors, cfg: Contradictions) -> Iterator[tuple[int, int]]:
@@ -148,7 +194,8 @@ def _sharing(said: Sequence[Sequence[_Sentence]]) -> Iterator[tuple[int, int]]:
 
 def _differ(one: _Sentence, other: _Sentence, least: float) -> Difference | None:
     """What two sentences about the same thing differ in; None where they do not, or are not about the same."""
-    if one.facts == other.facts or _overlap(one.words, other.words) < least:
+    least = 1.0 if one.short or other.short else least
+    if _same(one.facts, other.facts) or _overlap(one.words, other.words) < least:
         return None
     negations = one.facts.count("not") % 2 != other.facts.count("not") % 2
     numbers, others = ([fact for fact in side.facts if fact not in ("", "not")] for side in (one, other))
@@ -156,6 +203,20 @@ def _differ(one: _Sentence, other: _Sentence, least: float) -> Difference | None
         return "negation" if negations else None
     changed = set(numbers) ^ set(others)
     return "date" if all(_DATED.fullmatch(fact) for fact in changed) else "number"
+
+
+def _same(facts: Sequence[str], others: Sequence[str]) -> bool:
+    """Whether these are the same facts, or the same quantities in other units."""
+    one, two = _quantities(facts), _quantities(others)
+    return len(one) == len(two) and all(a == b or same_quantity(*a, *b) for a, b in zip(one, two, strict=True))
+
+
+def _quantities(facts: Sequence[str]) -> list[tuple[str, str]]:
+    """The facts one by one, numbers with their units."""
+    found, left = [], iter(facts)
+    for fact in left:
+        found.append((fact, next(left, "") if _FACTLESS.search(fact) else ""))
+    return found
 
 
 def _overlap(one: frozenset[str], other: frozenset[str]) -> float:

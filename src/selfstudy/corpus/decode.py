@@ -8,6 +8,7 @@ from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE, BOM_UTF32_BE, BOM_UTF32
 from pathlib import Path
 
 from selfstudy.core.errors import BadInput
+from selfstudy.corpus.encodings import SIGNS, guess, unmarked_utf16
 
 # UTF-32 comes first: its little-endian mark begins with that of UTF-16.
 _MARKS = (
@@ -21,10 +22,12 @@ _CONTROLS = bytes(set(range(32)) - set(b"\t\n\v\f\r\b\x1b"))
 _LINE_ENDS = re.compile("\r\n|[\r\v\f\x85\u2028\u2029]")
 # Controls, invisible marks (zero width space, soft hyphen, byte order mark) and the marks that turn the direction of writing.
 _INVISIBLE = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x9f\xad\u200b\u2060\u202a-\u202e\u2066-\u2069\ufeff\ufffe\uffff]")
+# Bytes of Windows-1252 that were read as Latin-1, where they are controls that no text has.
+_MISREAD = re.compile("[\x80-\x84\x86-\x9f]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _HANZI_SIGNS = "，。、；：？！“”‘’（）《》「」『』【】—…·　"
-_LATIN_SIGNS = "‘’“”–—…•€£¥§©®™°±²³µ·«»¿¡½¼¾†‡\xa0\xad"
 _MEND = "Save it as UTF-8."
+_REALLY = {"iso-8859-1": "cp1252", "latin-1": "cp1252", "us-ascii": "cp1252", "ascii": "cp1252", "gb2312": "gb18030", "gbk": "gb18030"}
 
 
 def read_text(path: Path) -> str:
@@ -33,11 +36,19 @@ def read_text(path: Path) -> str:
 
 
 def clean(text: str) -> str:
-    """`text` with line ends \\n, in NFC, without control characters, invisible marks and lone surrogates."""
+    """`text` with line ends \\n, in NFC, without control characters, invisible marks and lone surrogates.
+
+    Controls that only a misread "€" or "–" makes are these again.
+    """
+    text = _MISREAD.sub(_reread, text) if not text.isascii() else text
     text = _INVISIBLE.sub("", _LINE_ENDS.sub("\n", text))
     if not text.isascii():
         text = unicodedata.normalize("NFC", _SURROGATE.sub("\ufffd", text))
     return text
+
+
+def _reread(match: re.Match[str]) -> str:
+    return match[0].encode("latin-1").decode("cp1252", "ignore")
 
 
 def one_line(text: str) -> str:
@@ -45,10 +56,16 @@ def one_line(text: str) -> str:
     return " ".join(clean(text).split())
 
 
-def decode(data: bytes) -> str:
-    """`data` as text: by its byte order mark, else as UTF-8, else as GB 18030 or Windows-1252 where that gives likely text.
+def really(name: str) -> str:
+    """The encoding that is meant where `name` is stated: that with more characters, as browsers do (WHATWG, Encoding Standard)."""
+    name = name.strip().lower().replace("_", "-")
+    return _REALLY.get(name.replace("latin1", "latin-1").replace("iso8859", "iso-8859"), name)
 
-    Raises BadInput where it is binary or in none of these.
+
+def decode(data: bytes) -> str:
+    """`data` as text: by its byte order mark, else as UTF-8, else in the encoding under which it clearly is text of some language.
+
+    Raises BadInput where it is binary or there is no such encoding.
     """
     for mark, encoding in _MARKS:
         if data.startswith(mark):
@@ -57,22 +74,30 @@ def decode(data: bytes) -> str:
             except UnicodeDecodeError:
                 name = encoding.removesuffix("-sig").upper()
                 raise BadInput(f"wrongly encoded: it begins with the mark of {name} and is not {name}", _MEND) from None
+    wide = unmarked_utf16(data) if b"\0" in data else None
+    if wide is not None:
+        return wide
     if len(data) - len(data.translate(None, _CONTROLS)) > len(data) / 100:
         raise BadInput("unknown format: binary data, no text", "Convert it to text.")
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError:
-        for attempt in (_damaged_utf8, _gb18030, _windows_1252):
+        for attempt in (_damaged_utf8, _guessed, _gb18030, _windows_1252):
             text = attempt(data)
             if text is not None:
                 return text
-    raise BadInput("wrongly encoded: neither UTF-8, UTF-16 with a mark, GB 18030 nor Windows-1252", _MEND)
+    raise BadInput("wrongly encoded: not UTF-8, nor clearly in any other encoding", _MEND)
 
 
 def _damaged_utf8(data: bytes) -> str | None:
     """UTF-8 of which a few characters are cut: at most one of a hundred characters beyond ASCII."""
     text = data.decode("utf-8", "replace")
     return text if text.count("\ufffd") * 100 <= sum(not char.isascii() for char in text) else None
+
+
+def _guessed(data: bytes) -> str | None:
+    encoding = guess(data)
+    return None if encoding is None else data.decode(encoding, "replace")
 
 
 def _gb18030(data: bytes) -> str | None:
@@ -102,5 +127,5 @@ def _windows_1252(data: bytes) -> str | None:
     except UnicodeDecodeError:
         return None
     beyond = [char for char in text if not char.isascii()]
-    known = sum(char.isalpha() or char in _LATIN_SIGNS for char in beyond)
+    known = sum(char.isalpha() or char in SIGNS for char in beyond)
     return text if len(beyond) < 0.3 * len(text) and known >= 0.9 * len(beyond) else None

@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from selfstudy.core.hanzi import simplified
 from selfstudy.core.records import Passage
 from selfstudy.core.text import STOP_WORDS, tokens
+from selfstudy.corpus.numerals import HANZI, hanzi_number, roman_number
+from selfstudy.corpus.units import CURRENCY, is_measure, unit
 
 Signature = NDArray[np.uint32]
 Hashes = NDArray[np.uint64]
@@ -36,10 +38,32 @@ _DATES = """january february march april may june july august september october 
 oct nov dec monday tuesday wednesday thursday friday saturday sunday"""
 _NEGATIONS = "not no never none neither nor without cannot nothing nobody"
 _KINDS = {word: word for word in (_NUMBERS + " " + _DATES).split()} | dict.fromkeys(_NEGATIONS.split(), "not")
+_WORDS = {
+    word: str(number)
+    for number, word in (
+        *enumerate("two three four five six seven eight nine ten eleven twelve".split(), 2),
+        *zip(range(20, 100, 10), "twenty thirty forty fifty sixty seventy eighty ninety".split(), strict=True),
+    )
+}
+_NOT = "[不没沒無无未非勿莫否别]"
+_UNIT = rf"[%‰°]?[^\W\d_\u3040-\u9fff]+|[%‰°€$£¥₹]|(?!{_NOT})[\u3040-\u9fff]"
 _FACT = re.compile(
-    r"(?P<number>(?:(?<![\w)])[-−])?[$€£¥]?[a-z]{0,8}\d+(?:[.,:/-]?\d+)*)[^\S\n]?(?P<unit>[%‰°]?[^\W\d_\u3040-\u9fff]+|[%‰°]|[\u3040-\u9fff])?"
-    r"|(?P<hanzi>[零〇一二三四五六七八九十百千万亿兩两]+[\u3040-\u9fff]?)|(?P<negation>[不没沒無无未非勿莫否别]|[a-z]+n['’]t\b)|(?P<word>[a-z]+)"
+    rf"(?=[-−\da-z$€£¥₹{HANZI}{_NOT[1:]})(?:(?P<share>百分之)?(?P<currency>(?:{CURRENCY})[^\S\n]?)?"
+    r"(?P<number>(?:(?<![\w)])[-−])?[a-z]{0,8}\d+(?:[.,:/-]?\d+)*(?:\^-?\d+)?)"
+    rf"(?P<size>[万亿])?[^\S\n]?(?P<unit>{_UNIT})?"
+    rf"|(?P<part>百分之)?(?P<hanzi>[{HANZI}]+)(?P<after>(?!{_NOT})[\u3040-\u9fff])?"
+    r"|(?P<division>(?<![a-z])(?:version|part|section|chapter|phase|class|type|stage|grade|level|category|article|title|volume|annex|appendix"
+    r"|schedule|tier|step|rule|exhibit))s?[^\S\n](?P<label>[ivxlc]+|[a-z])(?![\w'’])"
+    rf"|(?P<negation>{_NOT}|[a-z]+n['’]t\b)|(?P<word>[a-z]+))",
+    re.IGNORECASE,
 )
+_FOLLOWS = re.compile(rf"[^\S\n-]?-?({_UNIT})?")
+_RAISED = re.compile(r"(?<=\d)[⁺⁻]?[⁰¹²³⁴⁵⁶⁷⁸⁹]+")
+_CENTS = re.compile(r"(\d+)\.0{1,2}")
+_DECIMALS = re.compile(r"(\d+\.\d)0")
+_PLAIN = re.compile(r"\d{1,9}(?:\.\d{1,4})?")
+_SIZES = {"万": 10**4, "亿": 10**8}
+_MAGNITUDES = ("thousand", "million", "billion", "mio", "bn", "k", "m", "M")
 _DAY = re.compile(r",?\s+\d")
 _THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
 
@@ -113,26 +137,72 @@ def _bands(signatures: Signature) -> tuple[NDArray[np.uint64], NDArray[np.bool_]
 
 
 def facts_of(text: str) -> Facts:
-    """Numbers, each followed by its unit or "", dates, and "not" for every denial, in the order of `text`; case and width are folded."""
+    """Numbers, each followed by its unit or "", dates, and "not" for every denial, in the order of `text`.
+
+    Case, width, number words and spellings of units are folded: thirty days, 30 days and 30 Days are one, and so are 三十天 and 30天.
+    """
     facts: list[str] = []
-    text = folded(text)
+    text = cased(text)
+    end = 0
     for match in _FACT.finditer(text):
+        if match.start() < end:
+            continue  # the unit of a number word
+        word = (match["word"] or "").lower()
         if match["number"]:
-            unit = match["unit"] or ""
-            bare = unit in STOP_WORDS and len(unit) > 1
-            facts.append(_THOUSANDS.sub("", match["number"]).replace("−", "-"))
-            facts.append("" if bare else unit)
-            if bare and unit in _KINDS:
-                facts.append(_KINDS[unit])
+            facts += _quantity(match)
         elif match["hanzi"]:
-            facts.append(match["hanzi"])
+            facts += [str(hanzi_number(match["hanzi"])), "%" if match["part"] else unit(match["after"] or "")]
+        elif match["division"]:
+            facts += _label(match["label"])
         elif match["negation"]:
             facts.append("not")
-        elif match["word"] == "may" and not _DAY.match(text, match.end()):
+        elif word == "may" and not _DAY.match(text, match.end()):
             continue  # what is allowed, and no month
-        elif match["word"] in _KINDS:
-            facts.append(_KINDS[match["word"]])
+        elif word in _WORDS or word == "one":
+            follows = _FOLLOWS.match(text, match.end())
+            after = unit(follows[1]) if follows and follows[1] else ""
+            if word == "one" and not is_measure(after):
+                facts.append(word)  # one of them
+                continue
+            bare = (follows[1] if follows and follows[1] else "").lower() in STOP_WORDS or after in _KINDS or after in _WORDS
+            facts += [_WORDS.get(word, "1"), "" if bare else after]
+            end = follows.end() if follows and not bare else 0
+        elif word in _KINDS:
+            facts.append(_KINDS[word])
     return tuple(facts)
+
+
+def fact_word(word: str) -> str:
+    """The fact that a word of a text is a part of: its number as figures, its unit in the one spelling; else a word that is no fact."""
+    return _WORDS.get(word) or unit(word)
+
+
+def _quantity(match: re.Match[str]) -> list[str]:
+    """A number and its unit, with the denial in it or after it that looks like one."""
+    number = _THOUSANDS.sub("", match["number"].lower()).replace("−", "-")
+    written, before = match["unit"] or "", (match["currency"] or "").strip()
+    bare = written.lower() in STOP_WORDS and len(written) > 1
+    after = "" if bare else unit(written)
+    if before:
+        after = f"{unit(before)} {after}" if written.lower() in _MAGNITUDES or written in _MAGNITUDES else unit(before)
+    if match["share"]:
+        after = "%"
+    if match["size"] and _PLAIN.fullmatch(number):
+        number = f"{float(number) * _SIZES[match['size']]:.0f}"
+    if cents := _CENTS.fullmatch(number):
+        number = cents[1]
+    elif is_measure(after) and (decimals := _DECIMALS.fullmatch(number)):
+        number = decimals[1]
+    denial = _KINDS.get(written.lower()) if bare else None
+    return [number, after, *([denial] if denial else [])]
+
+
+def _label(label: str) -> list[str]:
+    """What tells one part, class or version from another: part II is part 2, and class A is no class B."""
+    if label.isupper() or len(label) > 1:
+        number = roman_number(label.lower())
+        return [str(number), ""] if number else [label.lower(), ""] if len(label) == 1 else []
+    return []
 
 
 def hashed(text: str) -> Hashes:
@@ -148,7 +218,15 @@ def threes(tokens: Hashes) -> Hashes:
 
 def folded(text: str) -> str:
     """`text` without differences of case, width and kind of Chinese characters."""
-    return text.lower() if text.isascii() else simplified(unicodedata.normalize("NFKC", text)).lower()
+    return cased(text).lower()
+
+
+def cased(text: str) -> str:
+    """The same with its case, and as long as `folded`; 10⁶ is 10^6."""
+    if text.isascii():
+        return text
+    raised = _RAISED.sub(lambda match: "^" + unicodedata.normalize("NFKC", match[0]).replace("−", "-"), text)
+    return simplified(unicodedata.normalize("NFKC", raised)).replace("İ", "I")
 
 
 @lru_cache(maxsize=1 << 18)

@@ -52,7 +52,7 @@ SUFFIXES = {
 }
 """The suffixes that are read, and their formats."""
 
-ARCHIVES = ("zip", "tar")
+ARCHIVES = ("zip", "tar", "gz", "bz2", "xz")
 """Formats of files that hold files."""
 
 STREAMS = ("jsonl", "mbox", *ARCHIVES)
@@ -63,7 +63,7 @@ _PAGE = re.compile(rb"\s*(?:<\?xml[^>]*>\s*)?(?:<!--.*?-->\s*)*(?:<!doctype\s+ht
 _ZIP = (b"PK\x03\x04", b"PK\x05\x06")  # the latter begins an empty one
 _OLE = b"\xd0\xcf\x11\xe0"
 _TAR = (b"ustar", 257)  # and where it stands
-_TIGHT = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ")
+_TIGHT = {b"\x1f\x8b": "gz", b"BZh": "bz2", b"\xfd7zXZ": "xz"}  # one file each, which may be a tar
 _MAGIC = (
     (b"{\\rtf", "rich text (rtf)"),
     (b"%!PS", "PostScript"),
@@ -72,9 +72,6 @@ _MAGIC = (
     (b"GIF8", "a picture (gif)"),
     (b"II*\0", "a picture (tiff)"),
     (b"MM\0*", "a picture (tiff)"),
-    (b"\x1f\x8b", "a gzip archive"),
-    (b"BZh", "a bzip2 archive"),
-    (b"\xfd7zXZ", "an xz archive"),
     (b"7z\xbc\xaf", "a 7z archive"),
     (b"Rar!", "a rar archive"),
     (b"SQLite format 3", "a database (sqlite)"),
@@ -119,8 +116,11 @@ def pick(path: Path, size: int, max_bytes: int) -> str:
 
 def _sniff(head: bytes, suffix: str, path: Path) -> str:
     kind = SUFFIXES.get(suffix)
-    if head.startswith(_TAR[0], _TAR[1]) or ((kind == "tar" or head.startswith(_TIGHT)) and _is_tar(path)):
+    tight = next((packing for magic, packing in _TIGHT.items() if head.startswith(magic)), "")
+    if head.startswith(_TAR[0], _TAR[1]) or ((kind == "tar" or tight) and _is_tar(path)):
         return "tar"
+    if tight:
+        return tight
     if head.lstrip().startswith(b"%PDF-"):
         return "pdf"
     for magic, what in _MAGIC:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import permutations
 
 from selfstudy.core.records import Term
 from selfstudy.core.text import STOP_WORDS, is_cjk, sentences
@@ -20,7 +21,7 @@ _SHORT = re.compile(r"(?=[^\s]*[A-Z][^\s]*[A-Z])[A-Za-z0-9][\w&./-]{1,9}")
 _QUOTES = "\"'“”‘’「」『』《》 "
 _LEAD = re.compile(
     r"^(?:(?:hereinafter|referred to as|abbreviated(?: as| to)?|collectively|or|the|as),?\s+)+(?=[\"“'A-Z])"
-    r"|^(?:英[文语語]?|全[称稱]|[简簡][称稱])[:：]\s*"
+    r"|^(?:以下|下[称稱]|又[称稱]|英[文语語]?名?|全[称稱]|[简簡][称稱]|[缩縮][写寫]|[为為是])+(?:[:：]\s*|(?=[\"“「『A-Z]))"
 )
 _ALIAS = re.compile(
     r"(?:,\s*|\s*\(|\s+)(?:(?:also|formerly|commonly|sometimes|often|better)\s+(?:known\s+as|called|referred\s+to\s+as|termed)|a\.?k\.?a\.?)\s+",
@@ -43,7 +44,9 @@ _CHINESE_ALIAS = re.compile(
 _CONNECTIVES = tuple(
     "因此 因而 所以 然而 此外 另外 同时 同時 之后 之後 当时 當時 后来 後來 现在 現在 其中 一般 通常 有时 有時 目前 最后 最後".split()
 )
-_CUT = re.compile("[的是为為即指叫称稱谓謂在由了而从從到向于於对對被把将將並并以有]|[又亦][名作]|一[个個种種]|[和与與或及等]")
+_CUT = re.compile(
+    "[的是为為即叫称稱谓謂在由了而从從到向于於对對被把将將並并以]|指(?![标標数數南令导導示])|有(?!限)|[又亦][名作]|一[个個种種]|[和与與或及等]"
+)
 _JOINING = frozenset("和与與或及等")
 """What may as well stand within a name: where it comes last before a bracket, nobody knows where the name begins."""
 _OPENING = re.compile(r"^[因若遇凡](?=.{3})")
@@ -53,6 +56,10 @@ _NUMERAL = re.compile(r"[IVXLC]+|([A-Za-z])\1*")
 _CAPITALS = re.compile(r"[A-ZÀ-Þ][\w'’&-]*(?: [A-ZÀ-Þ][\w'’&-]*)*$")
 _HAN_RUN = re.compile(rf"[{_HAN}·‧]{{2,}}$")
 _LONGEST_RUN = 8
+# Whom a contract means, and who that is, are no translations: 甲方（ABC Ltd.）.
+_COMPANY = re.compile(r"\b(?:(?:Ltd|Limited|Inc|LLC|LLP|PLC|Corp|Corporation|Company|GmbH|AG|S\.A|BV|Holdings?)\.?|Co\.)$", re.IGNORECASE)
+_BODY = re.compile("(?:公司|集[团團]|[银銀]行|[厂廠社所院局会會店]|中心|大[学學]|基金|有限|企[业業])$")
+_PARTY = re.compile("[甲乙丙丁戊己]方?$")
 _POINTERS = frozenset("a an this that these those such another some any each".split())
 """What names a kind of thing rather than the thing: "a technique, also called ..."."""
 
@@ -81,12 +88,23 @@ def _found(text: str) -> Iterator[tuple[str, str, str]]:
         for match in _BRACKET.finditer(sentence):
             before, inside = sentence[: match.start()], _LEAD.sub("", match[1].strip()).strip(_QUOTES)
             yield from abbreviations(before, inside)
-            yield from _translations(before, inside)
+            names = _pieces(inside)
+            for one, other in permutations(names, 2):
+                if _SHORT.fullmatch(one) and long_form(one, other) == other and not any(map(_SHORT.fullmatch, other.split())):
+                    yield "abbreviation", one, other
+            for one in names:
+                yield from _translations(before, one)
         yield from _aliases(sentence)
         for match in _CHINESE_ALIAS.finditer(sentence):
             name, other = match[1], match[2]
             if not name.startswith(_CONNECTIVES) and name != other and not _CUT.search(name + other):
                 yield "alias", other, name
+
+
+def _pieces(inside: str) -> tuple[str, ...]:
+    """What stands in a bracket: a name with its abbreviation is two, "Artificial Intelligence, AI"; "Huawei Co., Ltd." is one."""
+    names = [_LEAD.sub("", name.strip()).strip(_QUOTES) for name in re.split("[,，;；、]", inside)]
+    return tuple(names) if len(names) == 2 and sum(_SHORT.fullmatch(name) is not None for name in names) == 1 else (inside,)
 
 
 def abbreviations(before: str, inside: str) -> Iterator[tuple[str, str, str]]:
@@ -99,7 +117,8 @@ def abbreviations(before: str, inside: str) -> Iterator[tuple[str, str, str]]:
             yield "abbreviation", short, long
         return
     last = before.rsplit(" ", 1)[-1].strip(_QUOTES)
-    if _SHORT.fullmatch(last) and " " in inside and long_form(last, inside) == inside:
+    # A number in it may count what it names: CO2, EC2.
+    if _SHORT.fullmatch(last) and " " in inside and inside in (long_form(last, inside), long_form(re.sub(r"\d", "", last), inside)):
         yield "abbreviation", last, inside
 
 
@@ -176,12 +195,19 @@ def _translations(before: str, inside: str) -> Iterator[tuple[str, str, str]]:
         told = _OPENING.sub("", run.group())
         cuts = [match.group() for match in _CUT.finditer(told)]
         name = _CUT.split(told)[-1]
-        if 1 < len(name) <= _LONGEST_RUN and not (cuts and cuts[-1] in _JOINING):
+        doubtful = cuts and (cuts[-1] in _JOINING or _COMPANY.search(inside))
+        if 1 < len(name) <= _LONGEST_RUN and not doubtful and not _is_party(name, inside):
             yield "translation", inside, name
     elif 2 <= len(inside) <= 12 and all(map(is_cjk, inside)) and (latin := _BEFORE_LATIN.search(before)) is not None:
         prior = before[: latin.start()].rstrip()
         name = latin.group() if not prior or is_cjk(prior[-1]) or not prior[-1].isalnum() else ""
         if not name or name.split()[0].lower() in STOP_WORDS:  # within an English sentence only capitals say where a name begins
             name = "".join(_CAPITALS.findall(latin.group()))
-        if len(name) > 1:
+        if len(name) > 1 and not _is_party(inside, name):
             yield "translation", name, inside
+
+
+def _is_party(han: str, latin: str) -> bool:
+    """Whether a company stands beside the part that it plays, and not beside its name."""
+    played = _PARTY.search(han) is not None and "party" not in latin.lower()
+    return played or (_COMPANY.search(latin) is not None and not _BODY.search(han))

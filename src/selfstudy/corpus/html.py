@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from selfstudy.core.errors import BadInput
 from selfstudy.core.records import Document, Scalar
 from selfstudy.corpus.blocks import Block, join
-from selfstudy.corpus.decode import clean, decode
+from selfstudy.corpus.decode import clean, decode, really
 from selfstudy.corpus.headings import sections
 from selfstudy.corpus.html_blocks import PERMALINK, blocks_of
 from selfstudy.corpus.meta import first_date
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
 _DECLARED = re.compile(rb"<meta[^>]+charset\s*=\s*[\"']?\s*([\w.:-]+)", re.IGNORECASE)
 _XML_DECLARATION = re.compile(r"^\s*<\?xml[^>]*\?>", re.IGNORECASE)
-# What browsers read instead of these (WHATWG, Encoding Standard).
-_REALLY = {"iso-8859-1": "cp1252", "latin1": "cp1252", "us-ascii": "cp1252", "ascii": "cp1252", "gb2312": "gb18030", "gbk": "gb18030"}
 
 _UPDATED = (
     "article:modified_time",
@@ -95,7 +93,7 @@ def decode_page(data: bytes) -> str:
     declared = _DECLARED.search(data, 0, 4096)
     if declared:
         name = declared[1].decode("ascii").lower()
-        for encoding in ("utf-8", _REALLY.get(name, name)):  # what decodes as UTF-8 is UTF-8, whatever the page says
+        for encoding in ("utf-8", really(name)):  # what decodes as UTF-8 is UTF-8, whatever the page says
             try:
                 return data.decode(encoding)
             except (LookupError, ValueError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from email.errors import HeaderParseError
 from email.header import decode_header, make_header
@@ -18,8 +18,11 @@ from pathlib import Path
 
 from selfstudy.core.errors import BadInput, first_line
 from selfstudy.core.records import Document
-from selfstudy.corpus.decode import decode, one_line
-from selfstudy.corpus.html import decode_page
+from selfstudy.core.text import tokens
+from selfstudy.corpus.blocks import Block
+from selfstudy.corpus.decode import clean, decode, one_line, really
+from selfstudy.corpus.html import decode_page, page_blocks
+from selfstudy.corpus.invitation import events
 from selfstudy.corpus.letter import Attachment, Head, Letter, letter
 from selfstudy.corpus.quotes import Thread
 from selfstudy.corpus.set_aside import SetAside, faultless
@@ -28,6 +31,9 @@ from selfstudy.corpus.set_aside import SetAside, faultless
 _FROM_LINE = re.compile(rb"From .*\d\d:\d\d.*\d{4}")
 _QUOTED_FROM = re.compile(rb"^>(>*From )", re.MULTILINE)
 _ID = re.compile(r"<[^<>\s]+>")
+_SHOWN = re.compile(r"""cid:([^"'<>\s)]+)""")
+_CALENDARS = ("text/calendar", "application/ics")
+_STUB = 40  # words; a plain part with no more, and of other words than the page, only asks for a program that shows the page
 _LOCKED = ("multipart/encrypted", "application/pkcs7-mime", "application/x-pkcs7-mime")
 
 
@@ -39,8 +45,21 @@ class _Text:
     text: str
 
 
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """What is found in a letter, in order; `shown` are the ids of the pictures that its pages show."""
+
+    texts: list[_Text] = field(default_factory=list)
+    attachments: list[Attachment] = field(default_factory=list)
+    calendars: list[str] = field(default_factory=list)
+    shown: set[str] = field(default_factory=set)
+
+
 class Eml:
-    """Reads a file that is one letter. Plain text is preferred, HTML is read where there is none."""
+    """Reads a file that is one letter. Of a body that is there twice the plain text is preferred, unless the HTML says more.
+
+    Invitations are read as a part of the body.
+    """
 
     def parse(self, path: Path) -> Iterator[Document]:
         for one in self.letters(path):
@@ -113,9 +132,9 @@ def _letter(data: bytes, id: str, path: Path, thread: Thread) -> Letter:
         raise BadInput("broken: not a letter, it has no head", "Save the message anew.")
     if message.get_content_type() in _LOCKED and message.get_param("smime-type") != "signed-data":
         raise BadInput("encrypted: only who it was sent to can read it")
-    texts: list[_Text] = []
-    attachments: list[Attachment] = []
-    _gather(message, texts, attachments)
+    found = _Parts()
+    _gather(message, found)
+    texts = found.texts + [_Text(False, one) for one in dict.fromkeys(found.calendars)]
     formed = any(one.formed for one in texts)
     # A letter of pages may have plain text around them, such as the lines that a mailing list adds.
     page = "\n".join(one.text if one.formed else f"<pre>{escape(one.text)}</pre>" for one in texts) if formed else ""
@@ -123,41 +142,65 @@ def _letter(data: bytes, id: str, path: Path, thread: Thread) -> Letter:
     references = _ID.findall(f"{_header(message, 'in-reply-to')} {_header(message, 'references')}")
     body = thread.take(plain, _header(message, "message-id").strip(), references)
     head = Head(_header(message, "subject"), _header(message, "from"), _header(message, "to"), _header(message, "cc"), _date(message))
-    return letter(id, path, head, body, page, tuple(attachments))
+    return letter(id, path, head, body, page, tuple(found.attachments))
 
 
-def _gather(part: Message, texts: list[_Text], attachments: list[Attachment]) -> None:
-    """The readable text of a part and the parts inside it, and the files in it, in order."""
+def _gather(part: Message, found: _Parts) -> None:
+    """Add what is in a part and the parts inside it."""
     kind = part.get_content_type()
     name = _decoded(part.get_filename() or "")
     if kind == "message/rfc822" and part.is_multipart():
         inner = part.get_payload(0)
         if isinstance(inner, Message):
-            attachments.append(Attachment(name or f"{_decoded(_header(inner, 'subject')) or 'letter'}.eml", inner.as_bytes()))
+            found.attachments.append(Attachment(name or f"{_decoded(_header(inner, 'subject')) or 'letter'}.eml", inner.as_bytes()))
     elif kind == "multipart/alternative" and part.is_multipart():
-        found: list[_Text] = []
+        one_of = replace(found, texts=[])
         for inner in _inside(part):
-            _gather(inner, found, attachments)
-        plain = [one for one in found if not one.formed]
-        texts += plain or found
+            _gather(inner, one_of)
+        found.texts.extend(_preferred(one_of.texts))
     elif part.is_multipart():
         for inner in _inside(part):
-            _gather(inner, texts, attachments)
+            _gather(inner, found)
     else:
         data = part.get_payload(decode=True)
         if not isinstance(data, bytes) or not data:
             return
-        if kind.startswith("image/") and part["content-id"]:  # shown inside the text; passed over, as the pictures of a page are
-            return
-        if part.get_content_disposition() == "attachment" or (name and not kind.startswith("text/")):
-            attachments.append(Attachment(name or f"attachment{guess_extension(kind) or ''}", data))
+        attached = part.get_content_disposition() == "attachment"
+        id = part["content-id"]
+        if kind.startswith("image/") and id and (not attached or str(id).strip("<> ") in found.shown):
+            return  # shown inside the text; passed over, as the pictures of a page are
+        if kind in _CALENDARS and (said := events(_text(part, data))):
+            found.calendars.append(said)
+        elif attached or (name and not kind.startswith("text/")):
+            found.attachments.append(Attachment(name or f"attachment{guess_extension(kind) or ''}", data))
         elif kind in ("text/plain", "text/html"):
             formed = kind == "text/html"
             text = decode_page(data) if formed and part.get_content_charset() is None else _text(part, data)
+            if formed:
+                found.shown.update(_SHOWN.findall(text))
             if text.strip():
-                texts.append(_Text(formed, text))
+                found.texts.append(_Text(formed, text))
         elif name:
-            attachments.append(Attachment(name, data))
+            found.attachments.append(Attachment(name, data))
+
+
+def _preferred(found: list[_Text]) -> list[_Text]:
+    """Of texts that claim to say the same the plain ones; the pages where these say much more, or where the plain text is a stub."""
+    plain, pages = [one for one in found if not one.formed], [one for one in found if one.formed]
+    if not plain or not pages:
+        return found
+    words = tokens(" ".join(one.text for one in plain))
+    said = tokens(" ".join(block.text for one in pages for block in _read(one.text)))
+    same = len(set(words) & set(said))
+    stub = len(words) <= _STUB and bool(said) and same < 0.5 * len(set(words))
+    return pages if stub or len(said) > 2 * len(words) + _STUB else plain
+
+
+def _read(page: str) -> list[Block]:
+    try:
+        return page_blocks(clean(page))
+    except BadInput:  # nested too deeply: the plain text must do
+        return []
 
 
 def _inside(part: Message) -> list[Message]:
@@ -166,11 +209,12 @@ def _inside(part: Message) -> list[Message]:
 
 
 def _text(part: Message, data: bytes) -> str:
-    """The text of a part in the character set that it states, where that can be."""
-    try:
-        return data.decode(part.get_content_charset("utf-8"))
-    except (LookupError, ValueError):
-        return decode(data)
+    """The text of a part in the character set that it states, or that is meant by it, where that can be."""
+    stated = part.get_content_charset("utf-8")
+    for name in (really(stated), stated):
+        with suppress(LookupError, ValueError):
+            return data.decode(name)
+    return decode(data)
 
 
 def _header(message: Message, name: str) -> str:

@@ -16,6 +16,7 @@ _HASHES = re.compile(r" {0,3}(#{1,6})(?:[ \t]+|$)")
 _UNDERLINE = re.compile(r" {0,3}(=+|-+)[ \t]*$")
 _FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
 _NO_TITLE = re.compile(r"\s*(?:[-*+>|]|\d+[.)]\s|#)|    ")
+_MERGE = re.compile(r"(?:^|[\s{,])<<[\s:]|[!:]merge")  # tables put into tables: a few lines of it can grow beyond all memory
 _DATA = re.compile(r"data:[\w/+.-]+;base64,[A-Za-z0-9+/=]{100,}")
 
 
@@ -31,7 +32,7 @@ class Markdown:
         headings = list(_headings(text))
         meta = scalars(front)
         title = str(meta.pop("title", "")) or next((heading.title for heading in headings if heading.level == 1), "")
-        updated = first_date(*(str(front[key]) for key in ("updated", "lastmod", "last_modified", "modified", "date") if key in front))
+        updated = first_date(*(str(meta[key]) for key in ("updated", "lastmod", "last_modified", "modified", "date") if key in meta))
         if updated:
             meta["updated"] = updated
         yield Document(path.name, text, " ".join(title.split()), str(path), meta, sections(text, headings))
@@ -46,16 +47,18 @@ def _front_matter(text: str) -> tuple[dict[str, object], str]:
     if match[1] == "---":
         import yaml
 
+        if _MERGE.search(match[2]):
+            return {}, text
         try:
             data = yaml.safe_load(match[2])
-        except (yaml.YAMLError, ValueError):
+        except (yaml.YAMLError, ValueError, RecursionError):
             return {}, text
     else:
         import tomllib
 
         try:
             data = tomllib.loads(match[2])
-        except tomllib.TOMLDecodeError:
+        except (tomllib.TOMLDecodeError, RecursionError):
             return {}, text
     if not isinstance(data, dict):
         return {}, text

@@ -1,10 +1,10 @@
-"""PDF with a text layer."""
+"""PDF: its text layer, or what OCR sees where there is none."""
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -15,24 +15,25 @@ from selfstudy.core.records import Document, Mark, Scalar
 from selfstudy.corpus.decode import clean, one_line
 from selfstudy.corpus.meta import first_date, stated_title
 from selfstudy.corpus.ocr import Engine, Seen, see
+from selfstudy.corpus.pdf_lines import ROW, without_running_lines
+from selfstudy.corpus.pdf_page import picture, read
 from selfstudy.corpus.pictures import confidences
 
 _LIGATURES = str.maketrans({"ﬀ": "ff", "ﬁ": "fi", "ﬂ": "fl", "ﬃ": "ffi", "ﬄ": "ffl", "ﬅ": "st", "ﬆ": "st", "\xa0": " "})
 # PDFium gives U+FFFE, U+0002 or a soft hyphen for a hyphen at the end of a line, and runs the two lines together.
 _LINE_HYPHEN = re.compile(r"(\w+)[\ufffe\x02\xad](?:\r?\n)?(\w+)")
 _LEADERS = re.compile(r"(?:\s?\.){5,}\s*")
-_PAGE_NUMBER = re.compile(r"(?:page\s*)?[-–—\s]*(?:\d{1,4}|[ivxlc]{1,7})[-–—\s]*(?:(?:of|/)\s*\d{1,4})?\s*$", re.IGNORECASE)
 _OPENING = re.compile(r"\s*(?:[A-Z0-9•▪●◦*\-–—(\[“\"'$€£]|[^\x00-\u2e7f])")
 _CLOSING = (".", "!", "?", ":", ";", "。", "！", "？", "：", "；", ".”", '."')
-_DOTS, _LONGEST = 200, 3000  # dots per inch, pixels of the longer side
 _EAST = "[\u2e80-\u9fff\uf900-\ufaff\uff00-\uffef]"
 _BROKEN_EAST = re.compile(f"(?<={_EAST})\n(?={_EAST})")
 
 
 class Pdf:
-    """Reads a PDF as one document: the text layer, paragraphs set off by an empty line, running heads and page numbers left out.
+    """Reads a PDF as one document: the text layer, paragraphs set off by an empty line, rows of tables as "header: value; header: value".
 
-    Pages that are only pictures are read by OCR, or, with `ocr` "off", counted. meta: `pages`; `author` and `updated` where the file
+    What was filled in and written on a page comes after its text. Running heads and feet come once, page numbers not at all. Pages that
+    are pictures, but for a stamp, are read by OCR, or, with `ocr` "off", counted. meta: `pages`; `author` and `updated` where the file
     states them; `pages_without_text` where pictures stayed unread; `ocr_confidence` and `ocr_pages` as pictures have them. Raises BadInput
     where the file is encrypted or broken, or holds no text; MissingExtra where OCR is not installed, after the document if other pages
     have text. Not for several threads at once, as PDFium is not.
@@ -51,20 +52,22 @@ class Pdf:
             raise _refusal(error) from None
         try:
             facts = pdf.get_metadata_dict(skip_empty=True)
-            pages = [_page_text(pdf, index) for index in range(len(pdf))]
-            scans = [index for index, page in enumerate(pages) if not page.strip() and _has_picture(pdf, index)]
+            pdf.init_forms()
+            pages = [read(pdf, index) for index in range(len(pdf))]
+            scans = [index for index, page in enumerate(pages) if page.scan]
             seen, missing = self._seen(pdf, scans)
         finally:
             pdf.close()
         for number, one in seen.items():
-            pages[number - 1] = one.text
-        if missing is not None and not any(page.strip() for page in pages):
+            pages[number - 1].text = _merged(one.text, pages[number - 1].text)
+        said = any(page.text.strip() or page.notes for page in pages)
+        if missing is not None and not said:
             raise missing
-        if not any(page.strip() for page in pages):
+        if not said:
             raise BadInput(
                 "no text layer: a scan needs OCR" if len(scans) > len(seen) else "empty: no text on any page", "Run OCR on it first."
             )
-        text, marks = _joined(pages)
+        text, marks = _joined([page.text for page in pages], [page.notes for page in pages])
         meta: dict[str, Scalar] = {"pages": len(pages)}
         author = one_line(facts.get("Author", ""))
         updated = first_date(facts.get("ModDate", ""), facts.get("CreationDate", ""))
@@ -72,7 +75,7 @@ class Pdf:
             meta["author"] = author
         if updated:
             meta["updated"] = updated
-        if unread := sum(not pages[index].strip() for index in scans):
+        if unread := sum(index + 1 not in seen or not seen[index + 1].text for index in scans):
             meta["pages_without_text"] = unread
         yield Document(path.name, text, stated_title(facts.get("Title", "")), str(path), {**meta, **confidences(seen)}, marks=marks)
         if missing is not None:
@@ -84,7 +87,7 @@ class Pdf:
         for done, index in enumerate(scans if self.ocr != "off" else ()):
             self.progress(done, len(scans))
             try:
-                seen[index + 1] = see(_picture(pdf, index), self.ocr)
+                seen[index + 1] = see(picture(pdf, index), self.ocr)
             except MissingExtra as error:
                 some = f"{len(scans)} of its {len(pdf)} pages are pictures. {error.problem}"
                 return {}, MissingExtra(some if len(scans) < len(pdf) else f"a scan needs OCR. {error.problem}", error.mend)
@@ -102,34 +105,18 @@ def _refusal(error: Exception) -> BadInput:
     return BadInput(f"broken: not a PDF that can be read ({error})", "Open it in a PDF reader and save it anew.")
 
 
-def _page_text(pdf: Any, index: int) -> str:
-    page = pdf[index]
-    layer = page.get_textpage()
-    text: str = layer.get_text_range()
-    layer.close()
-    page.close()
-    return text
+def _merged(seen: str, layer: str) -> str:
+    """What was seen on a page, and the lines of its text layer that were not."""
+    letters = _letters(seen)
+    return "\n".join([seen, *(line for line in layer.splitlines() if _letters(line) not in letters)]).strip()
 
 
-def _has_picture(pdf: Any, index: int) -> bool:
-    import pypdfium2.raw as raw
-
-    page = pdf[index]
-    found = any(True for _ in page.get_objects(filter=[raw.FPDF_PAGEOBJ_IMAGE]))
-    page.close()
-    return found
+def _letters(text: str) -> str:
+    return "".join(char for char in text.lower() if char.isalnum())
 
 
-def _picture(pdf: Any, index: int) -> Any:
-    """A page as a PIL image, as a scanner with 200 dots per inch would see it; larger sheets with fewer."""
-    page = pdf[index]
-    bitmap = page.render(scale=min(_DOTS / 72, _LONGEST / max(page.get_size())))
-    page.close()
-    return bitmap.to_pil()
-
-
-def _joined(pages: list[str]) -> tuple[str, tuple[Mark, ...]]:
-    """Pages as one text, and where each of them begins."""
+def _joined(pages: Sequence[str], notes: Sequence[Sequence[str]] = ()) -> tuple[str, tuple[Mark, ...]]:
+    """Pages with their notes as one text, and where each of them begins."""
     whole = "\f".join(pages).translate(_LIGATURES)
     words = Counter(re.findall(r"\w+", whole.lower()))
 
@@ -140,12 +127,14 @@ def _joined(pages: list[str]) -> tuple[str, tuple[Mark, ...]]:
 
     mended = [clean(page) for page in _LINE_HYPHEN.sub(mend, whole).split("\f")]
     sheets = [[_LEADERS.sub(" … ", line).strip() for line in page.split("\n")] for page in mended]
-    sheets = _without_running_lines([[line for line in sheet if line] for sheet in sheets])
+    bodies = without_running_lines([[line for line in sheet if line] for sheet in sheets])
     parts: list[str] = []
     marks: list[Mark] = []
     length, last = 0, ""
-    for number, sheet in enumerate(sheets, 1):
-        if page := _BROKEN_EAST.sub("", _paragraphs(sheet)):
+    for number, (once, body) in enumerate(bodies, 1):
+        beside = notes[number - 1] if notes else ()
+        written = ("\n".join(once), _BROKEN_EAST.sub("", _paragraphs(body)), "\n".join(beside))
+        if page := "\n\n".join(filter(None, written)):
             goes_on = last and not last.endswith(_CLOSING) and page[0].islower()
             gap = "" if not last else "\n" if goes_on else "\n\n"
             parts += [gap, page]
@@ -155,33 +144,16 @@ def _joined(pages: list[str]) -> tuple[str, tuple[Mark, ...]]:
     return "".join(parts), tuple(marks)
 
 
-def _without_running_lines(sheets: list[list[str]]) -> list[list[str]]:
-    """Pages without the heads and feet that stand on most of them, their numbers aside, and without lone page numbers."""
-    edges = Counter(mark for sheet in sheets for mark in {_mark(line) for line in sheet[:2] + sheet[-2:]})
-    often = max(3, len(sheets) // 2 + 1)
-    kept = []
-    for sheet in sheets:
-        first, last = 0, len(sheet)
-        while first < min(2, last) and (edges[_mark(sheet[first])] >= often or (len(sheets) > 1 and _PAGE_NUMBER.match(sheet[first]))):
-            first += 1
-        while last > max(first, len(sheet) - 2) and (
-            edges[_mark(sheet[last - 1])] >= often or (len(sheets) > 1 and _PAGE_NUMBER.match(sheet[last - 1]))
-        ):
-            last -= 1
-        kept.append(sheet[first:last])
-    return kept if any(kept) else sheets
-
-
-def _mark(line: str) -> str:
-    return re.sub(r"\d+", "0", line.lower())
-
-
 def _paragraphs(lines: list[str]) -> str:
-    """The lines of a page, an empty one set after each that ends well before the margin when the next opens a sentence or an item."""
-    widths = sorted(map(len, lines))
+    """The lines of a page, an empty one set after each that ends well before the margin when the next opens a sentence or an item, and
+    around the rows of a table."""
+    widths = sorted(len(line) for line in lines if not line.startswith(ROW))
     full = widths[int(0.9 * (len(widths) - 1))] if widths else 0
     text = []
     for line, following in pairwise([*lines, ""]):
-        ends = len(line) < 0.7 * full and _OPENING.match(following) is not None
-        text.append(line + ("\n\n" if ends else "\n"))
+        if line.startswith(ROW) or following.startswith(ROW):
+            ends = line.startswith(ROW) != following.startswith(ROW)
+        else:
+            ends = len(line) < 0.7 * full and _OPENING.match(following) is not None
+        text.append(line.removeprefix(ROW) + ("\n\n" if ends else "\n"))
     return "".join(text).strip()

@@ -1,113 +1,91 @@
-"""What must not be kept or sent on: mail addresses, telephone numbers, numbers of persons and accounts, keys."""
+"""Documents without what must not be kept or sent on."""
 
 from __future__ import annotations
 
-import re
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Literal
 
-from selfstudy.core.records import Document, Section
+from selfstudy.core.records import Document, Scalar, Section, digest
+from selfstudy.corpus.sensitive import Found, Kind, found
+from selfstudy.corpus.set_aside import SetAside
 
-Kind = Literal["email", "phone", "id", "key"]
-
-# ASCII throughout: Chinese sets no space before a number or an address.
-_EMAIL = re.compile(r"(?<![\w.+-])[\w.+-]+@[\w-]+(?:\.[\w-]+)+", re.ASCII)
-_KEY = re.compile(
-    r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)"
-    r"|\beyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]{8,}"
-    r"|\b(?:sk|pk|rk)[-_][\w-]{20,}|\bAKIA[0-9A-Z]{16}\b|\bgh[oprsu]_\w{36,}|\bxox[abprs]-[\w-]{10,}|\bAIza[\w-]{35}"
-    r"|(?i:\b(?:password|passwd|pwd|secret|api[_ -]?key|access[_ -]?token|auth[_ -]?token)|密码|口令)['\"]?\s*[:=：]\s*"
-    r"(?P<value>[^\s,;'\"]{4,}|\"[^\"\n]{4,}\"|'[^'\n]{4,}')",
-    re.DOTALL | re.ASCII,
-)
-_CARD = re.compile(r"(?<![\w.-])\d(?:[ -]?\d){12,18}(?![\w-])", re.ASCII)
-_IBAN = re.compile(r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?\b", re.ASCII)
-_SSN = re.compile(r"(?<![\w-])(?!000|666|9\d\d)\d{3}-(?!00)\d{2}-(?!0000)\d{4}(?![\w-])", re.ASCII)
-_RESIDENT = re.compile(r"(?<!\w)[1-9]\d{16}[\dXx](?!\w)", re.ASCII)
-_PHONE = re.compile(
-    r"(?<![\w.+/-])(?:\+\d{1,3}[ .-]?(?:\(\d{1,4}\)[ .-]?)?\d(?:[ .-]?\d){6,12}|\(\d{2,5}\) ?\d(?:[ .-]?\d){5,9}"
-    r"|\d{3}[.-]\d{3}[.-]\d{4}|0\d{1,4}[ /-]\d(?:[ -]?\d){5,9}|1[3-9]\d{9})(?![\w/-])",
-    re.ASCII,
-)
-
-
-def _luhn(text: str) -> bool:
-    digits = [int(char) for char in text if char.isdigit()][::-1]
-    return sum(digits[::2]) % 10 == -sum(sum(divmod(2 * digit, 10)) for digit in digits[1::2]) % 10
-
-
-def _mod97(text: str) -> bool:
-    packed = text.replace(" ", "")
-    return 15 <= len(packed) <= 34 and int("".join(str(int(char, 36)) for char in packed[4:] + packed[:4])) % 97 == 1
-
-
-def _resident(text: str) -> bool:
-    """ISO 7064, MOD 11-2, as GB 11643 has it."""
-    return "10X98765432"[sum(int(char) * 2 ** (17 - place) for place, char in enumerate(text[:17])) % 11] == text[17].upper()
-
-
-_SHAPES: dict[Kind, tuple[tuple[re.Pattern[str], Callable[[str], bool]], ...]] = {
-    "key": ((_KEY, bool),),
-    "email": ((_EMAIL, bool),),
-    "id": ((_IBAN, _mod97), (_RESIDENT, _resident), (_CARD, _luhn), (_SSN, bool)),
-    "phone": ((_PHONE, bool),),
-}
-"""What each kind looks like, and the checksum that tells it from other numbers. What an earlier kind has found no later one finds."""
+__all__ = ["Kind", "redact", "redact_aside"]
+_FILES = ("attached_to", "archive")
+"""Fields of meta that hold the id of another document."""
 
 
 def redact(document: Document, kinds: Sequence[Kind]) -> tuple[Document, Counter[str]]:
     """`document` with what is of `kinds` replaced by "[email]", "[phone]", "[id]" or "[key]", and how many of each there were.
 
-    Text, title, headings, marks and meta are searched, the id and the source are not: they are the file's name. Sections and marks stand
-    where they stood.
+    Text, title, headings, marks and meta are searched, numbers in it too. Of the id all is that is no file's name: that of a row, or what
+    follows the "#" after a file's name, such as the subject of an attached letter; a short hash keeps such an id unique, and the same the
+    next time. Who knows an address can find its hash. Sections and marks stand where they stood.
     """
     counts: Counter[str] = Counter()
 
     def plain(text: str) -> str:
-        return _replaced(text, _found(text, kinds, counts))
+        places = found(text, kinds)
+        counts.update(kind for _, _, kind in places)
+        return _replaced(text, places)
 
-    found = _found(document.text, kinds, counts)
-    moved = _Moved(found)
+    def field(name: str, value: Scalar) -> Scalar:
+        if isinstance(value, bool):
+            return value
+        if isinstance(value, str):
+            return _part(value, kinds) if name in _FILES and _is_file(document) else plain(value)
+        written = f"{value:.0f}" if isinstance(value, float) and value.is_integer() else str(value)
+        return value if (told := plain(written)) == written else told
+
+    id, source = _named(document, kinds)
+    counts.update(kind for _, _, kind in found(document.id, kinds) if id != document.id)
+    places = found(document.text, kinds)
+    counts.update(kind for _, _, kind in places)
+    moved = _Moved(places)
     sections = tuple(Section(tuple(map(plain, one.path)), moved(one.start), moved(one.end)) for one in document.sections)
     marks = tuple(replace(mark, start=moved(mark.start), label=plain(mark.label)) for mark in document.marks)
-    meta = {name: plain(value) if isinstance(value, str) else value for name, value in document.meta.items()}
-    text, title = _replaced(document.text, found), plain(document.title)
+    meta = {name: field(name, value) for name, value in document.meta.items()}
+    text, title = _replaced(document.text, places), plain(document.title)
     if counts:
         meta["redacted"] = counts.total()
-    return replace(document, text=text, title=title, meta=meta, sections=sections, marks=marks), counts
+    return replace(document, id=id, text=text, title=title, source=source, meta=meta, sections=sections, marks=marks), counts
 
 
-_Found = list[tuple[int, int, Kind]]
+def redact_aside(aside: SetAside, kinds: Sequence[Kind]) -> SetAside:
+    """`aside` without what is of `kinds`: in its reason, and in its source as in that of a document."""
+    reason = _replaced(aside.reason, found(aside.reason, kinds))
+    return replace(aside, source=_part(aside.source, kinds), reason=reason)
 
 
-def _found(text: str, kinds: Sequence[Kind], counts: Counter[str]) -> _Found:
-    taken: _Found = []
-    for kind in _SHAPES:
-        if kind in kinds:
-            free = [(left, right) for left, right, _ in taken]
-            mine = [(start, end, kind) for start, end in _spans(text, kind) if all(end <= a or b <= start for a, b in free)]
-            taken += mine
-            counts[kind] += len(mine)
-    counts += Counter()  # without the kinds that were not found
-    return sorted(taken)
+def _named(document: Document, kinds: Sequence[Kind]) -> tuple[str, str]:
+    """The id and the source."""
+    id, source = document.id, document.source
+    if not _is_file(document):
+        return _hashed(id, kinds), _part(source, kinds)
+    told = _part(id, kinds)
+    return told, source.removesuffix(id) + told
 
 
-def _spans(text: str, kind: Kind) -> Iterator[tuple[int, int]]:
-    at: list[tuple[int, int]] = []
-    for shape, holds in _SHAPES[kind]:
-        for match in shape.finditer(text):
-            span = match.span("value") if "value" in shape.groupindex and match["value"] else match.span()
-            if holds(text[slice(*span)]) and all(span[1] <= left or right <= span[0] for left, right in at):
-                at.append(span)
-    return iter(at)
+def _is_file(document: Document) -> bool:
+    """Whether it is a file, or lies in one, and no row: then its source ends in its id."""
+    return document.source.endswith(document.id)
 
 
-def _replaced(text: str, found: _Found) -> str:
+def _part(name: str, kinds: Sequence[Kind]) -> str:
+    """The name of a file as it is, and without what is of `kinds` the names of what lies in it: each begins as that of what it lies in."""
+    file, *inside = name.split("#")
+    return "#".join((file, *(_hashed(one, kinds) for one in inside)))
+
+
+def _hashed(id: str, kinds: Sequence[Kind]) -> str:
+    places = found(id, kinds)
+    return f"{_replaced(id, places)} {digest(id)[:12]}" if places else id
+
+
+def _replaced(text: str, places: Found) -> str:
     parts, at = [], 0
-    for start, end, kind in found:
+    for start, end, kind in places:
         parts += [text[at:start], f"[{kind}]"]
         at = end
     return "".join([*parts, text[at:]])
@@ -116,15 +94,15 @@ def _replaced(text: str, found: _Found) -> str:
 class _Moved:
     """Where a place of the old text is in the new one."""
 
-    def __init__(self, found: _Found) -> None:
-        self._starts = [start for start, _, _ in found]
-        self._found = found
+    def __init__(self, places: Found) -> None:
+        self._starts = [start for start, _, _ in places]
+        self._places = places
         self._shift = [0]
-        for start, end, kind in found:
+        for start, end, kind in places:
             self._shift.append(self._shift[-1] + len(kind) + 2 - (end - start))
 
     def __call__(self, place: int) -> int:
         count = bisect_right(self._starts, place - 1)
-        if count and place < self._found[count - 1][1]:  # inside of what is replaced: its end
-            place = self._found[count - 1][1]
+        if count and place < self._places[count - 1][1]:  # inside of what is replaced: its end
+            place = self._places[count - 1][1]
         return place + self._shift[count]

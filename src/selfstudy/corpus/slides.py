@@ -10,6 +10,7 @@ from selfstudy.core.plugs import extra
 from selfstudy.core.records import Document
 from selfstudy.corpus.blocks import Block, join, marks
 from selfstudy.corpus.decode import clean, one_line
+from selfstudy.corpus.grid import Cell, bars
 from selfstudy.corpus.headings import LONGEST, sections
 from selfstudy.corpus.office import opened
 
@@ -76,7 +77,11 @@ def _shapes(shapes: Iterable[Any], title: Any) -> Iterator[Block]:
 
 
 def _table(table: Any) -> Iterator[Block]:
-    rows = [[one_line(cell.text) for cell in row.cells] for row in table.rows]
-    lines = [" | ".join(row) for row in rows if any(row)]
+    lines = bars([[_cell(cell) for cell in row.cells if not cell.is_spanned] for row in table.rows])
     if lines:
         yield Block("\n".join(lines))
+
+
+def _cell(cell: Any) -> Cell:
+    merged = cell.is_merge_origin
+    return Cell(one_line(cell.text), cell.span_width if merged else 1, cell.span_height if merged else 1)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import combinations
 
 import numpy as np
@@ -14,31 +13,16 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from selfstudy.core.records import Record, Scalar
 from selfstudy.corpus.dedup import Signature, same_facts, signature
+from selfstudy.corpus.meta import first_date
+from selfstudy.corpus.version_names import DRAFT, PLAIN, REVISED, Marks, marks_of, months_first, place_and_name
 
-_MONTH = (
-    "jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?"
-)
-_DATE = re.compile(
-    r"(?<!\d)(?P<y>(?:19|20)\d\d)(?:[-_. ]?(?P<m>0[1-9]|1[0-2])(?:[-_. ]?(?P<d>0[1-9]|[12]\d|3[01]))?(?!\d)|[-_. ]?q(?P<q>[1-4])"
-    r"|年(?:(?P<cm>\d{1,2})月(?:(?P<cd>\d{1,2})日)?)?)?(?!\d)"
-    rf"|(?<![a-z])(?P<mon>{_MONTH})[-_. ]?(?P<my>(?:19|20)\d\d)(?!\d)"
-)
-_NUMBER = re.compile(r"(?<![a-z])(?:v|ver|version|rev|revision|release|edition|draft|版本|第)[-_. ]?(?P<n>\d+(?:\.\d+)*)(?:版)?(?![a-z])")
-_RANKS = (
-    (-2, re.compile(r"(?<![a-z])(?:old|outdated|obsolete|superseded|deprecated|archived?|旧版?|作废|过期)(?![a-z])")),
-    (-1, re.compile(r"(?<![a-z])(?:draft|wip|preliminary|entwurf|草稿|草案|初稿)(?![a-z])")),
-    (2, re.compile(r"(?<![a-z])(?:final|approved|signed|终稿|定稿|最终版?)(?![a-z])")),
-    (3, re.compile(r"(?<![a-z])(?:latest|current|newest|最新版?|现行)(?![a-z])")),
-)
-_COPY = re.compile(r"(?<![a-z])(?:copy(?: of)?|kopie|副本)(?![a-z])|\(\d{1,2}\)|（\d{1,2}）")
-_SUFFIX = re.compile(r"\.[a-z][a-z0-9]{1,4}$")
 _STATED = re.compile(r"(?:^|\n)[^\n]{0,40}?\b(?:version|revision|rev\.)[ :]{1,2}(?P<n>\d+(?:\.\d+)*)\b", re.IGNORECASE)
+_COUNTED = re.compile(r"(?P<stem>.*(?:[^\W\d_]{3}|[\u3400-\u9fff]{2})) ?(?P<n>[2-9]|1\d|20)")
 _HEAD = 600
 _SERIES = 12
 """Documents of one name and more dates than these are a series, like minutes and reports, and no versions of one another."""
 _SINGLE = ("csv", "tsv", "xlsx", "eml", "mbox", "msg")
 """Formats in which each file stands for itself: months of figures, letters."""
-_MONTHS = "jan feb mar apr may jun jul aug sep oct nov dec".split()
 
 
 class Versions(BaseModel):
@@ -74,17 +58,6 @@ class Family(Record):
     why: str
 
 
-@dataclass(frozen=True, slots=True)
-class _Marks:
-    """What a name says of the version: a stem that versions share, a date, a number, a rank between draft and final."""
-
-    stem: str
-    date: str
-    number: tuple[int, ...]
-    rank: int
-    marked: bool
-
-
 def families(sources: Sequence[Source], cfg: Versions = Versions(), chosen: Mapping[str, str] | None = None) -> list[Family]:  # noqa: B008
     """The families of versions among `sources`, by their first member. `chosen` are ids with what a person said of them.
 
@@ -92,7 +65,8 @@ def families(sources: Sequence[Source], cfg: Versions = Versions(), chosen: Mapp
     """
     said = chosen or {}
     free = sorted((one for one in sources if said.get(one.id) not in ("keep", "drop")), key=lambda one: one.id)
-    marks = {one.id: _marks(one) for one in free}
+    month_first = months_first(one.id for one in free)
+    marks = _with_counts({one.id: _marks(one, month_first) for one in free})
     signatures = _Signatures(free)
     links: dict[str, set[str]] = defaultdict(set)
     for one, other in _pairs(free, marks, cfg, signatures):
@@ -102,40 +76,32 @@ def families(sources: Sequence[Source], cfg: Versions = Versions(), chosen: Mapp
     return [_family([by_id[id] for id in members], marks, said) for members in _connected(links)]
 
 
-def _marks(one: Source) -> _Marks:
-    name = one.id.rpartition("#")[2] or one.id
-    found = _of_name(name)
-    titled = _of_name(one.title)
+def _marks(one: Source, month_first: bool) -> Marks:
+    """What a document's name says of its version, else its title, else its first lines."""
+    found = marks_of(place_and_name(one.id)[1], month_first)
+    titled = marks_of(one.title, month_first)
     stated = _STATED.search(one.text[:_HEAD])
-    number = found.number or titled.number or (_numbers(stated["n"]) if stated else ())
-    return _Marks(found.stem, found.date or titled.date, number, found.rank or titled.rank, found.marked or titled.marked)
+    number = found.number or titled.number or (tuple(int(part) for part in stated["n"].split(".")) if stated else ())
+    return replace(
+        found,
+        date=found.date or titled.date,
+        number=number,
+        rank=found.rank or titled.rank,
+        marked=found.marked or titled.marked,
+        weak=found.weak or (titled.weak and not found.marked),
+        model=found.model or ("" if found.date or found.number else titled.model),
+    )
 
 
-def _of_name(name: str) -> _Marks:
-    text = _SUFFIX.sub("", unicodedata.normalize("NFKC", name).lower())
-    rank = 0
-    date = max(map(_date, _DATE.finditer(text)), default="")
-    numbered = _NUMBER.search(text)
-    number = _numbers(numbered["n"]) if numbered else ()
-    for value, words in _RANKS:
-        if words.search(text):
-            rank = value
-    stem = text
-    for words in (_NUMBER, _DATE, *(words for _, words in _RANKS), _COPY):
-        stem = words.sub(" ", stem)
-    return _Marks(" ".join(re.findall(r"[^\W_]+", stem)), date, number, rank, bool(date or number or rank or stem != text))
-
-
-def _numbers(text: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in text.split("."))
-
-
-def _date(match: re.Match[str]) -> str:
-    if match["mon"]:
-        return f"{match['my']}-{_MONTHS.index(match['mon'][:3]) + 1:02d}"
-    month = match["m"] or match["cm"] or (str(3 * int(match["q"])) if match["q"] else "")
-    day = match["d"] or match["cd"] or ""
-    return "-".join([match["y"], *(part.zfill(2) for part in (month, day) if part)])
+def _with_counts(marks: Mapping[str, Marks]) -> dict[str, Marks]:
+    """`marks`, where a number at the end of a name without other marks counts if there is a document of that name without it."""
+    plain = {(place_and_name(id)[0], found.stem) for id, found in marks.items() if not (found.marked and found.number)}
+    counted = dict(marks)
+    for id, found in marks.items():
+        match = _COUNTED.fullmatch(found.stem) if not found.marked else None
+        if match and (place_and_name(id)[0], match["stem"]) in plain:
+            counted[id] = replace(found, stem=match["stem"], number=(int(match["n"]),), marked=True, weak=True)
+    return counted
 
 
 class _Signatures:
@@ -154,26 +120,27 @@ class _Signatures:
         return float(np.mean(self.of(one) == self.of(other)))
 
 
-def _pairs(sources: Sequence[Source], marks: Mapping[str, _Marks], cfg: Versions, signatures: _Signatures) -> Iterator[tuple[str, str]]:
+def _pairs(sources: Sequence[Source], marks: Mapping[str, Marks], cfg: Versions, signatures: _Signatures) -> Iterator[tuple[str, str]]:
     """Pairs that are versions of one another."""
-    named: dict[str, list[Source]] = defaultdict(list)
-    titled: dict[tuple[str, str], list[Source]] = defaultdict(list)
+    named: dict[tuple[str, str], list[Source]] = defaultdict(list)
+    titled: dict[tuple[str, str, str], list[Source]] = defaultdict(list)
     for one in sources:
-        named[marks[one.id].stem].append(one)
+        archive = place_and_name(one.id)[0]
+        named[marks[one.id].stem, archive].append(one)
         if _stated(one) and one.title:
-            titled[_of_name(one.title).stem, str(one.meta.get("folder") or "")].append(one)
-    for stem, members in sorted(named.items()):
+            titled[marks_of(one.title).stem, str(one.meta.get("folder") or ""), archive].append(one)
+    for (stem, _), members in sorted(named.items()):
         if stem and len(members) > 1 and any(marks[one.id].marked for one in members):
             yield from _of_one_name(members, marks, cfg, signatures)
     for _, members in sorted(titled.items()):
         for a, b in combinations(members[: 4 * _SERIES], 2):
-            single = a.meta.get("format") in _SINGLE or b.meta.get("format") in _SINGLE
-            if not single and _stated(a) != _stated(b) and signatures.overlap(a.id, b.id) >= cfg.unnamed and not same_facts(a.text, b.text):
+            apart = a.meta.get("format") in _SINGLE or b.meta.get("format") in _SINGLE or _numbered(marks[a.id].stem, marks[b.id].stem)
+            if not apart and _stated(a) != _stated(b) and signatures.overlap(a.id, b.id) >= cfg.unnamed and not same_facts(a.text, b.text):
                 yield a.id, b.id
 
 
 def _of_one_name(
-    members: Sequence[Source], marks: Mapping[str, _Marks], cfg: Versions, signatures: _Signatures
+    members: Sequence[Source], marks: Mapping[str, Marks], cfg: Versions, signatures: _Signatures
 ) -> Iterator[tuple[str, str]]:
     series = len({marks[one.id].date for one in members}) > _SERIES
     for a, b in combinations(members[: 16 * _SERIES], 2):
@@ -183,12 +150,22 @@ def _of_one_name(
         by_date = one.number == other.number and one.rank == other.rank and one.date != other.date
         if by_date and (series or a.meta.get("format") in _SINGLE or b.meta.get("format") in _SINGLE):
             continue
-        if signatures.overlap(a.id, b.id) >= (cfg.dated if by_date else cfg.numbered) and not (by_date and same_facts(a.text, b.text)):
+        unsure = one.weak or other.weak or one.model != other.model
+        least = cfg.unnamed if unsure else cfg.dated if by_date else cfg.numbered
+        if signatures.overlap(a.id, b.id) >= least and not ((by_date or unsure) and same_facts(a.text, b.text)):
             yield a.id, b.id
 
 
+def _numbered(stem: str, other: str) -> bool:
+    """Whether two names differ in numbers alone that say nothing of a version: those of products, forms, clauses."""
+    return stem != other and re.sub(r"\d+", "0", stem) == re.sub(r"\d+", "0", other)
+
+
 def _stated(one: Source) -> str:
-    return str(one.meta.get("updated") or one.meta.get("date") or "")
+    """The date that a document states of itself, with its time where that follows, as text in its order; "" where it states none."""
+    text = str(one.meta.get("updated") or one.meta.get("date") or "")
+    day = first_date(text)
+    return text if (day and text.startswith(day)) or re.fullmatch(r"\d{4}", text) else day or ""
 
 
 def _connected(links: Mapping[str, set[str]]) -> Iterator[list[str]]:
@@ -205,32 +182,65 @@ def _connected(links: Mapping[str, set[str]]) -> Iterator[list[str]]:
             yield sorted(group)
 
 
-def _family(members: Sequence[Source], marks: Mapping[str, _Marks], said: Mapping[str, str]) -> Family:
-    """The members in order: by the dates of their names if all have one, else by rank and number, else by the dates that they state."""
-    ways = {
-        "the date in the name": {one.id: marks[one.id].date for one in members},
-        "the number and words of the name": {one.id: f"{marks[one.id].rank + 5} {_sortable(marks[one.id].number)}" for one in members},
-        "the date that each states": {one.id: _stated(one) for one in members},
+def _family(members: Sequence[Source], marks: Mapping[str, Marks], said: Mapping[str, str]) -> Family:
+    """The members in order: by the dates of their names if all have one, by their numbers, their ranks, the dates that they state.
+
+    What is called old or a draft comes before all others; a draft of a later date or number than theirs replaces none of them and is none
+    of the family.
+    """
+    stated = {one.id: _stated(one) for one in members}
+    found = {one.id: marks[one.id] for one in members}
+    wanted = [id for id in sorted(found) if said.get(id) == "current"]
+    late = _late_drafts(found) if not wanted else set()
+    if len(found) - len(late) > 1:
+        found = {id: one for id, one in found.items() if id not in late}
+    dated = all(one.date for one in found.values())
+    ways: dict[str, dict[str, tuple[object, ...]]] = {
+        "the words of the name": {id: (min(int(one.rank), PLAIN),) for id, one in found.items()},
+        "the date in the name": {id: (one.date if dated else "",) for id, one in found.items()},
+        "the number and words of the name": {id: (_number(one, found.values()), one.rank) for id, one in found.items()},
+        "the date that each states": {id: (stated[id] if all(stated[each] for each in found) else "",) for id in found},
+        "the one without a date in its name": {id: (not one.date, one.date) for id, one in found.items()},  # it is kept up to date
     }
-    why, keys = "", {one.id: "" for one in members}
-    for name, found in ways.items():
-        whole = all(found.values()) or name.startswith("the number")
-        if whole and len(set(found.values())) > 1:
-            keys = {id: f"{keys[id]}\x1f{found[id]}" for id in keys}
-            why = why or name
-    dated = [one.id for one in members if marks[one.id].date]
-    if not why and 0 < len(dated) < len(members):  # "handbook" beside "handbook 2019": what bears no date is kept up to date
-        keys = {id: "" if id in dated else "~" for id in keys}
-        why = "the one without a date in its name"
-    order = sorted(keys, key=lambda id: (keys[id], id))
-    wanted = [id for id in order if said.get(id) == "current"]
+    order = sorted(found, key=lambda id: (*(keys[id] for keys in ways.values()), id))
     if wanted:
         return Family((*(id for id in order if id != wanted[-1]), wanted[-1]), wanted[-1], "a person's word")
-    clear = bool(why) and keys[order[-1]] > keys[order[-2]]
-    return Family(tuple(order), order[-1] if clear else None, why if clear else "nothing tells which is the newest")
+    before, last = order[-2:]
+    clear = any(keys[last] != keys[before] for keys in ways.values())
+    why = next(name for name, keys in ways.items() if len(set(keys.values())) > 1) if clear else ""
+    if late & set(found):
+        why, unclear = "", "the newest is a draft"
+    elif len({one.model for one in found.values()}) > 1:
+        why, unclear = "", "what tells the names apart may be products or their years"
+    elif found[last].rank == REVISED and not found[last].number and any(one.number >= (2,) for one in found.values()):
+        why, unclear = "", "nothing tells whether the revised one is newer than the numbers"
+    else:
+        unclear = "nothing tells which is the newest"
+    return Family(tuple(order), last if why else None, why or unclear)
 
 
-def _sortable(number: tuple[int, ...]) -> str:
-    """A number as text in its order; without one a name comes after a first version and before a second."""
-    number = number or (1, 10**7)
-    return ".".join(f"{part:08d}" for part in number)
+def _late_drafts(found: Mapping[str, Marks]) -> set[str]:
+    """The drafts whose names bear a later date or number than all that is neither draft nor old."""
+    others = [one for one in found.values() if one.rank >= PLAIN]
+    if not others:
+        return set()
+    dates = [one.date for one in others]
+    most = max(_number(one, found.values()) for one in others)
+
+    def late(one: Marks) -> bool:
+        if one.date and all(dates) and one.date != max(dates):
+            return one.date > max(dates)
+        return bool(one.number) and one.number > most
+
+    return {id for id, one in found.items() if DRAFT <= one.rank < PLAIN and late(one)}
+
+
+def _number(one: Marks, found: Collection[Marks]) -> tuple[int, ...]:
+    """The number of a name among those that are `found`. One without comes after a first version and before a second; one that is called
+    revised or final comes after all numbers that are not."""
+    if one.number or not any(other.number for other in found):
+        return one.number
+    highest = max(other.rank for other in found if other.number)
+    if one.rank > max(highest, PLAIN):
+        return (10**9,)
+    return (0,) if highest > max(one.rank, PLAIN) else (1, 10**7)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import itertools
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +18,7 @@ from selfstudy.core.text import content_words
 
 _FEWEST = 20  # points below which neighbourhoods say nothing
 _WIDTH = 50  # dimensions that t-SNE sees: it is the usual first step, and the rest is noise and time
-_ROUNDS = (750, 500)
+_ROUNDS = (750, 250)  # the second side begins where the first ended
 _EVERY = 10
 
 Points = NDArray[np.float64]
@@ -37,7 +37,8 @@ def layout(sides: Sequence[Vectors], asked: Sequence[Vectors], progress: Progres
     """Passages before and after (or of one embedder alone) on a plane, the second so that what did not move stays where it was.
 
     t-SNE (van der Maaten and Hinton 2008) by openTSNE keeps neighbours together; distances between groups say little. Questions are placed
-    into the finished plane beside their neighbours.
+    into the finished plane beside their neighbours. Equal vectors have equal places; between others a few hundredths of the map may be the
+    method's own unrest.
     """
     if importlib.util.find_spec("openTSNE") is None:
         return _widest(sides, asked, "PCA: the two widest directions; pip install 'selfstudy[map]' draws neighbourhoods")
@@ -52,9 +53,9 @@ def _widest(sides: Sequence[Vectors], asked: Sequence[Vectors], method: str) -> 
     for vectors, queries in zip(sides, asked, strict=True):
         project = _projection(vectors, 2)
         flat, flat_asked = project(vectors), project(queries)
-        if points:  # turned and mirrored onto the first (orthogonal Procrustes)
-            left, _, right = np.linalg.svd(flat.T @ points[0])
-            flat, flat_asked = flat @ left @ right, flat_asked @ left @ right
+        if points:
+            turn = _turn(flat, points[0])
+            flat, flat_asked = flat @ turn, flat_asked @ turn
         points.append(flat)
         questions.append(flat_asked)
     return Layout(method, *_boxed(points, questions))
@@ -62,28 +63,46 @@ def _widest(sides: Sequence[Vectors], asked: Sequence[Vectors], method: str) -> 
 
 def _neighbourhoods(sides: Sequence[Vectors], asked: Sequence[Vectors], progress: Progress) -> Layout:
     library: Any = extra("openTSNE", "map")
+    planes: list[Any] = []
     points: list[Points] = []
     questions: list[Points] = []
     total = sum(_ROUNDS[: len(sides)])
-    for number, (vectors, queries) in enumerate(zip(sides, asked, strict=True)):
+    perplexity = min(30.0, (len(sides[0]) - 1) / 3)
+    done = itertools.count(_EVERY, _EVERY)
+
+    def told(iteration: int, error: float, embedding: Any) -> None:
+        progress(min(total, next(done)), total)
+
+    tsne = library.TSNE(
+        perplexity=perplexity, early_exaggeration_iter=250, n_iter=500, initialization="pca", random_state=0,
+        callbacks=told, callbacks_every_iters=_EVERY,
+    )  # fmt: skip
+    for vectors, queries in zip(sides, asked, strict=True):
         project = _projection(vectors, _WIDTH)
-        given: dict[str, Any] = {"early_exaggeration_iter": 250, "n_iter": 500, "initialization": "pca"}
-        if points:
-            start = points[0] - points[0].mean(0)
-            given = {"early_exaggeration_iter": 0, "n_iter": 500, "initialization": start / start[:, 0].std() * 1e-4}
-
-        done = itertools.count(sum(_ROUNDS[:number]) + _EVERY, _EVERY)
-
-        def told(iteration: int, error: float, embedding: Any, done: Iterator[int] = done) -> None:
-            progress(min(total, next(done)), total)
-
-        perplexity = min(30.0, (len(vectors) - 1) / 3)
-        tsne = library.TSNE(perplexity=perplexity, random_state=0, callbacks=told, callbacks_every_iters=_EVERY, **given)
-        embedding = tsne.fit(project(vectors))
-        points.append(np.asarray(embedding, np.float64))
-        placed = embedding.transform(project(queries), perplexity=min(5.0, perplexity)) if len(queries) else np.empty((0, 2))
-        questions.append(np.asarray(placed, np.float64))
+        if not planes:
+            planes.append(tsne.fit(project(vectors)))
+        elif np.array_equal(vectors, sides[0]):
+            planes.append(planes[0])
+        else:
+            begun = tsne.prepare_initial(project(vectors))
+            begun[:] = planes[0]
+            planes.append(begun.optimize(n_iter=_ROUNDS[1], momentum=0.8))
+        placed = planes[-1].transform(project(queries), perplexity=min(5.0, perplexity)) if len(queries) else np.empty((0, 2))
+        flat, flat_asked = (np.asarray(found, np.float64) for found in (planes[-1], placed))
+        if points and planes[-1] is not planes[0]:  # the plane itself turns and grows as it is worked on
+            middle, turn, size = flat.mean(0), _turn(flat, points[0]), points[0].std() / (flat.std() or 1.0)
+            flat, flat_asked = (((found - middle) @ turn) * size + points[0].mean(0) for found in (flat, flat_asked))
+        points.append(flat)
+        questions.append(flat_asked)
+    progress(total, total)
     return Layout("t-SNE: neighbours stay together; distances between groups say little", *_boxed(points, questions))
+
+
+def _turn(points: Points, onto: Points) -> Points:
+    """The turn, or mirroring, that brings `points` nearest to `onto` (orthogonal Procrustes); both about their middle."""
+    left, _, right = np.linalg.svd((points - points.mean(0)).T @ (onto - onto.mean(0)))
+    turn: Points = left @ right
+    return turn
 
 
 def _projection(vectors: Vectors, width: int) -> Callable[[Vectors], Points]:
@@ -97,16 +116,12 @@ def _projection(vectors: Vectors, width: int) -> Callable[[Vectors], Points]:
 
 
 def _boxed(points: list[Points], asked: list[Points]) -> tuple[list[Points], list[Points]]:
-    """All of each side into 0 .. 1, its shape kept."""
-    boxed, boxed_asked = [], []
-    for flat, queries in zip(points, asked, strict=True):
-        everything = np.concatenate([flat, queries])
-        low, high = everything.min(0), everything.max(0)
-        size = float((high - low).max()) or 1.0
-        shift = (1 - (high - low) / size) / 2
-        boxed.append((flat - low) / size + shift)
-        boxed_asked.append((queries - low) / size + shift)
-    return boxed, boxed_asked
+    """All of both sides into 0 .. 1, their shape kept: one box for both, or else an outlier of one side would move all the rest of it."""
+    everything = np.concatenate([*points, *asked])
+    low, high = everything.min(0), everything.max(0)
+    size = float((high - low).max()) or 1.0
+    shift = (1 - (high - low) / size) / 2
+    return [(flat - low) / size + shift for flat in points], [(flat - low) / size + shift for flat in asked]
 
 
 def clusters(vectors: Vectors, texts: Sequence[str], most: int = 10) -> tuple[NDArray[np.int64], list[str]]:

@@ -26,13 +26,18 @@ class Past(Record):
 
 @dataclass(frozen=True, slots=True)
 class State(Record):
-    """What a home is at one moment. `tables` maps a table's name to its version; `live` is the recipes' own and not read here."""
+    """What a home is at one moment. `tables` maps a table's name to its version; `live` is the recipes' own and not read here.
+
+    `deleted` counts the rows of passages that went since the full text index was built: their words are counted in it still. None in a
+    home of an earlier version, which did not say.
+    """
 
     format: int = FORMAT
     index_version: int = 0
     tables: dict[str, int] = field(default_factory=dict)
     live: dict[str, Any] | None = None
     past: tuple[Past, ...] = ()
+    deleted: int | None = None
 
 
 def read_state(home: Path) -> State:

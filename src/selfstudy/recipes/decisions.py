@@ -27,14 +27,18 @@ class Decisions:
         """The ids of which `what` was said, in order."""
         return tuple(sorted(id for id, said in self._all().items() if said == what))
 
-    def say(self, what: Said, ids: Sequence[str]) -> list[str]:
-        """Note `what` of the questions whose ids begin so. Returns the whole ids. Raises BadInput for one that names none, or several."""
+    def say(self, strike: Sequence[str], keep: Sequence[str]) -> None:
+        """Note which questions are struck and which stay, by how their ids begin. Raises BadInput for a beginning that names none, or
+        several, and for a question of which both is said; then none is noted.
+        """
+        if not strike and not keep:
+            return
         known = {example.id for example, _ in self._questions()} | set(self._all())
-        whole = [_only(id, known) for id in ids]
-        if whole:
-            make_folder(self._home)
-            write_json(self._path, self._all() | dict.fromkeys(whole, what))
-        return whole
+        struck, kept = ({_only(id, known): id for id in ids} for ids in (strike, keep))
+        for id in struck.keys() & kept.keys():
+            raise BadInput(f"--strike {struck[id]} and --keep {kept[id]} name one question.", "Say one thing of it.")
+        make_folder(self._home)
+        write_json(self._path, self._all() | dict.fromkeys(struck, "strike") | dict.fromkeys(kept, "keep"))
 
     def sample(self, most: int, writer: str | None = None, dropped: bool = False, seed: int = 0) -> list[dict[str, Any]]:
         """Some questions of the last study as plain data: with `dropped` those that did not come back, else those that did."""

@@ -31,7 +31,7 @@ from selfstudy.recipes.loaded import Loaded
 from selfstudy.recipes.outcome import Outcome
 from selfstudy.recipes.pointer import Pointer
 from selfstudy.recipes.reflected import Mode
-from selfstudy.recipes.rulings import Rulings
+from selfstudy.recipes.rulings import Rulings, ruled
 from selfstudy.recipes.serving import Opening, Serving
 from selfstudy.recipes.settings import Settings
 from selfstudy.recipes.settle import settle, terms_of
@@ -104,7 +104,7 @@ class Engine:
         from selfstudy.recipes.audit import audit
 
         rulings, known = Rulings(self.home), self.store.snapshot().documents
-        rulings.say({**dict.fromkeys(keep, "keep"), **dict.fromkeys(drop, "drop"), **dict.fromkeys(current, "current")}, known)
+        rulings.say(ruled(keep, drop, current), known)
         embedders, stop = self._embedders, Stop()
         with self.store.writing("settling", wait=30) as writer, stop.on_interrupt():
             settle(self.home, writer, self.settings, embedders, self._reporter, stop)
@@ -245,8 +245,7 @@ class Engine:
         Raises BadInput.
         """  # fmt: skip
         decisions = Decisions(self.home)
-        decisions.say("strike", strike)
-        decisions.say("keep", keep)
+        decisions.say(strike, keep)
         return decisions.sample(sample, writer, dropped, seed)
 
     def intents(self) -> list[Intent]:
@@ -280,7 +279,8 @@ class Engine:
         else:
             asked = inspection.held_out(self.home, snapshot, questions)
         run = Run(self.home / "artifacts", self._reporter)
-        found = look(self.home, snapshot, run, sides, self.loaded.embedder, asked, queries is not None, self.settings.extract)
+        loaded, expand = self.loaded.embedder, self.loaded.expansion()
+        found = look(self.home, snapshot, run, sides, loaded, asked, queries is not None, self.settings.extract, expand)
         path = out if out is not None else make_folder(self.home / "reports") / f"inside-{sides[-1][1].fingerprint[:12]}.html"
         write_inside(path, found)
         return found.json() | {"page": str(path)}

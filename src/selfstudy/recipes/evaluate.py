@@ -57,7 +57,7 @@ def left_out(queries: Path, kept: Sequence[Query]) -> dict[str, Any]:
 
 
 def measure(retrievers: Mapping[str, Retriever], questions: Labelled, scope: str | None = None) -> Measured:
-    """Every metric per question for every retriever. A document is ranked by its best passage."""
+    """Every metric per question for every retriever. A document stands where its best passage is served, whatever that one's score."""
     asked, judgements = questions
     wheres: dict[str | None, list[Query]] = defaultdict(list)
     for query in asked:
@@ -69,11 +69,9 @@ def measure(retrievers: Mapping[str, Retriever], questions: Labelled, scope: str
             for start in range(0, len(group), _BLOCK):
                 block = group[start : start + _BLOCK]
                 for query, hits in zip(block, retriever.search([query.text for query in block], _DEPTH, where), strict=True):
-                    scores: dict[str, float] = {}
-                    for hit in hits:
-                        for place in hit.passage.places:
-                            scores.setdefault(place.document, hit.score)
-                    runs[query.id] = scores
+                    served = dict.fromkeys(place.document for hit in hits for place in hit.passage.places)
+                    # Not the scores of the hits: who holds equal ones was decided by the search, and by a reranker after it.
+                    runs[query.id] = {document: float(len(served) - place) for place, document in enumerate(served)}
         measured[name] = per_question(runs, judgements, [query.id for query in asked])
     return measured
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -16,6 +17,7 @@ from selfstudy.core.text import contains, is_cjk, normal
 
 _FILE = "glossary.tsv"
 _HEAD = "# name\tmeans\tkind\tpassages\tstate   (set off by tabs; write struck as the state of what is wrong: it stays struck)\n"
+_SIGN = re.compile(r"\\*#")  # a line that begins with # is a note, so that of a name like #MeToo begins with \#
 _STATES = {"": False, "struck": True}
 _MOST = 3
 """Names that are added to a question for one of its terms."""
@@ -97,7 +99,7 @@ class Terms:
 
     def _write(self, terms: Iterable[Term]) -> None:
         rows = sorted(terms, key=lambda term: (term.kind != "given", -term.seen, term.name, term.means))
-        lines = (f"{term.name}\t{term.means}\t{term.kind}\t{term.seen}\t{'struck' if term.struck else ''}\n" for term in rows)
+        lines = (f"{_line_name(term)}\t{term.means}\t{term.kind}\t{term.seen}\t{'struck' if term.struck else ''}\n" for term in rows)
         make_folder(self._home)
         write_atomic(self._path, _HEAD + "".join(lines))
 
@@ -109,7 +111,7 @@ class Terms:
                 f"{self._path}, line {number} is no term of the glossary.",
                 "A line is: name, means, kind, passages, and nothing or struck, set off by tabs; the last three may be left out.",
             )
-        return Term(name, means, kind or "given", int(seen or 0), _STATES[state])
+        return Term(name.removeprefix("\\") if _SIGN.match(name) else name, means, kind or "given", int(seen or 0), _STATES[state])
 
 
 class Expansion:
@@ -132,6 +134,10 @@ class Expansion:
         stands = [one for one in self._others if (_in_capitals(one, written) if one.isupper() else contains(asked, one))]
         named = dict.fromkeys(other for one in stands for other in self._others[one] if not contains(asked, normal(other)))
         return " ".join(named)
+
+
+def _line_name(term: Term) -> str:
+    return "\\" + term.name if _SIGN.match(term.name) else term.name
 
 
 def _key(term: Term) -> tuple[str, str]:

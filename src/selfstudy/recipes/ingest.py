@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from selfstudy.corpus.boilerplate import repeated
 from selfstudy.corpus.chunk import chunk
 from selfstudy.corpus.folder import SourceFile, walk
 from selfstudy.corpus.language import with_language
-from selfstudy.corpus.redact import redact
+from selfstudy.corpus.redact import redact, redact_aside
 from selfstudy.corpus.set_aside import SetAside
 from selfstudy.corpus.topics import topics
 from selfstudy.corpus.workers import Workers
@@ -31,6 +32,11 @@ from selfstudy.recipes.settings import Settings
 from selfstudy.recipes.settle import boilerplate_of, cut, settle
 
 READ = "read.json"
+_READ_AS = "2"
+"""Another one than before has every file read anew: what the parsers make of it is no longer what it was."""
+_CUT_AS = "2"
+"""The same for what `chunk` makes of a document."""
+_LINE = re.compile(r":\d+$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +101,8 @@ class Readings:
 
 
 def add(store: Store, settings: Settings, embedders: Sequence[Embedder], paths: Sequence[Path], sync: bool, reporter: Reporter) -> Added:
-    """Read `paths` into the index and embed what is new. With `sync`, documents of these paths that are gone are removed.
+    """Read `paths` into the index and embed what is new. With `sync`, documents whose file in these paths is gone are removed; what a file
+    that is read holds no more is removed in any case.
 
     Work is committed batch by batch: after a kill the next call goes on. Raises BadInput, Busy, HomeError, Stopped.
     """
@@ -187,16 +194,17 @@ class _Adding:
         self._waiting = 0
         self._read_whole: set[str] = set()
         self._taken: dict[str, str] = {}
-        self._nothing_read: set[str] = set()
+        self._by_file: dict[str, list[Card]] = {}
+        for card in self._known.values():
+            if card.file is not None:
+                self._by_file.setdefault(card.file.path, []).append(card)
+        self._outdated: list[str] = []
+        self._doubtful: set[str] = set()
         self.set_aside: list[SetAside] = []
         self.redacted: Counter[str] = Counter()
         self.added = self.changed = self.unchanged = self.removed = self.embedded = 0
 
     def take(self, found: Sequence[SourceFile | SetAside]) -> None:
-        by_file: dict[str, int] = {}
-        for card in self._known.values():
-            if card.file is not None:
-                by_file[card.file.path] = by_file.get(card.file.path, 0) + 1
         unread = dict.fromkeys(file for file in found if isinstance(file, SourceFile) and not self._readings.unchanged(file))
         with Workers(list(unread), self._settings.parse) as workers:
             contents = iter(workers)
@@ -207,30 +215,29 @@ class _Adding:
                 elif file in unread:
                     self._read_file(*next(contents))
                 else:
-                    self.unchanged += by_file.get(str(file.path), 0)
+                    self.unchanged += len(self._by_file.get(str(file.path), ()))
                     self.set_aside += [SetAside.load(one) for one in self._readings.files[str(file.path)]["set_aside"]]
             self._commit()
         self._reporter.progress("add", len(found), len(found))
 
     def drop_gone(self, roots: Sequence[Path], found: Sequence[SourceFile | SetAside]) -> None:
-        """Remove the documents under `roots` whose file, or whose row in it, is not there any more: what cannot be read now is not gone."""
+        """Remove the documents under `roots` whose file is not there any more, or whose row may be one that is broken now: what cannot be
+        read now is not gone."""
         unreadable = {one.source for one in found if isinstance(one, SetAside)}
         there = {str(file.path) for file in found if isinstance(file, SourceFile)} | unreadable
 
         def is_there(path: str) -> bool:
             return path in there or any(str(parent) in unreadable for parent in Path(path).parents)
 
-        gone = []
-        for card in self._known.values():
-            path = card.file.path if card.file else ""
-            without = not is_there(path) or (path in self._read_whole and path not in self._nothing_read and card.id not in self._taken)
-            if path and without and any(Path(path) == root or root in Path(path).parents for root in roots):
-                gone.append(card.id)
+        gone = self._doubtful.difference(self._taken)
+        for path, cards in self._by_file.items():
+            if not is_there(path) and any(Path(path) == root or root in Path(path).parents for root in roots):
+                gone.update(card.id for card in cards if card.id not in self._taken)
         for path in [path for path in self._readings.files if any(root in Path(path).parents or root == Path(path) for root in roots)]:
             if not is_there(path):
                 del self._readings.files[path]
-        self._writer.remove(gone)
-        self.removed = len(gone)
+        self._writer.remove(sorted(gone))
+        self.removed += len(gone)
         self._writer.commit()
         self._readings.save()
 
@@ -241,13 +248,14 @@ class _Adding:
         self.embedded += settle(self._home, self._writer, self._settings, self._embedders, self._reporter, self._stop)
 
     def _read_file(self, file: SourceFile, contents: Iterator[Document | SetAside]) -> None:
-        aside: list[SetAside] = []
+        faults: list[SetAside] = []
+        refused: list[SetAside] = []
         facts = FileFacts(str(file.path), file.size, file.mtime_ns)
         documents = 0
         for item in contents:
             self._stop.check()
             if isinstance(item, SetAside):
-                aside.append(item)
+                faults.append(redact_aside(item, self._settings.redact))
                 continue
             if self._settings.redact:
                 item, counts = redact(item, self._settings.redact)
@@ -256,7 +264,7 @@ class _Adding:
             known = self._known.get(item.id)
             documents += 1
             if (reason := self._refused(item.id, known, file)) is not None:
-                aside.append(SetAside(facts.path, reason, again=True))  # the other may be gone the next time
+                refused.append(SetAside(facts.path, reason, again=True))  # the other may be gone the next time
                 continue
             content = _content(item, self._settings)
             self._taken[item.id] = facts.path
@@ -271,11 +279,28 @@ class _Adding:
             self._waiting += len(passages)
             if self._waiting >= BATCH:
                 self._commit()
-        if not documents and not all(one.reason.startswith("empty") for one in aside):
-            self._nothing_read.add(facts.path)
+        if documents or all(one.reason.startswith("empty") for one in faults):
+            self._part_with(facts.path, faults)
+        doubtful = any(card.id in self._doubtful for card in self._by_file.get(facts.path, ()))
+        aside = [*(replace(one, again=one.again or doubtful) for one in faults), *refused]
         self._read_whole.add(facts.path)
         self.set_aside += aside
         self._read.append((file, aside))
+
+    def _part_with(self, path: str, faults: Sequence[SetAside]) -> None:
+        """Note which documents the file gave before and holds no more, by these ids: other rows, or another folder that was added.
+
+        What cannot be read now is not gone. Where that is a row, nobody knows which document it was: `drop_gone` decides, now or when the
+        file is read again.
+        """
+        unread = {one.source for one in faults if not one.reason.startswith("empty")}
+        rows = {_LINE.sub("", source) for source in unread} - unread
+        for card in self._by_file.get(path, ()):
+            if card.id not in self._taken and not _lies_in(card.source, unread):
+                if _lies_in(card.source, rows):
+                    self._doubtful.add(card.id)
+                else:
+                    self._outdated.append(card.id)
 
     def _refused(self, id: str, known: Card | None, file: SourceFile) -> str | None:
         """Why this document of `file` cannot have its `id`; None where it can."""
@@ -289,6 +314,9 @@ class _Adding:
     def _commit(self) -> None:
         """Documents, passages and vectors of the batch become the index at one moment; then the files count as read."""
         self._stop.check()
+        gone = [id for id in self._outdated if id not in self._taken]  # another file may have given such a document since
+        self._writer.remove(gone)
+        self.removed += len(gone)
         if self._pending:
             # What the batch itself repeats counts as well: the whole is looked at only in the end, and would be embedded twice.
             marks = self._marks | repeated((item for item, _, _ in self._pending), self._settings.boilerplate)
@@ -297,7 +325,9 @@ class _Adding:
                 passages, told = cut(item, marks, facts.hash, self._settings) if marks else (whole, facts.hash)
                 items.append((item, passages, replace(facts, hash=told)))
             self.embedded += put_embedded(self._writer, self._embedders, items, self._have)
-        self._pending, self._waiting = [], 0
+        elif gone:
+            self._writer.commit()
+        self._pending, self._waiting, self._outdated = [], 0, []
         for file, aside in self._read:
             self._readings.done(file, aside)
         if self._read:
@@ -312,7 +342,7 @@ def _said(known: Card) -> str:
 
 def _read_as(settings: Settings) -> str:
     """The same for settings by which a file is made into the same passages."""
-    return digest("read as", *sorted(settings.redact), settings.chunk.model_dump_json(), settings.topics.model_dump_json())
+    return digest("read as", _READ_AS, *sorted(settings.redact), settings.chunk.model_dump_json(), settings.topics.model_dump_json())
 
 
 def _elsewhere(known: Card | None, file: SourceFile) -> str | None:
@@ -323,7 +353,12 @@ def _elsewhere(known: Card | None, file: SourceFile) -> str | None:
         return known.file.path if Path(known.file.path).exists() else None
 
 
+def _lies_in(source: str, sources: Collection[str]) -> bool:
+    """Whether `source` is one of `sources` or a part of one: a letter of a mailbox, a file in an archive."""
+    return any(source == one or source.startswith(f"{one}#") for one in sources)
+
+
 def _content(document: Document, settings: Settings) -> str:
     """What a document says and how it is cut: when this is the same, there is nothing to do."""
     said = repr((document.title, document.text, sorted(document.meta.items()), document.sections, *document.marks))
-    return digest(hashlib.sha256(said.encode("utf-8", "surrogatepass")).hexdigest(), settings.chunk.model_dump_json())
+    return digest(hashlib.sha256(said.encode("utf-8", "surrogatepass")).hexdigest(), _CUT_AS, settings.chunk.model_dump_json())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -89,7 +89,7 @@ def vectors_of(home: Path, snapshot: Snapshot, system: System, embedder: Embedde
     return np.stack([known[id] for id in snapshot.ids])
 
 
-@stage("inspect.layout", version=1)
+@stage("inspect.layout", version=2)
 def laid_out(work: Work, config: None, content: str, sides: list[Vectors], asked: list[Vectors]) -> str:
     """`points.npy` (sides, passages, 2) and `asked.npy` (sides, questions, 2). Returns the method."""
     found = layout(sides, asked, work.progress)
@@ -111,7 +111,7 @@ def measured(snapshot: Snapshot, asked: Sequence[Asked], questions: Vectors, pas
     return geometry(passages, questions, positives, wrong)
 
 
-def hard_negatives(asked: Sequence[Asked], retrievers: dict[str, Retriever]) -> list[list[str]]:
+def hard_negatives(asked: Sequence[Asked], retrievers: Mapping[str, Retriever]) -> list[list[str]]:
     """For each question the best wrong passages by words and by meaning; what holds its answer is not known to be wrong."""
     found: list[dict[str, None]] = [{} for _ in asked]
     for name in ("lexical", "dense"):

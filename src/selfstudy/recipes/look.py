@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,18 +14,18 @@ import numpy as np
 
 from selfstudy.answer.reading import Extract
 from selfstudy.core.errors import HomeError, NotEnough
-from selfstudy.core.ports import Progress
+from selfstudy.core.ports import Progress, Retriever, Vectors
 from selfstudy.core.records import digest
 from selfstudy.core.run import Lazy, Run
 from selfstudy.evals import gaps
 from selfstudy.evals.inside import Inside, Side
 from selfstudy.evals.layout import clusters
 from selfstudy.evals.space import Place, Questioned, Space
+from selfstudy.index.dense import Dense, Flat
 from selfstudy.index.snapshot import Snapshot
 from selfstudy.recipes import inspection as i
-from selfstudy.recipes.candidate import system_of
 from selfstudy.recipes.history import History
-from selfstudy.recipes.system import Remembering, System
+from selfstudy.recipes.system import Remembering, System, reranked, retrievers
 
 _UNASKED = "No questions here yet, so nothing is said about answers: `selfstudy adapt` writes some, or give --queries and --qrels."
 _BROUGHT_BACK = (
@@ -44,9 +44,7 @@ class Looked:
     embedder: Remembering
     passages: Any
     questions: Any
-    lexical: Any
-    dense: Any
-    hybrid: Any
+    ways: Mapping[str, Retriever]
 
 
 def sides_of(base: System, live: System, history: History, candidate: str | None) -> list[tuple[str, System]]:
@@ -74,8 +72,13 @@ def look(
     asked: Sequence[i.Asked],
     own: bool,
     cfg: Extract,
+    expand: Callable[[str], str] | None = None,
 ) -> Inside:
-    """Everything about `sides` (the base alone, or base and candidate). Raises NotEnough for fewer than two passages."""
+    """Everything about `sides` (the base alone, or base and candidate), each searched as it serves or would serve.
+
+    `expand` is how questions are widened by the glossary. Raises NotEnough for fewer than two passages, BadInput for a reranker that is
+    gone.
+    """
     if len(snapshot) < 2:
         raise NotEnough(f"The index holds {len(snapshot)} passages: there is no space to look at.", "Add documents first.")
     questions = [one.question for one in asked]
@@ -84,20 +87,16 @@ def look(
         embedder = load(system.embedder)
         with _step(run, f"vectors of the {name}") as progress:
             passages = i.vectors_of(home, snapshot, system, embedder, progress)
-            seen.append(
-                Looked(
-                    name, system, embedder, passages, embedder.embed(questions, "query"),
-                    *system_of(snapshot, embedder, passages, system.weight),
-                )
-            )  # fmt: skip
+            asked_at = embedder.embed(questions, "query")
+        seen.append(Looked(name, system, embedder, passages, asked_at, _ways(home, snapshot, system, load, passages, expand)))
     base = seen[0]
     with _step(run, "hard negatives"):
-        hard = i.hard_negatives(asked, {"lexical": base.lexical, "dense": base.dense})
+        hard = i.hard_negatives(asked, base.ways)
     told = []
     for side in seen:
         measured = i.measured(snapshot, asked, side.questions, side.passages, hard)
         with _step(run, f"answers of the {side.name}") as progress:
-            lost = i.lost(asked, side.hybrid, side.system, side.embedder, cfg, progress)
+            lost = i.lost(asked, side.ways["hybrid"], side.system, side.embedder, cfg, progress)
         told.append(Side(side.name, side.system.embedder, measured, gaps.counts(lost), tuple(lost)))
     rows = i.drawn(snapshot, asked)
     stayed, moved = i.neighbours(snapshot, rows, [side.passages for side in seen]) if len(seen) > 1 else (None, None)
@@ -111,6 +110,21 @@ def look(
         space=_space(snapshot, run, rows, seen, asked, told, stayed),
         notes=tuple(notes + ([_ALONE] if len(seen) == 1 else [])),
     )
+
+
+def _ways(
+    home: Path,
+    snapshot: Snapshot,
+    system: System,
+    load: Callable[[str], Remembering],
+    passages: Vectors,
+    expand: Callable[[str], str] | None,
+) -> dict[str, Retriever]:
+    """The ways to search by `system`, as `Loaded.retrievers` gives them, over vectors that may not be stored yet."""
+    embedder = load(system.embedder)
+    dense = Dense(snapshot, embedder, Flat(passages, embedder.fingerprint))
+    imitation = load(system.imitation) if system.imitation else None
+    return reranked(retrievers(snapshot, embedder, system.weight, dense, expand, imitation), system, home, embedder)
 
 
 @contextmanager

@@ -12,6 +12,16 @@ from selfstudy.core.files import make_folder, read_json, write_json
 Ruling = Literal["keep", "drop", "current"]
 
 
+def ruled(keep: Collection[str], drop: Collection[str], current: Collection[str]) -> dict[str, Ruling]:
+    """The ruling on each document. Raises BadInput for one of which two things are said."""
+    rulings: dict[str, Ruling] = {**dict.fromkeys(keep, "keep"), **dict.fromkeys(drop, "drop"), **dict.fromkeys(current, "current")}
+    for id, ruling in rulings.items():
+        said = [f"--{name}" for name, ids in (("keep", keep), ("drop", drop), ("current", current)) if id in ids]
+        if len(said) > 1:
+            raise BadInput(f"{' and '.join(said)} both name the document {id!r}.", f"Say one thing of it, such as --{ruling} {id} alone.")
+    return rulings
+
+
 class Rulings:
     """The file `rulings.json` of a home: ids of documents with what was said of them. A document that comes back is still ruled on."""
 

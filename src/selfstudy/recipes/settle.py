@@ -37,7 +37,7 @@ from selfstudy.recipes.system import known_share
 READS = 0.8
 """An embedder that knows fewer of a corpus's tokens cannot search it: what it finds is noise."""
 _SETTLED = "settled.json"
-_METHOD = "3"
+_METHOD = "4"
 """Another one than before has every home settled anew."""
 _GENERAL = 3
 """Every so manieth of the guard's passages is the general text that documents are compared with."""

@@ -68,6 +68,8 @@ def headings(passages: Sequence[Passage]) -> Iterator[Example]:
         path = [part.strip() for part in passage.title.split(" > ") if part.strip()]
         if not path or shared[passage.title] > 3 or len(content_words(path[-1])) < 2:
             continue
+        if len(path) > 1 and " | " in path[-1]:  # the header of a table, which its later passages carry
+            continue
         yield draft(passage, path[-1], (), "section", "headings")
         if len(path) > 1:
             yield draft(passage, f"{path[0]}: {path[-1]}", (), "section", "headings")
