@@ -5,8 +5,8 @@
 The generator is a causal model of six layers and 23 million weights (bench/grown.py). Its rows are questions of people about documents that
 are not asked about later (squad_dev, policyqa, clapnq, boolq, pubmedqa) and instructions, woven with passages and reflection tokens by
 `synth.reflections`: hybrid search with question and answer, relevance by the starter's judge, support by the words (the starter's judge of
-support is worse), a search for whatever was asked of a collection. One question in three is put with its own document taken away, so that
-"not in these documents" is to be said.
+support is worse), a search for whatever was asked of a collection. One question in --absent is put with its own document taken away, so
+that "not in these documents" is to be said. --start goes on from a generator that an earlier run tuned.
 
 Every way answers the same held-out questions over the same hybrid search of the untuned embedder: `reflective` (a search where the model
 wants one, five passages, its own judgements, nothing unsupported is said), `always` and `never` searching, `plain` (the first passage,
@@ -64,7 +64,6 @@ SHARES = {"squad_dev": 0.5, "policyqa": 0.15, "clapnq": 0.1, "boolq": 0.2, "pubm
 """What each set gives of the rows, as far as it has so many."""
 POINTED = ("clapnq", "policyqa", "rgb_en")
 ASKED = ("clapnq", "policyqa", "boolq", "pubmedqa", "rgb_en")
-ABSENT = 3  # one in so many answerable questions loses its document
 INSTRUCTIONS = 0.08
 REFLECTIVE = Reflect(mode="reflective", max_tokens=64, max_segments=2, require="partly", unsupported="leave out")
 WAYS = {
@@ -168,8 +167,8 @@ class Without:
         ]
 
 
-@stage("loop.rows", version=2)
-def rows(work: Work, config: None, data: Path, most: int, homes: dict[str, Path]) -> dict[str, Any]:
+@stage("loop.rows", version=3)
+def rows(work: Work, config: None, data: Path, most: int, absent: int, homes: dict[str, Path]) -> dict[str, Any]:
     """`conversations.jsonl`, woven."""
     free = [row for row in lines(data / "instruct_small" / "instruct.jsonl") if len(row["response"].split()) < 80]
     free = random.Random(0).sample(free, min(len(free), round(INSTRUCTIONS * most)))
@@ -179,7 +178,7 @@ def rows(work: Work, config: None, data: Path, most: int, homes: dict[str, Path]
         for name, share in SHARES.items():
             learned = [one for one in questions(data, name) if one.relevant and not one.held_out]
             learned = random.Random(0).sample(learned, min(len(learned), round(share * most)))
-            written += put(work, log, name, learned, judge, Engine.open(homes[name]))
+            written += put(work, log, name, learned, absent, judge, Engine.open(homes[name]))
         for row in free:
             one = Input(row["instruction"], row["response"])
             (text,) = woven(Reflections(passages=3), [one], Nothing(), judge)
@@ -210,11 +209,11 @@ class Nothing:
         return [[] for _ in questions]
 
 
-def put(work: Work, log: Any, name: str, learned: Sequence[Question], judge: Judge, engine: Engine) -> list[Conversation]:
+def put(work: Work, log: Any, name: str, learned: Sequence[Question], every: int, judge: Judge, engine: Engine) -> list[Conversation]:
     """The rows of one set."""
     inputs, hidden = [], {}
     for place, one in enumerate(learned):
-        absent = place % ABSENT == 0
+        absent = place % every == 0
         said = NOT_HERE if absent else one.answers[0]
         inputs.append(Input(one.text, said, one.choices))
         hidden[f"{one.text} {said}"] = one.relevant if absent else frozenset()
@@ -296,6 +295,8 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--rows", type=int, default=5000)
     parser.add_argument("--epochs", type=float, default=2.0)
+    parser.add_argument("--absent", type=int, default=6, help="one in so many answerable questions loses its document")
+    parser.add_argument("--start", type=Path, help="the folder of a generator to go on from, in place of one that was only grown")
     parser.add_argument("--questions", type=int, default=100, help="of each set")
     parser.add_argument("--deeper", nargs="*", default=["clapnq", "policyqa"], help="sets on which more ways are tried")
     parser.add_argument("--pointing", action="store_true", help="the starter's reader quotes and judges in place of a generator")
@@ -344,7 +345,7 @@ def main() -> None:
 def writing(given: argparse.Namespace, homes: dict[str, Path]) -> tuple[str, dict[str, Way]]:
     """The tuned generator's name, and every way of answering with it."""
     run = Run(given.out / "artifacts", Quiet())
-    written = run.stage(rows, None, Lazy("data", lambda: given.data), given.rows, Lazy("homes", lambda: homes))
+    written = run.stage(rows, None, Lazy("data", lambda: given.data), given.rows, given.absent, Lazy("homes", lambda: homes))
     print((written.path / "manifest.json").read_text(encoding="utf-8"), flush=True)
     model = tuned(run, given, written)
     own = Tuned(HFDecoder(HF(str(model))))
@@ -399,7 +400,7 @@ def tuned(run: Run, given: argparse.Namespace, written: Artifact) -> Path:
         num_train_epochs=given.epochs, per_device_train_batch_size=8, gradient_accumulation_steps=1, learning_rate=1e-4, max_length=512,
         reflection=True, save_steps=100,
     )  # fmt: skip
-    base = grown(given.out / "base")
+    base = given.start or grown(given.out / "base")
     made = run.stage(train, config, written, Lazy(HF(str(base)).fingerprint, lambda: str(base)))
     losses = read_json(made.path / "losses.json")
     print("losses", losses[:: max(1, len(losses) // 12)], losses[-1], flush=True)

@@ -7,9 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from test_train import WORDS, source, tiny
+import torch
+from shapes import MASKED, shaped
+from test_train import WORDS, batches_read, prompted, source, still, tiny
 
 from selfstudy.core.artifacts import write_records
+from selfstudy.core.errors import Stopped
 from selfstudy.core.files import read_json
 from selfstudy.core.records import Artifact
 from selfstudy.core.run import Lazy, Run
@@ -73,3 +76,82 @@ def test_denoising_learns_to_write_the_passage_again(tiny: Path, corpus: Artifac
     assert losses[-1] < np.log(len(WORDS)) - 0.3, "better than any word as likely as any other"
     shapes = [{name: weight.shape for name, weight in load(folder).state_dict().items()} for folder in (tiny, made.path / "model")]
     assert shapes[0] == shapes[1], "what wrote is not part of the embedder"
+
+
+def test_masked_words_are_learned_by_the_encoder_and_the_head_is_dropped(tiny: Path, corpus: Artifact, tmp_path: Path) -> None:
+    settings = Pretraining(method="mlm", steps=150, learning_rate=6e-3)
+    made = Run(tmp_path / "run").stage(pretrained, settings, corpus, Lazy("base", lambda: tiny))
+    losses = read_json(made.path / "losses.json")
+    assert losses[-1] < losses[0] - 1
+    assert losses[-1] < np.log(len(WORDS)) - 0.05, "better than any word as likely as any other"
+    before, after = load(tiny), load(made.path / "model")
+    assert {name: weight.shape for name, weight in before.state_dict().items()} == {n: w.shape for n, w in after.state_dict().items()}
+    moved = [name for name, weight in before.state_dict().items() if not torch.equal(weight, after.state_dict()[name])]
+    assert any("layer.0.attention" in name for name in moved)
+    assert any("word_embeddings" in name for name in moved)
+    assert not any("pooler" in name for name in moved), "nothing of the embedder but the encoder learns"
+    assert [type(module) for module in before] == [type(module) for module in after]
+    assert after.max_seq_length == 64
+    assert not (made.path / "checkpoints").exists()
+
+
+@pytest.mark.parametrize("kind", MASKED)
+def test_masked_words_teach_other_shapes_too(kind: str, corpus: Artifact, tmp_path: Path) -> None:
+    settings = Pretraining(method="mlm", steps=2, learning_rate=1e-2, per_device_train_batch_size=4)
+    made = Run(tmp_path / "run").stage(pretrained, settings, corpus, Lazy("base", lambda: shaped(kind, tmp_path)))
+    before, after = (load(folder).encode(["the green kettle"]) for folder in (tmp_path / "model", made.path / "model"))
+    assert np.isfinite(after).all()
+    assert not np.allclose(before, after, atol=1e-4)
+
+
+def test_a_static_model_learns_from_crops(corpus: Artifact, tmp_path: Path) -> None:
+    settings = Pretraining(method="crops", steps=2, learning_rate=1e-2, per_device_train_batch_size=4)
+    made = Run(tmp_path / "run").stage(pretrained, settings, corpus, Lazy("base", lambda: shaped("static", tmp_path)))
+    before, after = (load(folder).encode(["the green kettle"]) for folder in (tmp_path / "model", made.path / "model"))
+    assert not np.allclose(before, after, atol=1e-4)
+
+
+class Stopping:
+    """A reporter that stops the work, as a Ctrl-C does, at a step."""
+
+    def __init__(self, run: Run, step: int) -> None:
+        self._run, self._step, self.steps = run, step, []
+
+    def stage_started(self, name: str, resumed: bool) -> None: ...
+
+    def stage_finished(self, name: str, seconds: float, kept: bool) -> None: ...
+
+    def progress(self, name: str, done: int, total: int) -> None:
+        self.steps.append(done)
+        self._run.stop.requested = done == self._step
+
+
+@pytest.mark.parametrize("method", ["tsdae", "mlm"])
+def test_stopped_it_goes_on_where_it_was_with_all_that_had_learned(method: str, tiny: Path, corpus: Artifact, tmp_path: Path) -> None:
+    base = Lazy("base", lambda: still(tiny, tmp_path / "still"))
+    settings = Pretraining(method=method, steps=6, learning_rate=1e-2, per_device_train_batch_size=8, save_steps=3)
+    whole = Run(tmp_path / "whole").stage(pretrained, settings, corpus, base)
+    run = Run(tmp_path / "run")
+    run.reporter = stopping = Stopping(run, 4)
+    with pytest.raises(Stopped):
+        run.stage(pretrained, settings, corpus, base)
+    again = Run(tmp_path / "run")
+    again.reporter = going_on = Stopping(again, 0)
+    made = again.stage(pretrained, settings, corpus, base)
+    assert (stopping.steps, going_on.steps) == ([1, 2, 3, 4], [4, 5, 6])
+    one, other = (load(artifact.path / "model").state_dict() for artifact in (whole, made))
+    apart = max(float((weight - other[name]).abs().max()) for name, weight in one.items())
+    assert apart < (1e-4 if method == "tsdae" else 0.03), "the same steps; only which words are masked is drawn anew"
+
+
+@pytest.mark.parametrize(("method", "behind"), [("crops", (True, True)), ("tsdae", (True, False)), ("mlm", (True,))])
+def test_passages_are_read_behind_their_prompt(
+    method: str, behind: tuple[bool, ...], tiny: Path, corpus: Artifact, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    base = prompted(tiny, tmp_path / "prompted")
+    read = batches_read(monkeypatch, base)
+    settings = Pretraining(method=method, steps=1, per_device_train_batch_size=8, mlm_probability=0.01)
+    Run(tmp_path / "run").stage(pretrained, settings, corpus, Lazy("base", lambda: base))
+    assert len(read) == 1
+    for column, wanted in zip(read[0].values(), behind, strict=True):
+        assert all(text.startswith("tunnel tunnel tunnel") is wanted for text in column)

@@ -87,6 +87,41 @@ def test_the_layers_kept_are_the_teachers(tiny: Path, documents: tuple[Artifact,
         run.stage(student, Student(layers=2, steps=1), *documents, folder, teacher)
 
 
+def test_other_architectures_lose_layers_too_and_what_has_none_says_so(
+    tiny: Path, documents: tuple[Artifact, Artifact], tmp_path: Path
+) -> None:
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.sentence_transformer.modules import Pooling, Transformer
+    from transformers import AutoTokenizer, DistilBertConfig, DistilBertModel
+
+    words = AutoTokenizer.from_pretrained(tiny)
+    words.save_pretrained(tmp_path / "raw")
+    DistilBertModel(DistilBertConfig(vocab_size=len(words), dim=24, hidden_dim=32, n_layers=3, n_heads=2)).save_pretrained(tmp_path / "raw")
+    SentenceTransformer(modules=[Transformer(str(tmp_path / "raw")), Pooling(24)], device="cpu").save_pretrained(str(tmp_path / "teacher"))
+    teacher, run = SentenceEmbedder(tmp_path / "teacher"), Run(tmp_path / "run")
+    made = run.stage(student, Student(layers=2, steps=1), *documents, Lazy("distil", lambda: tmp_path / "teacher"), teacher)
+    assert len(load(made.path / "model")[0].auto_model.transformer.layer) == 2
+    static = run.stage(student, Student(kind="static", steps=1), *documents, Lazy("static", lambda: tmp_path / "teacher"), teacher)
+    beneath = Lazy("beneath", lambda: static.path / "model")
+    for config in (Student(layers=1, steps=1), Student(kind="static", steps=1)):
+        with pytest.raises(BadInput, match=r"none that could be chosen|static already"):
+            run.stage(student, config, *documents, beneath, SentenceEmbedder(static.path / "model"))
+
+
+@pytest.mark.parametrize("name", ["passage", "document"])
+def test_a_student_learns_behind_the_prompts_of_its_teacher(
+    tiny: Path, documents: tuple[Artifact, Artifact], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    folder = Path(shutil.copytree(tiny, tmp_path / "prompted"))
+    path = folder / "config_sentence_transformers.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"prompts": {"query": "what ", name: "answer "}}))
+    rows: list[str] = []
+    monkeypatch.setattr("selfstudy.train.student.fit", lambda work, model, loss, data, **_: rows.extend(data["text"]) or [])
+    Run(tmp_path / "run").stage(student, Student(steps=2, layers=1), *documents, Lazy(name, lambda: folder), SentenceEmbedder(folder))
+    assert rows
+    assert {row.split()[0] for row in rows} == {"what", "answer"}
+
+
 def test_distil_writes_a_model_that_another_home_can_use(added: Path, tmp_path: Path) -> None:
     home, out = shutil.copytree(added, tmp_path / "home"), tmp_path / "small"
     said = CliRunner().invoke(app, ["--home", str(home), "distil", str(out), "--layers", "1", "--steps", "5", "--json"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -9,6 +10,7 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -218,6 +220,40 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "model"
 
 
+def still(model: Path, folder: Path) -> Path:
+    """A copy of `model` in `folder` that drops nothing out, so that the same rows give the same gradients."""
+    if not folder.exists():
+        made = load(model)
+        made[0].auto_model.config.hidden_dropout_prob = made[0].auto_model.config.attention_probs_dropout_prob = 0.0
+        made.save_pretrained(str(folder), create_model_card=False)
+    return folder
+
+
+def prompted(model: Path, folder: Path) -> Path:
+    """A copy of `model` in `folder` that wants words before questions and passages, as e5 does."""
+    made = load(model)
+    made.prompts = {"query": "bridge bridge bridge ", "passage": "tunnel tunnel tunnel "}
+    made.save_pretrained(str(folder), create_model_card=False)
+    return folder
+
+
+def batches_read(monkeypatch: pytest.MonkeyPatch, folder: Path) -> list[dict[str, list[str]]]:
+    """The batches that trainers will see from now on: the texts of each column, as the tokenizer of `folder` decodes them."""
+    from transformers import Trainer
+
+    words: Any = load(folder).tokenizer
+    read: list[dict[str, list[str]]] = []
+    step = Trainer.training_step
+
+    def seen(self: Any, model: Any, inputs: Any, *rest: Any) -> Any:
+        columns = {name.removesuffix("input_ids"): ids for name, ids in inputs.items() if name.endswith("input_ids")}
+        read.append({name: words.batch_decode(ids, skip_special_tokens=True) for name, ids in columns.items()})
+        return step(self, model, inputs, *rest)
+
+    monkeypatch.setattr(Trainer, "training_step", seen)
+    return read
+
+
 def examples() -> list[Example]:
     things, colours = WORDS[:8], WORDS[8:10]
     passages = {(t, c): source(f"the {c} {t} of the street is repaired by the owner") for t in things for c in colours}
@@ -308,6 +344,75 @@ def test_training_brings_questions_to_their_passages(tiny: Path, tmp_path: Path)
         whole.encode(texts), head.scaled(0.25)(load(near.path / "model").encode(texts, normalize_embeddings=True)), atol=1e-5
     )
     assert "0.5 of its distance" in next(tmp_path.glob("run/joined-*/model/README.md")).read_text()
+
+
+def test_questions_and_passages_are_read_behind_their_prompts(tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from sentence_transformers import SentenceTransformer
+
+    base = prompted(tiny, tmp_path / "prompted")
+    read = batches_read(monkeypatch, base)
+    given: list[str | None] = []
+    preprocess = SentenceTransformer.preprocess
+
+    def seen(self: Any, texts: Any, prompt: str | None = None, **more: Any) -> Any:
+        given.append(prompt)
+        return preprocess(self, texts, prompt=prompt, **more)
+
+    monkeypatch.setattr(SentenceTransformer, "preprocess", seen)
+    settings = Embedder(minutes=0.0001, negatives=1, per_device_train_batch_size=4)
+    mined, teacher = artifact(tmp_path / "mined", examples()), Lazy("teacher", Unmoved)
+    Run(tmp_path / "timed").stage(embedder, settings, mined, Lazy("base", lambda: base), teacher)
+    assert (read, given) == ([], ["bridge bridge bridge ", "tunnel tunnel tunnel ", "tunnel tunnel tunnel "] * 4), "time is taken with them"
+    Run(tmp_path / "run").stage(embedder, settings.model_copy(update={"max_steps": 2}), mined, Lazy("base", lambda: base), teacher)
+    for columns in read:
+        assert list(columns) == ["anchor_", "positive_", "negative_1_"]
+        assert all(text.startswith("bridge bridge bridge") for text in columns["anchor_"])
+        assert all(text.startswith("tunnel tunnel tunnel") for name in ("positive_", "negative_1_") for text in columns[name])
+    assert len(read) == 2
+
+
+def test_without_prompts_texts_are_read_as_they_stand(tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    read = batches_read(monkeypatch, tiny)
+    settings = Embedder(max_steps=1, per_device_train_batch_size=4)
+    mined, teacher = artifact(tmp_path / "mined", examples()), Lazy("teacher", Unmoved)
+    Run(tmp_path / "run").stage(embedder, settings, mined, Lazy("base", lambda: tiny), teacher)
+    assert {text.split()[0] for text in read[0]["anchor_"]} <= {"what", "how"}
+    assert {text.split()[0] for text in read[0]["positive_"]} == {"the"}
+
+
+def test_a_learned_temperature_goes_on_from_its_checkpoint(tiny: Path, tmp_path: Path) -> None:
+    from datasets import Dataset
+
+    from selfstudy.train.embedder import prepared
+    from selfstudy.train.fitting import fit
+
+    rows = Dataset.from_dict(
+        {"anchor": [f"what {word}" for word in WORDS[:8]] * 4, "positive": WORDS[:8] * 4, "label": np.zeros((32, 68), np.float32).tolist()}
+    )
+
+    class Watched:
+        def __init__(self, stop: int = 0) -> None:
+            self.folder, self.seen, self._stop = tmp_path, [], stop
+
+        def progress(self, done: int, total: int) -> None:
+            self.seen.append(float(self.loss.log_temperature.detach()))
+            if done == self._stop:
+                raise KeyboardInterrupt
+
+    def run(stop: int = 0) -> list[float]:
+        work: Any = Watched(stop)
+        model = load(still(tiny, tmp_path / "still"))
+        work.loss = prepared(Embedder(tempering="learned", taught=0.0, anchor=0.0), model)
+        begun = float(work.loss.log_temperature.detach())
+        with contextlib.suppress(KeyboardInterrupt):
+            fit(work, model, work.loss, rows, size=4, steps=8, save_steps=3, learning_rate=1e-2, warmup_ratio=0.1)
+        return [begun, *work.seen]
+
+    killed = run(stop=5)
+    again = run()
+    assert abs(killed[4] - killed[0]) > 1e-3
+    assert len(again) == 1 + 5
+    assert again[1:3] == pytest.approx(killed[4:6], abs=1e-6), "steps 4 and 5 once more, from where step 3 left it"
 
 
 def test_without_steps_the_start_is_the_model(tiny: Path, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from selfstudy.core.records import Document, Example, Hit, Message, Passage, Reading, Reply, Verdict
 
 Role = Literal["query", "passage"]
+ROLES: tuple[Role, ...] = ("query", "passage")
 Vectors = NDArray[np.float32]
 Progress = Callable[[int, int], None]
 """Called with (done, total) as work goes on."""

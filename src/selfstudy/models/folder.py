@@ -11,10 +11,10 @@ from typing import Any
 from selfstudy.core.errors import BadModel
 from selfstudy.core.ports import Role
 from selfstudy.core.records import digest
+from selfstudy.core.roles import prompt_for
 
 _INCIDENTAL = {"_name_or_path", "architectures", "dtype", "torch_dtype", "transformers_version", "use_cache", "gradient_checkpointing"}
 _TOKENIZER_FILES = ("tokenizer.json", "vocab.txt", "vocab.json", "merges.txt", "sentencepiece.bpe.model", "spiece.model", "tokenizer.model")
-_ROLE_PROMPTS: dict[Role, tuple[str, ...]] = {"query": ("query",), "passage": ("passage", "document", "corpus")}
 _hashes: dict[tuple[str, int, int], str] = {}
 
 
@@ -64,10 +64,7 @@ class ModelFolder:
 
     def prompt(self, role: Role) -> str:
         """What is put before every text of `role`, "" for most models."""
-        said = [self._prompts[name] for name in _ROLE_PROMPTS[role] if self._prompts.get(name) is not None]
-        if said:
-            return next((str(text) for text in said if text), "")
-        return str(self._prompts.get(str(self._default_prompt)) or "")
+        return prompt_for(role, self._prompts, self._default_prompt)
 
     @property
     def fingerprint(self) -> str:

@@ -11,13 +11,13 @@ from threading import Lock
 from typing import Any, TypeVar
 
 from selfstudy.core.errors import BadModel, first_line
+from selfstudy.core.memory import ran_out
 from selfstudy.core.plugs import extra
 from selfstudy.core.ports import Progress, silent
 from selfstudy.core.prompts import prompt_ids, rendered, shortened
 from selfstudy.core.quiet import quiet
 from selfstudy.core.records import Message, Reply, Token, digest
 from selfstudy.models.folder import sha256_of
-from selfstudy.models.memory import ran_out
 from selfstudy.models.structured import complaint, instruction, spoken, value_of
 
 T = TypeVar("T")

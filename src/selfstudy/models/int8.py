@@ -48,7 +48,8 @@ def quantise(folder: Path, passages: Sequence[str], into: Path, cache: Path) -> 
         raise BadModel(f"{folder} cannot run on OpenVINO: {error}.", "Use the model as it is.") from error
     floating = cache / whole.fingerprint
     into.mkdir(parents=True, exist_ok=True)
-    library().save_model(_calibrated(floating / MODEL, runtime, chosen), str(into / MODEL), compress_to_fp16=False)
+    read = [whole.prompt("passage") + text for text in chosen]
+    library().save_model(_calibrated(floating / MODEL, runtime, read), str(into / MODEL), compress_to_fp16=False)
     shutil.copy(floating / "tokenizer.json", into)
     about: dict[str, Any] = read_json(floating / ABOUT)
     about["files"] = {path.name: path.stat().st_size for path in into.iterdir() if path.name != ABOUT}

@@ -18,12 +18,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from selfstudy.core.files import write_json
+from selfstudy.core.memory import ran_out
 from selfstudy.core.padding import padded
 from selfstudy.core.plugs import openvino as library
 from selfstudy.core.ports import Progress, Vectors, silent
 from selfstudy.models.converted import ABOUT, MODEL, NotConvertible, adopt, compiled, graph, kept_at, opened, survives
 from selfstudy.models.folder import ModelFolder
-from selfstudy.models.memory import ran_out
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer

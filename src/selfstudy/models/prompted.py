@@ -9,11 +9,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from selfstudy.core.files import read_json, write_json
-from selfstudy.core.ports import Role
+from selfstudy.core.ports import ROLES
 from selfstudy.core.records import digest
 from selfstudy.models.folder import ModelFolder
 
-ROLES: tuple[Role, ...] = ("query", "passage")
 _SAID, _LENGTH = "config_sentence_transformers.json", "sentence_bert_config.json"
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from selfstudy.core.errors import BadModel, first_line
+from selfstudy.core.memory import ran_out
 from selfstudy.core.ports import Vectors
 from selfstudy.core.quiet import quiet
 from selfstudy.core.together import Together
@@ -17,7 +18,7 @@ from selfstudy.models.folder import ModelFolder
 
 class CrossReranker:
     """A `core.ports.Reranker` over a folder that CrossEncoder saved, loaded with the first pair. Safe to share between threads, whose pairs
-    are read together.
+    are read together. Where memory runs out the batches become smaller, and stay so.
     """
 
     def __init__(self, folder: Path, batch_size: int = 32) -> None:
@@ -34,17 +35,30 @@ class CrossReranker:
         return self._fingerprint
 
     def score(self, pairs: Sequence[tuple[str, str]]) -> Vectors:
-        """As `core.ports.Reranker.score`: the model's own logit. Raises BadModel."""
+        """As `core.ports.Reranker.score`: the model's own logit. Raises BadModel, also where memory runs out with one pair."""
         return np.asarray(self._together(pairs), np.float32).reshape(len(pairs))
 
     def _scores(self, pairs: Sequence[tuple[str, str]]) -> Any:
-        from torch.nn import Identity
+        import torch
 
         if self._model is None:
             self._model = _load(self.folder)
-        return self._model.predict(
-            [tuple(pair) for pair in pairs], batch_size=self._batch_size, activation_fn=Identity(), show_progress_bar=False
-        )
+        while True:
+            try:
+                return self._model.predict(
+                    [tuple(pair) for pair in pairs], batch_size=self._batch_size, activation_fn=torch.nn.Identity(), show_progress_bar=False
+                )
+            except (RuntimeError, MemoryError) as error:
+                if not ran_out(error):
+                    raise
+                if self._batch_size == 1:
+                    raise BadModel(
+                        f"Memory ran out while the reranker in {self.folder} read one passage: {first_line(error)}",
+                        "Take a smaller reranker, or none: --set reranker=off.",
+                    ) from error
+            self._batch_size = max(1, self._batch_size // 4)  # after the except block, whose error would hold on to the memory
+            if torch.cuda.is_available():
+                torch.cuda.empty_cache()
 
 
 def _load(folder: Path) -> Any:

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from selfstudy.core.errors import BadModel, first_line
+from selfstudy.core.memory import ran_out
 from selfstudy.core.ports import Progress, Vectors
 from selfstudy.core.quiet import quiet
 from selfstudy.models.folder import ModelFolder
-from selfstudy.models.memory import ran_out
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer

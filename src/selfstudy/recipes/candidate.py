@@ -203,7 +203,18 @@ def read_rows(exam_artifact: Artifact) -> list[dict[str, Any]]:
 
 
 def tune_score(mined: Artifact, passages: Sequence[Passage], load: Callable[[Path], Embedder]) -> Callable[[Path], float]:
-    """A function from a model folder to its dense MRR@10 on tuning questions, among their passages, distractors and some others."""
+    """A function from a model folder to its dense MRR@10 on tuning questions, see `tune_ranks`."""
+    ranks = tune_ranks(mined, passages, load)
+
+    def score(folder: Path) -> float:
+        found = ranks(folder)
+        return float(found.mean()) if len(found) else 0.0
+
+    return score
+
+
+def tune_ranks(mined: Artifact, passages: Sequence[Passage], load: Callable[[Path], Embedder]) -> Callable[[Path], Values]:
+    """A function from a model folder to 1 / dense rank (0 beyond 10) of tuning questions, among their passages, distractors and others."""
     examples = examples_of(mined, "tune")[:300]
     pool = {hit.passage.id: hit.passage for e in examples for hit in (*e.evidence, *e.distractors[:2])}
     for passage in sorted(passages, key=lambda p: p.id):
@@ -212,15 +223,15 @@ def tune_score(mined: Artifact, passages: Sequence[Passage], load: Callable[[Pat
         pool.setdefault(passage.id, passage)
     places = {id: place for place, id in enumerate(pool)}
 
-    def score(folder: Path) -> float:
+    def ranks(folder: Path) -> Values:
         embedder = load(folder)
         matrix = embedder.embed([passage.indexed for passage in pool.values()], "passage")
         scores = embedder.embed([example.question for example in examples], "query") @ matrix.T
         own = scores[np.arange(len(examples)), [places[e.evidence[0].passage.id] for e in examples]]
-        ranks = (scores >= own[:, None]).sum(axis=1)
-        return float(np.where(ranks <= 10, 1 / ranks, 0.0).mean()) if len(examples) else 0.0
+        places_of = (scores >= own[:, None]).sum(axis=1)
+        return np.where(places_of <= 10, 1 / places_of, 0.0)
 
-    return score
+    return ranks
 
 
 def sides(rows: Sequence[Mapping[str, Any]], name: str = "") -> tuple[Values, Values]:

@@ -22,10 +22,10 @@ _TEXTS = {"synth.round_trip": (0, 16), "study.guard_vectors": (5400, 30), "study
 _FIRST = {
     "study.corpus": (0, 2), "synth.questions": (0, 5), "synth.round_trip": (5, 50), "synth.negatives": (3, 20),
     "study.body_vectors": (1, 18), "study.question_vectors": (3, 10), "study.passage_vectors": (0, 1), "train.head": (4, 8),
-    "train.average": (12, 17), "train.joined": (1, 0), "train.nearer": (1, 0), "study.weight": (3, 4), "study.calibration": (8, 5),
-    "study.exam": (5, 5), "study.guard_vectors": (17, 0), "study.guard": (1, 0), "study.imitation": (0, 1), "study.imitation_exam": (1, 0),
-    "study.imitation_guard": (1, 0), "study.sentences": (0, 20), "study.sentences_guard": (12, 0), "study.reread": (25, 0),
-    "study.reread_guard": (11, 0),
+    "train.average": (12, 17), "study.gain": (8, 0), "train.joined": (1, 0), "train.nearer": (1, 0), "study.weight": (3, 4),
+    "study.calibration": (8, 5), "study.exam": (5, 5), "study.guard_vectors": (17, 0), "study.guard": (1, 0), "study.imitation": (0, 1),
+    "study.imitation_exam": (1, 0), "study.imitation_guard": (1, 0), "study.sentences": (0, 20), "study.sentences_guard": (12, 0),
+    "study.reread": (25, 0), "study.reread_guard": (11, 0),
 }  # fmt: skip
 """Seconds of stages that never ran here: always, and for each 1,000 passages; two cores and a small embedder, six collections of 344 to
 2,113 passages."""

@@ -25,7 +25,7 @@ from selfstudy.recipes.system import ARTIFACT, System, converted, retrievers
 _NOTE = "The same embedder in int8."
 
 
-@stage("study.int8", version=1)
+@stage("study.int8", version=2)
 def quantised(work: Work, config: None, corpus: Artifact, whole: tuple[Path, Path]) -> None:
     """`model/`: the model of a folder in int8; `whole` are that folder and where it is kept as it runs."""
     folder, cache = whole

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cached_property
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,7 +37,7 @@ class Rerank(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     depth: int = Field(5, ge=2, description="passages of hybrid search that are read for a question")
-    weights: tuple[float, ...] = Field(
+    weights: tuple[Annotated[float, Field(ge=0, allow_inf_nan=False)], ...] = Field(
         (0.05, 0.1, 0.15, 0.2, 0.25, 0.3),
         description="what one log-odds of the reranker may count beside the score of hybrid search; tuning questions choose",
     )

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from selfstudy.core.artifacts import manifest, read_records, write_records
+from selfstudy.core.artifacts import complete, manifest, read_records, write_records
 from selfstudy.core.errors import NotEnough
 from selfstudy.core.files import make_folder, read_json, write_json
 from selfstudy.core.ports import LLM, Embedder, Retriever
@@ -32,6 +32,7 @@ from selfstudy.recipes.glossary import Terms
 from selfstudy.recipes.ledger import Vote
 from selfstudy.recipes.outcome import Outcome
 from selfstudy.recipes.page import page_of
+from selfstudy.recipes.rounds import gain, proven
 from selfstudy.recipes.rulings import Rulings
 from selfstudy.recipes.settings import Settings
 from selfstudy.recipes.settle import graded, weights
@@ -43,6 +44,8 @@ from selfstudy.synth.negatives import negatives
 from selfstudy.synth.prompting import prompt
 from selfstudy.synth.questions import GLOSSARY, questions
 from selfstudy.synth.round_trip import round_trip
+from selfstudy.train import embedder as training
+from selfstudy.train import pretraining
 from selfstudy.train.embedder import average, joined, nearer
 from selfstudy.train.embedder import embedder as train_embedder
 from selfstudy.train.pretraining import pretrained
@@ -236,8 +239,8 @@ class Study:
     @cached_property
     def trained(self) -> Artifact | None:
         """What the trainer made; None where it has no time, or the weights are out of reach, behind an API."""
-        training = self.settings.training
-        if not (training.minutes or training.max_steps) or self.embedder(self.base.embedder).model_folder is None:
+        wanted = self.settings.training
+        if not (wanted.minutes or wanted.max_steps) or self.embedder(self.base.embedder).model_folder is None:
             return None
         start = self._base_folder()
         if self.settings.pretraining.method != "off":
@@ -258,19 +261,33 @@ class Study:
     def averaged(self) -> Artifact | None:
         """`model/`: as far from the base as the tuning questions would have it, without a head; None: the base's own weights.
 
-        A further round goes on from there, with negatives that are mined anew; it too is kept only as far as the tuning questions want it.
+        A further round goes on from there, with negatives that are mined anew, as long as the one before is proven to have gained on the
+        tuning questions; it too is kept only as far as they want it.
         """
         if self.trained is None:
             return None
-        best = self._averaged(self.trained, self._base_folder())
+        start = self._base_folder()
+        best = self._averaged(self.trained, start)
         for _ in range(1, self.settings.rounds):
+            if not self._gained(start, best):
+                break
             start = Lazy(best.key, partial(_model_of, best))
             best = self._averaged(self._trained(self._mined_by(best), start), start)
         return best
 
+    def _gained(self, start: Lazy, best: Artifact) -> bool:
+        """Whether a round that led from `start` to `best` is proven to have gained; a plan reckons with it."""
+        if complete(best.path) is not None and manifest(best).result["share"] == 0:
+            return False
+        told = self.run.stage(gain, None, start, Lazy(best.key, partial(_model_of, best)), self._tuned_by(c.tune_ranks))
+        return complete(told.path) is None or proven(told, self.settings.gate.alpha)
+
     def _averaged(self, trained: Artifact, start: Lazy) -> Artifact:
-        score = Lazy(digest("tune score", self.mined.key), lambda: c.tune_score(self.mined, list(self.snapshot.passages), self._folder))
-        return self.run.stage(average, self.settings.average, trained, start, score)
+        return self.run.stage(average, self.settings.average, trained, start, self._tuned_by(c.tune_score))
+
+    def _tuned_by(self, judge: Callable[..., Any]) -> Lazy:
+        """What the tuning questions say of a model folder."""
+        return Lazy(digest("tune score", self.mined.key), lambda: judge(self.mined, list(self.snapshot.passages), self._folder))
 
     def _folder(self, folder: Path) -> Embedder:
         from selfstudy.models.sentence import SentenceEmbedder
@@ -385,6 +402,7 @@ class Study:
 
     def plan(self, judged: Callable[[str], Any]) -> None:
         """Ask for what a candidate needs; `judged` says of a key whether there is a judgement: then nothing is left to be done for one."""
+        self.check_training()
         for _ in (self.mined, self.model, self.tuned_vectors, self.weighed):
             pass
         if not judged(self.key):
@@ -480,8 +498,15 @@ class Study:
                 "Add documents with whole sentences, or let more questions through: --set round_trip.k=20.",
             )
 
+    def check_training(self) -> None:
+        """Raise BadConfig for settings of the training that do not fit the base."""
+        if (folder := self.embedder(self.base.embedder).model_folder) is not None:
+            training.check(self.settings.training, folder)
+            pretraining.check(self.settings.pretraining, folder)
+
     def check(self) -> None:
-        """Raise NotEnough for a corpus about which nothing can be proved."""
+        """Raise NotEnough for a corpus about which nothing can be proved, BadConfig for settings that do not fit the base."""
+        self.check_training()
         if len(self.snapshot) < _FEWEST:
             raise NotEnough(
                 f"The index holds {len(self.snapshot)} passages: too little to prove anything, and nothing was changed.",

@@ -4,26 +4,31 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Protocol
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from selfstudy.core.artifacts import read_records
+from selfstudy.core.errors import BadConfig
 from selfstudy.core.files import read_json, write_json
 from selfstudy.core.ports import Vectors
 from selfstudy.core.records import Artifact, Example
 from selfstudy.core.run import Work, stage
 from selfstudy.train.fitting import fit
-from selfstudy.train.head import head_of
-from selfstudy.train.losses import Name, Tempering, cached, in_batch, matryoshka
-from selfstudy.train.model import averaged, load, with_head
+from selfstudy.train.head import Shares, head_of
+from selfstudy.train.losses import TRIPLETS, Name, Tempering, cached, in_batch, matryoshka
+from selfstudy.train.model import averaged, cut_after, layers_of, load, prompt_of, transformer_of, with_head, word_vectors_of
 from selfstudy.train.rows import Rows, batched, contrastive, weighed
-from selfstudy.train.trainers import has_bf16
+from selfstudy.train.sparing import MicroBatch, reading
+from selfstudy.train.trainers import free_memory, has_bf16
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
+
+_FROZEN = 3
+"""Lower layers that stay as they are unless more are asked for, where half of all are as many."""
 
 
 class Teacher(Protocol):
@@ -72,10 +77,23 @@ class Embedder(BaseModel):
     )
     warmup_ratio: float = Field(0.1, ge=0, lt=1)
     passage_tokens: int = Field(128, ge=16, description="passages are cut after so many tokens while training")
-    frozen_layers: int = Field(3, ge=0, description="lower layers that stay as they are, the word vectors with them")
+    frozen_layers: int | None = Field(
+        None, ge=0, description="lower layers that stay as they are, the word vectors with them; by default three, half of them at most"
+    )
     save_seconds: float = Field(45.0, gt=0, description="how much work a kill may cost")
     report_to: str = Field("none", description="passed to the trainer: tensorboard, wandb, ...")
     seed: int = 0
+
+    @model_validator(mode="after")
+    def _tempered(self) -> Embedder:
+        """A temperature that no part of the loss reads is not to be set."""
+        unread = self.loss == "cached" or (self.loss in TRIPLETS and not self.taught)
+        if self.tempering != "fixed" and unread:
+            raise ValueError(
+                f"with loss = {self.loss!r} the temperature is {'always fixed' if self.loss == 'cached' else 'not read'}: leave tempering"
+                f' = "fixed", or take another loss, like "softmax" (tempering = {self.tempering!r} was given)'
+            )
+        return self
 
 
 class Average(BaseModel):
@@ -83,33 +101,35 @@ class Average(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    shares: tuple[float, ...] = Field(
+    shares: Shares = Field(
         (0.0, 0.4, 0.75),
         description="shares of the tuned weights that are tried, (1.0,) is no averaging; tuning questions, which rules wrote, always want"
         " all of them, and people's do not: a quarter of the way stays with the base",
     )
-    nearer: tuple[float, ...] = Field(
+    nearer: tuple[Annotated[float, Field(gt=0, le=1)], ...] = Field(
         (0.5,),
         description="where only the guard or unseen writers refuse: shares of the way from the base that are judged next",
         exclude=True,
     )
 
 
-@stage("train.embedder", version=2)
+@stage("train.embedder", version=3)
 def embedder(work: Work, config: Embedder, mined: Artifact, base: Path, teacher: Teacher) -> dict[str, Any]:
     """Train on the `train` split from `base`; write `tuned/` (a sentence-transformers folder) and `losses.json`.
 
-    The loss is in `train.losses`. Resumes from its last checkpoint after a kill. Returns the number of steps and the seconds of one.
+    The loss is in `train.losses`; questions and passages are read behind the prompts that they have in `base` when it serves. Resumes from
+    its last checkpoint after a kill. Returns the number of steps and the seconds of one. Raises BadConfig for settings that do not fit the
+    model, BadModel where memory runs out with one row at a time.
     """
     model = load(base)
     examples = weighed(example for example in read_records(mined.path / "mined.jsonl", Example) if example.split == "train")
     said = work.folder / "steps.json"
     if not said.exists():  # a resumed run keeps the number that it began with, or its schedule would not fit
-        seconds = _seconds_per_step(config, model, examples) if config.minutes and not config.max_steps else 0.0
+        seconds = _seconds_per_step(config, model, examples, base) if config.minutes and not config.max_steps else 0.0
         steps = config.max_steps or (int(config.minutes * 60 / seconds) if seconds else 0)
         write_json(said, {"steps": min(steps, _rounds(config, examples)), "seconds": round(seconds, 3)})
     plan: dict[str, Any] = read_json(said)
-    losses = _train(work, config, model, examples, plan, teacher) if plan["steps"] else []
+    losses = _train(work, config, model, examples, plan, teacher, base) if plan["steps"] else []
     _save(model, work.folder / "tuned")
     write_json(work.folder / "losses.json", losses)
     shutil.rmtree(work.folder / "checkpoints", ignore_errors=True)
@@ -164,16 +184,44 @@ def _save(model: SentenceTransformer, folder: Path) -> None:
     model.save_pretrained(str(folder), create_model_card=False)
 
 
+def check(config: Embedder, base: Path) -> None:
+    """Raise BadConfig for settings that do not fit the model in `base`, before anything is done for it."""
+    if (config.minutes or config.max_steps) and (config.matryoshka or config.frozen_layers):
+        _check(config, load(base))
+
+
+def _check(config: Embedder, model: SentenceTransformer) -> None:
+    dim, frozen = int(model.get_embedding_dimension() or 0), config.frozen_layers
+    if config.matryoshka and max(config.matryoshka) > dim:
+        raise BadConfig(
+            f"training.matryoshka = {list(config.matryoshka)}: the embedder's vectors have {dim} dimensions.",
+            f"Name numbers of first dimensions below {dim}.",
+        )
+    layers = len(layers_of(transformer_of(model)))
+    if frozen and frozen >= layers:
+        have = f"{layers} layers, and none would learn" if layers else "no layers that could be frozen one by one"
+        raise BadConfig(
+            f"training.frozen_layers = {frozen}: the embedder has {have}.",
+            f"Freeze {layers - 1} at most." if layers > 1 else "Set it to 0, or leave it out.",
+        )
+
+
 def prepared(config: Embedder, model: SentenceTransformer) -> Any:
-    """Freeze the lower layers, cut passages short, and give the loss."""
-    transformer: Any = model[0].auto_model
-    if config.frozen_layers:
-        layers = getattr(getattr(transformer, "encoder", None), "layer", [])
-        upper = max(1, len(layers) // 2)  # a shallow model keeps half of its layers to learn with
-        for part in [transformer.embeddings, *list(layers)[: min(config.frozen_layers, len(layers) - upper)]]:
-            part.requires_grad_(False)
-    model.max_seq_length = min(config.passage_tokens, model.max_seq_length or config.passage_tokens)
+    """Freeze the lower layers, cut passages short, and give the loss. Raises BadConfig for settings that do not fit the model."""
+    _check(config, model)
+    for part in _frozen(config, transformer_of(model)):
+        part.requires_grad_(False)
+    cut_after(model, min(config.passage_tokens, model.max_seq_length or config.passage_tokens))
     return _loss(config, model)
+
+
+def _frozen(config: Embedder, transformer: Any) -> list[Any]:
+    """The parts that stay as they are; none of a static model, whose word vectors are all it has to learn with."""
+    if transformer is None or config.frozen_layers == 0:
+        return []
+    layers = list(layers_of(transformer))
+    count = min(_FROZEN, len(layers) - max(1, len(layers) // 2)) if config.frozen_layers is None else config.frozen_layers
+    return [getattr(transformer, "embeddings", None) or word_vectors_of(transformer), *layers[: max(0, count)]]
 
 
 def _loss(config: Embedder, model: SentenceTransformer) -> Any:
@@ -210,7 +258,12 @@ def _dataset(rows: Rows, teacher: Teacher) -> Any:
     return Dataset.from_dict({**rows.columns, "label": labels.astype(np.float32).tolist()})
 
 
-def _seconds_per_step(config: Embedder, model: SentenceTransformer, examples: list[Example]) -> float:
+def _prompts(base: Path, columns: Mapping[str, Any]) -> dict[str, str]:
+    """What stands before the texts of each column, as it does when the model serves (e5's "query: " and "passage: ", say)."""
+    return {name: prompt for name in columns if (prompt := prompt_of(base, "query" if name == "anchor" else "passage"))}
+
+
+def _seconds_per_step(config: Embedder, model: SentenceTransformer, examples: list[Example], base: Path) -> float:
     """Time a few real steps on a copy that is thrown away; the first, which sets things up, does not count."""
     import copy
 
@@ -219,28 +272,42 @@ def _seconds_per_step(config: Embedder, model: SentenceTransformer, examples: li
     trial = copy.deepcopy(model)
     loss = prepared(config, trial).train()
     columns = _rows(config, examples, 1).columns
+    prompts = _prompts(base, columns)
     passages = sum(len(texts) for name, texts in columns.items() if name != "anchor")
     labels = torch.zeros(len(columns["anchor"]), passages + 2 * (model.get_embedding_dimension() or 0))
     optimiser = torch.optim.AdamW([weight for weight in trial.parameters() if weight.requires_grad], lr=config.learning_rate)
-    times = []
-    for _ in range(4):
+    micro = MicroBatch(len(columns["anchor"]))
+
+    def step() -> float:
         began = time.perf_counter()
         features = [
-            {name: value.to(trial.device) for name, value in trial.preprocess(texts).items() if hasattr(value, "to")}
-            for texts in columns.values()
+            {
+                key: value.to(trial.device)
+                for key, value in trial.preprocess(texts, prompt=prompts.get(name)).items()
+                if hasattr(value, "to")
+            }
+            for name, texts in columns.items()
         ]
         with torch.autocast(trial.device.type, dtype=torch.bfloat16, enabled=has_bf16()):
             value = loss(features, labels)
         value.backward()
         optimiser.step()
         optimiser.zero_grad()
-        times.append(time.perf_counter() - began)
+        return time.perf_counter() - began
+
+    def clear() -> None:
+        optimiser.zero_grad()
+        free_memory()
+
+    with reading(trial[0], micro):
+        times = [micro.fitted(step, clear) for _ in range(4)]
     return sum(times[1:]) / (len(times) - 1)
 
 
 def _train(
-    work: Work, config: Embedder, model: SentenceTransformer, examples: list[Example], plan: dict[str, Any], teacher: Teacher
-) -> list[float]:
+    work: Work, config: Embedder, model: SentenceTransformer, examples: list[Example], plan: dict[str, Any], teacher: Teacher,
+    base: Path,
+) -> list[float]:  # fmt: skip
     """Train `model` in place. Returns the logged losses, those before a kill included."""
     longest, steps = model.max_seq_length, plan["steps"]
     loss = prepared(config, model)
@@ -249,8 +316,9 @@ def _train(
         work, model, loss, _dataset(rows, teacher),
         size=len(rows.columns["anchor"]) // steps, steps=steps, save_steps=max(1, int(config.save_seconds / (plan["seconds"] or 1.0))),
         learning_rate=config.learning_rate, warmup_ratio=config.warmup_ratio, report_to=config.report_to, seed=config.seed,
+        prompts=_prompts(base, rows.columns),
     )  # fmt: skip
-    model.max_seq_length = longest
+    cut_after(model, longest)
     model.requires_grad_(True)
     return losses
 

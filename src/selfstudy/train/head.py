@@ -8,12 +8,23 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from selfstudy.core.ports import Progress, Vectors, silent
+
+
+def _some(shares: tuple[float, ...]) -> tuple[float, ...]:
+    if not shares:
+        raise ValueError("expected one share at least")
+    return shares
+
+
+Shares = Annotated[tuple[Annotated[float, Field(ge=0, le=1)], ...], AfterValidator(_some)]
+"""How far to go, 0 to 1, of which tuning questions choose one."""
 
 
 class Head(BaseModel):
@@ -29,7 +40,7 @@ class Head(BaseModel):
     temperature: float = Field(0.05, gt=0)
     learning_rate: float = Field(5e-4, gt=0)
     anchor: float = Field(8.0, ge=0, description="weight of staying near the base vectors: what keeps general ability")
-    shares: tuple[float, ...] = Field((0.25, 0.5, 0.75), description="shares of the head's move that the tuning questions choose from")
+    shares: Shares = Field((0.25, 0.5, 0.75), description="shares of the head's move that the tuning questions choose from")
     seed: int = 0
 
 

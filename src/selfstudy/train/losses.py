@@ -10,6 +10,8 @@ if TYPE_CHECKING:
 
 Name = Literal["softmax", "cached", "triplet", "hard_triplet", "semi_hard_triplet", "margin_mse", "kl"]
 Tempering = Literal["fixed", "learned", "annealed", "difficulty"]
+TRIPLETS = ("triplet", "hard_triplet", "semi_hard_triplet")
+"""Losses by distance alone, which has no temperature."""
 _HOT = 4.0
 """How many times the temperature an annealed one begins at."""
 _WAYS = 8

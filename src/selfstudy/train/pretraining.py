@@ -1,4 +1,4 @@
-"""Getting used to the documents before any question is asked: denoising (TSDAE) or contrastive cropping over the raw passages."""
+"""Getting used to the documents before any question is asked: denoising (TSDAE), contrastive cropping or masked words."""
 
 from __future__ import annotations
 
@@ -11,13 +11,16 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from selfstudy.core.artifacts import read_records
+from selfstudy.core.errors import BadConfig
 from selfstudy.core.files import write_json
 from selfstudy.core.quiet import quiet
 from selfstudy.core.records import Artifact, Passage
 from selfstudy.core.run import Work, stage
 from selfstudy.core.text import is_cjk
 from selfstudy.train.fitting import fit
-from selfstudy.train.model import load
+from selfstudy.train.labelled import Fit
+from selfstudy.train.masked import fit_masked, no_decoder, no_masks
+from selfstudy.train.model import cut_after, load, prompt_of
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -28,9 +31,10 @@ class Pretraining(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    method: Literal["off", "tsdae", "crops"] = Field(
+    method: Literal["off", "tsdae", "crops", "mlm"] = Field(
         "off",
-        description="tsdae: write a passage again out of the vector of what is left of it; crops: tell which two pieces were one passage",
+        description="tsdae: write a passage again out of the vector of what is left of it; crops: tell which two pieces were one passage; "
+        "mlm: guess words that are masked",
     )
     steps: int = Field(200, ge=1)
     per_device_train_batch_size: int = Field(16, ge=2)
@@ -38,26 +42,33 @@ class Pretraining(BaseModel):
     warmup_ratio: float = Field(0.1, ge=0, lt=1)
     deleted: float = Field(0.6, gt=0, lt=1, description="share of the words that tsdae takes out")
     temperature: float = Field(0.05, gt=0, description="of the crops' in-batch softmax")
+    mlm_probability: float = Field(0.15, gt=0, lt=1, description="share of the tokens that mlm masks")
     tokens: int = Field(96, ge=16, description="passages are cut after so many tokens")
     save_steps: int = Field(20, ge=1, exclude=True, description="steps between checkpoints")
     seed: int = 0
 
 
-@stage("train.pretrained", version=1)
+@stage("train.pretrained", version=2)
 def pretrained(work: Work, config: Pretraining, corpus: Artifact, base: Path) -> dict[str, int]:
     """`model/`: the embedder in `base`, whole and of its own shape, after `steps` over the corpus; `losses.json`. Resumes after a kill.
 
     tsdae: a decoder that shares the encoder's weights writes the passage out of the vector of its remains (arXiv 2104.06979). Its authors
     report that it helps before contrastive training and hurts after it. crops: in-batch softmax over pairs of pieces (arXiv 2112.09118).
+    mlm: masked words, chosen by a head that is the folder's or else new, and is not kept (arXiv 1810.04805; before contrastive training:
+    arXiv 2004.10964).
+
+    The encoder reads passages behind their prompt, as it does when it serves. Raises BadConfig for a model that the method cannot teach.
     """
-    model = load(base)
-    longest, model.max_seq_length = model.max_seq_length, min(config.tokens, model.max_seq_length or config.tokens)
+    check(config, base)
+    model, prompt = load(base), prompt_of(base, "passage")
+    longest = model.max_seq_length
+    cut_after(model, min(config.tokens, longest or config.tokens))
     texts = [passage.text for passage in read_records(corpus.path / "passages.jsonl", Passage)]
-    losses = fit(
-        work, model, _loss(config, model), _rows(config, texts), size=config.per_device_train_batch_size, steps=config.steps,
-        save_steps=config.save_steps, learning_rate=config.learning_rate, warmup_ratio=config.warmup_ratio, seed=config.seed,
-    )  # fmt: skip
-    model.max_seq_length = longest
+    if config.method == "mlm":
+        losses = _masked(work, config, model, base, [prompt + text for text in texts])
+    else:
+        losses = _compared(work, config, model, texts, prompt)
+    cut_after(model, longest)
     with quiet():
         model.save_pretrained(str(work.folder / "model"), create_model_card=False)
     write_json(work.folder / "losses.json", losses)
@@ -65,11 +76,43 @@ def pretrained(work: Work, config: Pretraining, corpus: Artifact, base: Path) ->
     return {"steps": config.steps, "passages": len(texts)}
 
 
+def check(config: Pretraining, base: Path) -> None:
+    """Raise BadConfig where the method cannot teach the model in `base`, before anything is done for it. crops teaches every one."""
+    if config.method in ("off", "crops"):
+        return
+    model = load(base)
+    reason = no_decoder(model) if config.method == "tsdae" else no_masks(model)
+    if reason:
+        other = "crops or mlm" if config.method == "tsdae" and not no_masks(model) else "crops"
+        raise BadConfig(f"pretraining.method = {config.method!r} cannot teach this embedder: {reason}.", f"Take {other} instead.")
+
+
+def _compared(work: Work, config: Pretraining, model: SentenceTransformer, texts: Sequence[str], prompt: str) -> list[float]:
+    """tsdae and crops: one text beside another."""
+    prompts = {"first": prompt, "second": prompt if config.method == "crops" else ""}  # what is written again has no prompt
+    return fit(
+        work, model, _loss(config, model), _rows(config, texts), size=config.per_device_train_batch_size, steps=config.steps,
+        save_steps=config.save_steps, learning_rate=config.learning_rate, warmup_ratio=config.warmup_ratio, seed=config.seed,
+        prompts=prompts, apart=config.method == "tsdae",
+    )  # fmt: skip
+
+
+def _masked(work: Work, config: Pretraining, model: SentenceTransformer, base: Path, texts: Sequence[str]) -> list[float]:
+    """mlm: each text for itself."""
+    how = Fit(
+        max_steps=config.steps, per_device_train_batch_size=config.per_device_train_batch_size, learning_rate=config.learning_rate,
+        warmup_ratio=config.warmup_ratio, weight_decay=0.0, save_steps=config.save_steps, group_by_length=False, seed=config.seed,
+    )  # fmt: skip
+    return fit_masked(work, how, model, base, texts, config.mlm_probability)
+
+
 def _loss(config: Pretraining, model: SentenceTransformer) -> Any:
+    import torch
     from sentence_transformers.sentence_transformer import losses
 
     if config.method == "crops":
         return losses.MultipleNegativesRankingLoss(model, scale=1 / config.temperature)
+    torch.manual_seed(config.seed)
     with quiet():  # of the decoder's weights some are new: those that look at the vector, and those that choose words
         return losses.DenoisingAutoEncoderLoss(model, tie_encoder_decoder=True)
 

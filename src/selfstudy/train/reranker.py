@@ -17,7 +17,8 @@ from selfstudy.core.records import Artifact, Example
 from selfstudy.core.run import Work, stage
 from selfstudy.train.model import load
 from selfstudy.train.rows import evidence_text
-from selfstudy.train.trainers import has_bf16, precision, trained
+from selfstudy.train.sparing import spare
+from selfstudy.train.trainers import free_memory, has_bf16, precision, trained
 
 if TYPE_CHECKING:
     from sentence_transformers import CrossEncoder
@@ -54,7 +55,7 @@ def reranker(work: Work, config: Reranker, mined: Artifact, start: Path) -> dict
     """Train on the `train` split from the CrossEncoder in `start`; write `model/` and `losses.json`.
 
     Each question's evidence counts 1 and its hard negatives 0 (binary cross-entropy, the rarer 1 weighted up). Resumes from its last
-    checkpoint after a kill.
+    checkpoint after a kill. Raises BadModel where memory runs out with one pair at a time.
     """
     model = cross_encoder(start, config.tokens)
     examples = [one for one in read_records(mined.path / "mined.jsonl", Example) if one.split == "train" and one.distractors]
@@ -115,6 +116,7 @@ def _planned(work: Work, config: Reranker, start: Path, examples: Sequence[Examp
     if config.max_steps:
         return {"steps": config.max_steps, "seconds": 0.0}
     trial = _trainer(config, cross_encoder(start, config.tokens), rows, work.folder / "trial", _TIMED, 10**6)
+    spare(trial, free_memory)
     seconds = trial.train().metrics["train_runtime"] / _TIMED
     shutil.rmtree(work.folder / "trial", ignore_errors=True)
     return {"steps": min(int(config.minutes * 60 / seconds), 4 * once), "seconds": round(seconds, 3)}

@@ -12,12 +12,12 @@ from pydantic import BaseModel, ConfigDict, Field
 from selfstudy.core.artifacts import read_records
 from selfstudy.core.errors import BadInput
 from selfstudy.core.files import write_json
-from selfstudy.core.ports import Embedder, Role
+from selfstudy.core.ports import ROLES, Embedder, Role
 from selfstudy.core.quiet import quiet
 from selfstudy.core.records import Artifact, Example, Passage
 from selfstudy.core.run import Work, stage
 from selfstudy.train.fitting import fit
-from selfstudy.train.model import load
+from selfstudy.train.model import layers_of, load, prompt_of, transformer_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -40,7 +40,7 @@ class Student(BaseModel):
     seed: int = 0
 
 
-@stage("train.student", version=1)
+@stage("train.student", version=2)
 def student(work: Work, config: Student, corpus: Artifact, kept: Artifact, folder: Path, teacher: Embedder) -> dict[str, Any]:
     """`model/`: a sentence-transformers folder whose vectors are near those of `teacher` (from `folder`); `losses.json`. Resumes.
 
@@ -54,7 +54,7 @@ def student(work: Work, config: Student, corpus: Artifact, kept: Artifact, folde
     small = _shallow(whole, config.layers) if config.kind == "layers" else _static(whole, teacher)
     texts = _texts(config, corpus, kept)
     labels = _vectors(teacher, texts)
-    prompts = {role: str((whole.prompts or {}).get(role) or "") for role in ("query", "passage")}
+    prompts = {role: prompt_of(folder, role) for role in ROLES}
     rows = Dataset.from_dict({"text": [prompts[role] + text for text, role in texts], "label": labels.tolist()})
     told = fit(
         work, small, losses.MSELoss(small), rows, size=config.per_device_train_batch_size, steps=config.steps, save_steps=config.save_steps,
@@ -70,18 +70,22 @@ def student(work: Work, config: Student, corpus: Artifact, kept: Artifact, folde
 
 def _shallow(model: SentenceTransformer, layers: int) -> SentenceTransformer:
     """`model` with so many of its layers, the first and the last among them."""
-    import torch
-
-    inside: Any = model[0].auto_model
-    there = getattr(getattr(inside, "encoder", None), "layer", None)
-    if there is None or layers >= len(there):
-        have = "none that could be chosen from" if there is None else f"{len(there)} layers"
+    inside = transformer_of(model)
+    there = layers_of(inside)
+    if layers >= len(there):
+        have = f"{len(there)} layers" if there else "none that could be chosen from"
         raise BadInput(
-            f"A student of {layers} layers was asked for, and the embedder has {have}.", "Ask for fewer layers, or for --static."
+            f"A student of {layers} layers was asked for, and the embedder has {have}.",
+            "Ask for fewer layers, or for --static." if there else "Ask for --static.",
         )
-    chosen = np.linspace(0, len(there) - 1, layers).round().astype(int) if layers > 1 else [len(there) - 1]
-    inside.encoder.layer = torch.nn.ModuleList([there[int(place)] for place in chosen])
+    if len({str(kind) for kind in getattr(inside.config, "layer_types", None) or ()}) > 1:
+        raise BadInput("The embedder's layers differ in kind, so that some of them alone make no model.", "Ask for --static.")
+    chosen = set(np.linspace(0, len(there) - 1, layers).round().astype(int).tolist()) if layers > 1 else {len(there) - 1}
+    for place in sorted(set(range(len(there))) - chosen, reverse=True):
+        del there[place]
     inside.config.num_hidden_layers = layers
+    if getattr(inside.config, "layer_types", None):
+        inside.config.layer_types = inside.config.layer_types[:layers]
     return model
 
 
@@ -91,6 +95,8 @@ def _static(model: SentenceTransformer, teacher: Embedder) -> SentenceTransforme
     from sentence_transformers.sentence_transformer.modules import Normalize, StaticEmbedding
 
     tokenizer: Any = model.tokenizer
+    if not hasattr(tokenizer, "convert_ids_to_tokens"):
+        raise BadInput("The embedder is static already: it has no layers, only words' vectors.", "There is nothing smaller to make of it.")
     words = tokenizer.convert_ids_to_tokens(list(range(len(tokenizer))))
     vectors = teacher.embed([str(word).removeprefix("##").lstrip("▁Ġ") or "." for word in words])
     made = SentenceTransformer(
@@ -117,9 +123,8 @@ def _texts(config: Student, corpus: Artifact, kept: Artifact) -> list[tuple[str,
 
 def _vectors(teacher: Embedder, texts: list[tuple[str, Role]]) -> Any:
     """(texts, dim) of the teacher; a text that comes again is embedded once."""
-    roles: tuple[Role, ...] = ("query", "passage")
     known: dict[tuple[str, Role], Any] = {}
-    for role in roles:
+    for role in ROLES:
         mine = list(dict.fromkeys(text for text, its in texts if its == role))
         known |= {(text, role): vector for text, vector in zip(mine, teacher.embed(mine, role), strict=True)}
     return np.stack([known[text] for text in texts])

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from selfstudy.core.run import Work
+from selfstudy.train.sparing import MicroBatch, spare
 
 LENGTHS = 32
 """Batches are padded to multiples of so many tokens: bf16 on a CPU keeps what it compiled for each length, ten GiB after 1,200 steps."""
@@ -40,8 +41,12 @@ def free_memory() -> None:
         torch.cuda.empty_cache()
 
 
-def trained(trainer: Any, work: Work) -> list[float]:
-    """Train, going on from the last checkpoint, with progress and no words. Returns the logged losses, those before a kill included."""
+def trained(trainer: Any, work: Work, micro: MicroBatch | None = None) -> list[float]:
+    """Train, going on from the last checkpoint, with progress and no words. Returns the logged losses, those before a kill included.
+
+    Where memory runs out the step is made again with fewer rows at once (`spare`, which says what `micro` is). Raises BadModel where one is
+    too much.
+    """
     from transformers import PrinterCallback, TrainerCallback
 
     class Watch(TrainerCallback):
@@ -50,6 +55,7 @@ def trained(trainer: Any, work: Work) -> list[float]:
 
     trainer.add_callback(Watch())
     trainer.remove_callback(PrinterCallback)
+    spare(trainer, free_memory, micro)
     trainer.train(resume_from_checkpoint=last_checkpoint(Path(trainer.args.output_dir)))
     return [round(float(entry["loss"]), 4) for entry in trainer.state.log_history if "loss" in entry]
 
