@@ -247,6 +247,12 @@ def test_what_follows_of_a_table_has_its_header_in_the_title(head: str, names: s
     assert last.title == "T"
 
 
+@pytest.mark.parametrize("before", ["", " ", "\n  "])
+def test_a_table_that_a_passage_begins_with_is_not_named_twice(before: str) -> None:
+    (passage,) = check(Document("a", f"{before}| This year | Last year\nSales | 8,657 | 8,244\nCosts | 4,310 | 4,190", "T"))
+    assert passage.title == "T"
+
+
 def test_markdown_from_the_file_to_the_passages(tmp_path: Path) -> None:
     body = f"# The `x` guide\n\nIntro.\n\n---\n\n## See [this](http://a.b) **now**\n\n{prose(400)}\n\nSetext one\n---\n\n1. First.\n"
     (tmp_path / "a.md").write_text(body)

@@ -99,13 +99,13 @@ def _header(tables: list[tuple[int, int, str]], at: int) -> list[str]:
 
 
 def _tables(text: str) -> Iterator[tuple[int, int, str]]:
-    """The tables with bars between their cells that have a header: where its line begins, where the table ends, and what it says."""
+    """The tables with bars between their cells that have a header: where its line ends, where the table ends, and what it says."""
     rows: list[re.Match[str]] = []
     for row in chain(_ROW.finditer(text) if "|" in text else (), [None]):
         if rows and (row is None or row.start() > rows[-1].end() + 1):
             names = _names([_cells(one[0]) for one in rows[:_FIRST_ROWS]])
             if 0 < len(names) <= LONGEST:
-                yield rows[0].start(), rows[-1].end(), names
+                yield rows[0].end(), rows[-1].end(), names
             rows = []
         rows += [row] if row is not None else []
 
