@@ -6,9 +6,12 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 
+from selfstudy.corpus.numerals import roman_number
+
 ROW = "\ufdd0"
 """Begins a line that is a row of a table, until the text is put together: such a line is never a head or a foot."""
 
+_HIGHEST = 100  # no preface has so many pages in Roman numerals
 _ZONE = 2  # lines from the top or the bottom of a page
 _PAGE = r"(?:pages?|pg\.?|p\.|seite|s\.|sheet|folio|página|pagina|стр\.?)"
 _NAMED = re.compile(r"\b(?:page|seite|página|pagina)\b|[页頁]")
@@ -17,8 +20,6 @@ _LONE = re.compile(
     rf"(?:[\s|]*{_PAGE})?$"
 )
 _CHINESE = re.compile(r"第\s*\d{1,4}\s*[页頁][\s,，/]*(?:共\s*\d{1,4}\s*[页頁])?$")
-_ROMAN = re.compile(r"(?:xc|xl|l?x{0,3})(?:ix|iv|v?i{0,3})$")
-_DIGITS = {"i": 1, "v": 5, "x": 10, "l": 50, "c": 100}
 _NUMBER = re.compile(r"^\d{1,4}(?=\s)|(?:(?<=[\s|·•–—-])|^)\d{1,4}$")
 _ANY = re.compile(r"(?<!\d)\d{1,4}(?!\d)")
 # What is counted beside pages: "Step 3" on the third page is no page number.
@@ -83,16 +84,8 @@ def _lone(line: str, page: int) -> tuple[str, int] | None:
         return None
     if match["number"]:
         return "arabic", int(match["number"]) - page
-    value = _roman(match["roman"])
-    return ("roman", value - page) if value else None
-
-
-def _roman(text: str) -> int:
-    """The value of a Roman number below a hundred, 0 where it is none."""
-    if not _ROMAN.match(text):
-        return 0
-    values = [_DIGITS[char] for char in text]
-    return sum(-value if value < max(values[at:]) else value for at, value in enumerate(values))
+    value = roman_number(match["roman"])
+    return ("roman", value - page) if value and value < _HIGHEST else None
 
 
 def _is_page_number(line: str, page: int, numbers: set[tuple[int, str, int]]) -> bool:
