@@ -29,6 +29,8 @@ def test_each_sentence_stands_under_the_title() -> None:
     assert parts(f"{long}\nIt is red.") == [long, "It is red."]
     assert parts("Title\n ") == ["Title\n "], "what has no sentence is one"
     assert parts("") == [""]
+    wrapped = "The warranty covers all parts that\nbreak within two years. It covers no water."
+    assert parts(wrapped) == ["The warranty covers all parts that\nbreak within two years.", "It covers no water."], "no title"
 
 
 def test_a_passage_is_as_near_as_its_nearest_sentence() -> None:

@@ -60,8 +60,11 @@ class Sentences:
 
 
 def parts(text: str) -> list[str]:
-    """The sentences of a passage as it is indexed, its title before each: what a sentence is about often stands there alone."""
+    """The sentences of a passage as it is indexed, its title before each: what a sentence is about often stands there alone.
+
+    A first line that goes on in small letters is no title but the beginning of a wrapped sentence.
+    """
     title, _, body = text.partition("\n")
-    if not body or len(title) > _TITLE:
+    if not body or len(title) > _TITLE or body[:1].islower():
         title, body = "", text
     return [f"{title}\n{body[start:end]}".lstrip("\n") for start, end in sentences(body)] or [text]
