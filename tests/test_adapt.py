@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from selfstudy.core.artifacts import read_records, write_records
-from selfstudy.core.errors import BadInput, NotEnough
+from selfstudy.core.errors import BadInput, Busy, NotEnough
 from selfstudy.core.records import Artifact, Example
 from selfstudy.evals import guard
 from selfstudy.recipes import calibrate, candidate, reranking, study
@@ -144,6 +144,37 @@ def test_a_plan_loads_and_writes_nothing(docs: Path, tmp_path: Path, home: Path)
     assert states["synth.round_trip"] == "kept"
     assert states["train.head"] == states["train.joined"] == "run"
     assert not list((home / "artifacts").glob("*.work"))
+
+
+def test_pruning_takes_what_old_rounds_left_and_nothing_that_serves_or_is_used_again(refused: Path) -> None:
+    artifacts = refused / "artifacts"
+    there = {path.name for path in artifacts.glob("*-*")}
+    (artifacts / "embedder-00000000000000000000000000000000.work").mkdir()
+    engine = Engine.open(refused, sets=SETS)
+    shown = engine.prune()
+    gone = {one.name for one in shown.unneeded}
+    assert {name.split("-")[0] for name in gone} >= {"head", "joined", "embedder"}, "the refused candidate's"
+    assert {one.name for one in shown.unneeded if one.unfinished} == {"embedder-00000000000000000000000000000000.work"}
+    assert not shown.removed
+    assert {path.name for path in artifacts.glob("*-*")} > there, "it was only shown"
+    sample = engine.questions(5)
+
+    with engine.studies._alone("adapting"), pytest.raises(Busy):
+        engine.prune(remove=True)
+    assert engine.prune(remove=True).unneeded == shown.unneeded
+    assert {path.name for path in artifacts.glob("*-*")} == there - gone
+    assert engine.prune(remove=True).unneeded == ()
+
+    watched = Watched()
+    again = Engine.open(refused, sets=SETS, reporter=watched)
+    assert again.questions(5) == sample
+    first, *_, last = (event.key for event in again.history_of.events() if event.event == "judged")
+    with pytest.raises(BadInput, match="pruned"):
+        again.promote(str(last), force=True)
+    again.promote(str(first))
+    assert again.search("how do I parse arguments?"), "what served before can serve again"
+    again.adapt()
+    assert watched.ran == []
 
 
 def test_rollback_and_promote_swap_what_serves_with_documents_that_came_meanwhile(home: Path, tmp_path: Path) -> None:

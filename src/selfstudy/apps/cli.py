@@ -375,6 +375,19 @@ def rollback(context: typer.Context, json: Json = False) -> None:
     output.show_json(result) if json else output.show(tables.history([result]))
 
 
+@app.command(epilog="Example: selfstudy prune --keep 2 --yes")
+def prune(
+    context: typer.Context,
+    keep: Annotated[int, typer.Option(min=0, help="How many models that served before stay, to roll back to.")] = 1,
+    yes: Annotated[bool, typer.Option("--yes", help="Remove it; without this it is only shown.")] = False,
+    json: Json = False,
+) -> None:
+    """What old rounds left behind and nothing needs any more, and how much room it takes."""
+    with context.obj.engine() as engine:
+        result = engine.prune(keep, remove=yes).json()
+    output.show_json(result) if json else output.show(tables.pruned(result))
+
+
 app.command(epilog="Example: selfstudy serve --port 8321")(serving.serve)
 app.command(epilog="Example: selfstudy --home docs mcp --add")(serving.mcp)
 

@@ -246,6 +246,19 @@ def history(events: Sequence[Mapping[str, Any]]) -> RenderableType:
     return table
 
 
+def pruned(result: Mapping[str, Any]) -> RenderableType:
+    """What nothing needs, the largest first, and what became of it."""
+    kept = f"{result['kept_bytes'] / 1e6:,.0f} MB of models and stages are needed"
+    if not result["unneeded"]:
+        return Text(f"Nothing can go: {kept}.")
+    table = _table("not needed", ">MB", "")
+    for one in sorted(result["unneeded"], key=lambda one: -int(one["bytes"])):
+        table.add_row(one["name"], f"{one['bytes'] / 1e6:,.1f}", "never finished" if one["unfinished"] else "")
+    room = f"{sum(one['bytes'] for one in result['unneeded']) / 1e6:,.0f} MB"
+    told = f"{room} removed; {kept}." if result["removed"] else f"{room} can go; {kept}. `selfstudy prune --yes` removes it."
+    return Group(table, Text(told))
+
+
 def settings(rows: Sequence[Mapping[str, Any]]) -> RenderableType:
     """Each setting with its value and where that came from."""
     table = _table("setting", "value", "from", "about")

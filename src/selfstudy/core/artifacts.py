@@ -17,6 +17,8 @@ from selfstudy.core.records import Artifact, Record
 
 MANIFEST = "manifest.json"
 WORK = ".work"
+_WHOLE = 32
+"""Characters of a whole key."""
 
 R = TypeVar("R", bound=Record)
 
@@ -83,6 +85,8 @@ def find(home_artifacts: Path, key: str) -> Artifact:
         return found[0]
     if found:
         raise BadInput(f"{key!r} is the beginning of {len(found)} keys: {', '.join(a.key for a in found)}.", "Give more of the key.")
+    if len(key) == _WHOLE:
+        raise BadInput(f"What {key} names is not here any more: it was pruned, or left out of a copy.", "`selfstudy adapt` trains anew.")
     raise BadInput(f"No artifact here has a key that begins with {key!r}.", "`selfstudy history` lists the keys.")
 
 

@@ -30,6 +30,7 @@ from selfstudy.recipes.ledger import Ledger
 from selfstudy.recipes.loaded import Loaded
 from selfstudy.recipes.outcome import Outcome
 from selfstudy.recipes.pointer import Pointer
+from selfstudy.recipes.pruning import Pruned
 from selfstudy.recipes.reflected import Mode
 from selfstudy.recipes.rulings import Rulings, ruled
 from selfstudy.recipes.serving import Opening, Serving
@@ -324,6 +325,14 @@ class Engine:
     def rollback(self) -> dict[str, Any]:
         """Let what served before the last promotion serve again. Raises BadInput where nothing was promoted."""
         return self._pointer.rollback().json()
+
+    def prune(self, keep: int = 1, *, remove: bool = False) -> Pruned:
+        """What trained models and half-finished stages nothing needs; with `remove` they are removed. Raises Busy during a study.
+
+        Kept are what serves, what the last `keep` other models served with, all that `adapt` can use again over the documents as they are,
+        and the questions of the last study.
+        """
+        return self.studies.prune(keep, remove)
 
     # Looking
 

@@ -25,6 +25,7 @@ from selfstudy.recipes.ledger import Vote
 from selfstudy.recipes.loaded import Loaded
 from selfstudy.recipes.outcome import Outcome, paid
 from selfstudy.recipes.pointer import Pointer
+from selfstudy.recipes.pruning import Pruned, prune, serving_since
 from selfstudy.recipes.reranking import RerankerStudy
 from selfstudy.recipes.settings import Settings
 from selfstudy.recipes.study import Study
@@ -56,11 +57,11 @@ class Studies:
     def _live(self) -> System:
         return self._pointer.live()
 
-    def plan(self) -> list[Planned]:
-        """What `adapt` would run and what is kept. Loads and writes nothing."""
+    def plan(self, share: float = 1.0) -> list[Planned]:
+        """What `adapt` would run and what is kept; `share` as in `study`. Loads and writes nothing."""
         if self.settings.tuning.base is not None:
             checked(self.settings.tuning, self.loaded.llm)
-        study = self.study(planning=True)
+        study = self.study(planning=True, share=share)
         study.plan(self._history.judged)
         if self.settings.imitation.on:
             ImitationStudy(study, True, self.settings.imitation.shares[0]).plan()
@@ -92,7 +93,7 @@ class Studies:
             int8.check()
         if self.settings.tuning.base is not None:
             checked(self.settings.tuning, self.loaded.llm)
-        with Lock(self.home / "adapt.lock", "adapting"):
+        with self._alone("adapting"):
             self._votes = self._counted_votes()  # those that come meanwhile wait for the next study
             try:
                 outcome = self._adapt_search(time.monotonic())
@@ -109,6 +110,16 @@ class Studies:
                 return replace(outcome, paid=paid(self.loaded.meter))
             finally:
                 self._votes = None
+
+    def prune(self, keep: int, remove: bool) -> Pruned:
+        """As `Engine.prune`."""
+        with self._alone("pruning"):
+            systems = serving_since(self._live, self._history.events(), keep)
+            planned = (stage.key for share in (1.0, *self.settings.average.nearer) for stage in self.plan(share))
+            return prune(self.home / "artifacts", systems, planned, remove)
+
+    def _alone(self, doing: str) -> Lock:
+        return Lock(self.home / "adapt.lock", doing)
 
     def study(self, *, planning: bool = False, share: float = 1.0) -> Study:
         """The study of what is indexed now; `share` below 1 is its candidate nearer to the base. A planning one runs nothing."""
