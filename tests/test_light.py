@@ -94,6 +94,14 @@ def test_a_budget_stops_cleanly_and_the_next_adapt_goes_on(light: Any, capsys: p
         assert light(endpoint.url, "adapt", "--plan")[1][1]["calls"] == 0
 
 
+def test_a_plan_of_a_begun_stage_counts_what_is_left(light: Any) -> None:
+    more = ("--set", "modelled.passages=40")
+    with serving(pupil) as endpoint:
+        assert light(endpoint.url, "adapt", "--budget", "calls=135", *more)[0] == 130  # the first 32 passages take 128 calls
+        (begun,) = [stage for stage in light(endpoint.url, "adapt", "--plan", *more)[1] if stage["stage"] == "synth.modelled"]
+    assert (begun["state"], begun["done"], begun["calls"]) == ("resume", 32, 32)
+
+
 def test_a_budget_in_money_needs_a_price(light: Any) -> None:
     with serving(pupil) as endpoint:
         code, said, err = light(endpoint.url, "adapt", "--budget", "money=2", "--set", "llm=openai:other")

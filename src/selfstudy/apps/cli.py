@@ -382,7 +382,7 @@ def prune(
     yes: Annotated[bool, typer.Option("--yes", help="Remove it; without this it is only shown.")] = False,
     json: Json = False,
 ) -> None:
-    """What old rounds left behind and nothing needs any more, and how much room it takes."""
+    """What old rounds left behind and nothing needs any more, with the settings as they are, and how much room it takes."""
     with context.obj.engine() as engine:
         result = engine.prune(keep, remove=yes).json()
     output.show_json(result) if json else output.show(tables.pruned(result))

@@ -164,6 +164,7 @@ class Work:
 class Planned(Record):
     """A stage as a plan shows it: kept (nothing to do), resume (partly done) or run; `seconds` is None where nobody knows.
 
+    `done` counts the items in the logs of a stage that was begun: they are not done again.
     `calls` and `tokens` are what a model behind an API would be asked; `money` is None where no price is known, `memory_gib` where it
     is nothing to speak of.
     """
@@ -176,6 +177,7 @@ class Planned(Record):
     tokens: int = 0
     money: float | None = None
     memory_gib: float | None = None
+    done: int = 0
 
 
 class Run:
@@ -270,8 +272,9 @@ class Run:
         if seconds is None:
             earlier = [m.seconds for a in artifacts(self.folder) if (m := manifest(a)).stage == made_by.name and not m.resumed]
             seconds = statistics.median(earlier) if earlier else None
-        begun = artifact.path.with_name(artifact.path.name + WORK).exists()
-        return Planned(made_by.name, artifact.key, "resume" if begun else "run", seconds)
+        begun = artifact.path.with_name(artifact.path.name + WORK)
+        done = sum(path.read_bytes().count(b"\n") for path in begun.glob("*.log.jsonl"))
+        return Planned(made_by.name, artifact.key, "resume" if begun.exists() else "run", seconds, done=done)
 
 
 def _describe(value: Any) -> Any:

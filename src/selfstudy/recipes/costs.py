@@ -12,7 +12,7 @@ from selfstudy.models.openai_embedder import TEXTS_A_CALL
 from selfstudy.recipes.generator import ABOUT_A_PASSAGE
 from selfstudy.recipes.settings import Settings
 from selfstudy.synth import labels, reflections
-from selfstudy.synth.modelled import Cost, cost_of, modelled
+from selfstudy.synth.modelled import Cost, about, cost_of, modelled
 
 _SECONDS_A_CALL = 3.0
 _ASKED, _TOLD = 250, 15
@@ -48,8 +48,9 @@ def costed(planned: Planned, snapshot: Snapshot, settings: Settings, embedder: s
     """`planned` with its costs, where it has any: what was kept from before costs nothing again."""
     if planned.state == "kept":
         return planned
-    if llm is not None and (cost := _asked(planned.stage, snapshot, settings)) is not None:
-        return _priced(planned, cost, settings, llm)
+    if llm is not None and (asked := _asked(planned.stage, snapshot, settings)) is not None:
+        cost, items = asked
+        return _priced(planned, cost.times(max(0.0, 1 - planned.done / max(1, items))), settings, llm)
     if planned.stage in _TEXTS and embedder.startswith("openai:"):
         return _embedded(planned, snapshot, settings, embedder)
     return planned
@@ -64,16 +65,20 @@ def _embedded(planned: Planned, snapshot: Snapshot, settings: Settings, embedder
     return replace(planned, calls=-(-texts // TEXTS_A_CALL), tokens=texts * tokens, money=money)
 
 
-def _asked(stage: str, snapshot: Snapshot, settings: Settings) -> Cost | None:
-    """What a model is asked in a stage: to write questions, or to judge, itself or to teach a critic. None where it has no part."""
+def _asked(stage: str, snapshot: Snapshot, settings: Settings) -> tuple[Cost, int] | None:
+    """What a model is asked in a stage: to write questions, or to judge, itself or to teach a critic; and about how many items, as the
+    stage logs them. None where it has no part.
+    """
     if stage == modelled.name:
-        return cost_of(snapshot.passages, settings.modelled)
+        return cost_of(snapshot.passages, settings.modelled), len(about(snapshot.passages, settings.modelled)[0])
     examples, reflection = ABOUT_A_PASSAGE * len(snapshot), settings.tuning.reflection
     critic = reflection.critic
     if stage == labels.labels.name:
-        return _judged(snapshot, *labels.expected(critic.labels, min(critic.most, examples), critic.passages))
+        asked = labels.expected(critic.labels, min(critic.most, examples), critic.passages)
+        return _judged(snapshot, *asked), sum(asked)
     if stage == reflections.reflections.name and critic.base is None:
-        return _judged(snapshot, *reflections.expected(reflection.data, examples))
+        told = min(reflection.data.most, examples)
+        return _judged(snapshot, *reflections.expected(reflection.data, examples)), told + round(reflection.data.general * told)
     return None
 
 

@@ -157,6 +157,10 @@ class Cost(Record):
     prompt_tokens: int
     completion_tokens: int
 
+    def times(self, share: float) -> Cost:
+        """The cost of a share of it."""
+        return Cost(*(round(share * part) for part in (self.calls, self.prompt_tokens, self.completion_tokens)))
+
 
 def cost_of(passages: Sequence[Passage], config: Modelled) -> Cost:
     """The calls and tokens of writing about `passages`, if every reply can be used: a token is four letters or one CJK character."""
