@@ -9,11 +9,12 @@ import sys
 import numpy as np
 import pytest
 
+from selfstudy.core.facts.numerals import hanzi_number, roman_number
+from selfstudy.core.facts.stated import cased, same_facts
+from selfstudy.core.facts.units import same_quantity, unit
 from selfstudy.core.records import Passage, passage_id
 from selfstudy.core.text import tokens
-from selfstudy.corpus.dedup import cased, folded, near_duplicates, same_facts, signature
-from selfstudy.corpus.numerals import hanzi_number, roman_number
-from selfstudy.corpus.units import same_quantity, unit
+from selfstudy.corpus.dedup import folded, near_duplicates, signature
 
 VOCABULARY = ["".join(random.Random(n).choices("abcdefghijklmnop", k=7)) for n in range(3000)]
 

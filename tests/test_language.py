@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from conftest import Run
 
+from selfstudy.core.language import in_another, language_of
 from selfstudy.core.records import Document
-from selfstudy.corpus.language import language_of, with_language
+from selfstudy.corpus.language import with_language
 
 SAID = {
     "en": "The pump is oiled once a week, and nobody but the engineer on duty may open its cover.",
@@ -37,6 +38,22 @@ def test_chinese_is_one_language_in_both_scripts_and_with_foreign_words() -> Non
 def test_too_little_tells_nothing() -> None:
     for text in ("", "Pump", "42 17 3.5 | 99", "水泵加油"):
         assert language_of(text) is None
+
+
+ASKED = {
+    "en": "How many weeks pass between two oilings of the PX3?",
+    "de": "Wie heißt der Cloud Service Provider im Enterprise Agreement?",
+    "fr": "Qui peut ouvrir le capot de la pompe ?",
+    "es": "¿Quién puede abrir la tapa de la bomba?",
+    "ru": "Кто может открыть крышку насоса?",
+}
+
+
+def test_a_question_is_told_from_one_in_another_language() -> None:
+    assert not [code for code in ASKED if in_another(ASKED[code], code)]
+    assert [code for code in ASKED if in_another(ASKED["en"], code)] == ["de", "fr", "es", "ru"]
+    assert [code for code in ASKED if in_another(ASKED[code], "en")] == ["fr", "es", "ru"], "the German one names English things"
+    assert not in_another("Wer ist X-7?", "en"), "too short to tell"
 
 
 def test_a_long_text_is_judged_by_its_parts_from_everywhere() -> None:

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from selfstudy.core.facts.dates import first_date
 from selfstudy.core.records import Document
 from selfstudy.corpus.folder import SourceFile, walk
-from selfstudy.corpus.meta import first_date
 from selfstudy.corpus.parse import parse
 
 

@@ -11,9 +11,10 @@ from difflib import SequenceMatcher
 import numpy as np
 from numpy.typing import NDArray
 
+from selfstudy.core.facts.stated import cased, facts_of
 from selfstudy.core.records import Passage
 from selfstudy.core.text import token_spans
-from selfstudy.corpus.dedup import MIX, MOST, SHORT, Hashes, cased, facts_of, hashed, threes
+from selfstudy.corpus.dedup import MIX, MOST, SHORT, Hashes, hashed, threes
 
 ENOUGH = 0.92
 """Share of a passage's three-word sequences that must stand there. Two texts of one length whose Jaccard is .85 have so many in common."""

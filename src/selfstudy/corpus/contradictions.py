@@ -7,39 +7,21 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
-from typing import Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
+from selfstudy.core.facts.otherwise import OVERLAP, WORDS, Difference, Saying, differ, overlap, saying
 from selfstudy.core.ports import SUPPORT, Critic, Vectors
 from selfstudy.core.records import Passage, Place, Record
-from selfstudy.core.text import STOP_WORDS, content_words, sentences, stem, tokens
-from selfstudy.corpus.dedup import fact_word, facts_of
-from selfstudy.corpus.meta import MONTH, first_date
-from selfstudy.corpus.numerals import HANZI
-from selfstudy.corpus.units import same_quantity
-
-Difference = Literal["number", "date", "negation"]
+from selfstudy.core.text import sentences
 
 _BLOCK = 1024
 _COMMON = 32  # rows that share two words; more than these share a phrase of the trade
-_FEWEST = 2  # words of a whole sentence that is compared with one of exactly the same words
 _SERIES_OF = 3  # sentences of one document that differ in their facts alone
 _SERIES_SHARE = 0.02
-_FACTLESS = re.compile(r"\d")
 _ORDERED = re.compile(r"\W*(?:[^\W\d_]+[^\S\n])?\d[\d:.]*[.):]\s|[^:;\n]{1,60}: [^;\n]*; ")
 """How steps, turns with a time and rows of a table begin."""
-_DAYS = re.compile(
-    rf"(?<!\d)\d{{1,2}}(?:st|nd|rd|th|\.)?\s(?:of\s)?{MONTH}\.?,?\s\d{{4}}(?!\d)|(?<![a-z]){MONTH}\.?\s\d{{1,2}}(?:st|nd|rd|th)?,?\s\d{{4}}(?!\d)"
-    r"|\d{4}\s?年\s?\d{1,2}\s?月\s?\d{1,2}\s?日|(?<![\d.])\d{1,2}\.\d{1,2}\.\d{4}(?![\d.])",
-    re.IGNORECASE,
-)
-_LABEL = re.compile(r"[:|]\s|[:|]$")
-_DATED = re.compile(
-    r"(?:19|20)\d\d(?:[-/.]\d{1,2}){0,2}|jan(?:uary)?|feb(?:ruary)?|march|april|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?|nov(?:ember)?"
-    r"|dec(?:ember)?|(?:mon|tues|wednes|thurs|fri|satur|sun)day|[年月日号]"
-)
 
 
 class Contradictions(BaseModel):
@@ -49,8 +31,8 @@ class Contradictions(BaseModel):
 
     near: float = Field(0.6, ge=0, le=1, description="least cosine of two passages whose sentences are compared")
     neighbours: int = Field(8, ge=1, description="nearest passages that each is compared with")
-    overlap: float = Field(0.7, ge=0, le=1, description="least share of words, facts apart, that two sentences must have in common")
-    words: int = Field(4, ge=2, description="least words, units among them and numbers not, of a sentence that is compared")
+    overlap: float = Field(OVERLAP, ge=0, le=1, description="least share of words, facts apart, that two sentences must have in common")
+    words: int = Field(WORDS, ge=2, description="least words, units among them and numbers not, of a sentence that is compared")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +56,7 @@ class _Sentence:
     row: int
     start: int
     end: int
-    words: frozenset[str]
-    facts: tuple[str, ...]
-    short: bool = False
+    said: Saying
 
 
 def contradictions(
@@ -103,11 +83,11 @@ def contradictions(
             continue
         for mine in said[row]:
             for theirs in said[other]:
-                kind = _differ(mine, theirs, cfg.overlap) if row < other or mine.start < theirs.start else None
+                kind = differ(mine.said, theirs.said, cfg.overlap) if row < other or mine.start < theirs.start else None
                 if kind is not None:
                     quotes = one.text[mine.start : mine.end], two.text[theirs.start : theirs.end]
                     candidate = Contradiction(
-                        kind, _place(a, mine), quotes[0], _place(b, theirs), quotes[1], round(_overlap(mine.words, theirs.words), 3)
+                        kind, _place(a, mine), quotes[0], _place(b, theirs), quotes[1], round(overlap(mine.said, theirs.said), 3)
                     )
                     found.setdefault((min(quotes), max(quotes)), candidate)
     kept = _without_series(list(found.values()), passages, said)
@@ -123,23 +103,8 @@ def _judged(found: Sequence[Contradiction], critic: Critic) -> list[Contradictio
 
 
 def _sentences(row: int, passage: Passage, least: int) -> list[_Sentence]:
-    found = []
-    for start, end in sentences(passage.text):
-        # one spelling of a date, as of a unit
-        text = _DAYS.sub(lambda match: first_date(match[0]) or match[0], passage.text[start:end])
-        facts = facts_of(text)
-        words = frozenset(stem(word) for word in content_words(text) if not _is_fact(word, facts))
-        units = {unit for _, unit in _quantities(facts) if unit}
-        if len(words) + len(units) >= least and len(words) > 1:
-            found.append(_Sentence(row, start, end, words, facts))
-        elif len(words) >= _FEWEST and not _LABEL.search(text) and not STOP_WORDS.isdisjoint(token.lower() for token in tokens(text)):
-            found.append(_Sentence(row, start, end, words, facts, short=True))
-    return found
-
-
-def _is_fact(word: str, facts: Collection[str]) -> bool:
-    """Whether a word of a sentence is one of its facts, or a part of one, and says nothing of what the sentence is about."""
-    return word in facts or fact_word(word) in facts or stem(word) in facts or word in HANZI or _FACTLESS.search(word) is not None
+    said = ((start, end, saying(passage.text[start:end], least)) for start, end in sentences(passage.text))
+    return [_Sentence(row, start, end, one) for start, end, one in said if one is not None]
 
 
 def _without_series(
@@ -178,49 +143,18 @@ def _sharing(said: Sequence[Sequence[_Sentence]]) -> Iterator[tuple[int, int]]:
     """Each row with itself, and pairs of rows with sentences that have two of their three rarest words in common."""
     counts: dict[str, int] = defaultdict(int)
     for held in said:
-        for word in {word for one in held for word in one.words}:
+        for word in {word for one in held for word in one.said.words}:
             counts[word] += 1
     buckets: dict[tuple[str, ...], set[int]] = defaultdict(set)
     for row, held in enumerate(said):
         yield row, row
         for one in held:
-            rare = sorted((word for word in one.words if counts[word] > 1), key=lambda word: (counts[word], word))[:3]
+            rare = sorted((word for word in one.said.words if counts[word] > 1), key=lambda word: (counts[word], word))[:3]
             for skipped in range(len(rare)):
                 buckets[tuple(sorted(rare[:skipped] + rare[skipped + 1 :]))].add(row)
     for rows in buckets.values():
         if len(rows) <= _COMMON:
             yield from combinations(sorted(rows), 2)
-
-
-def _differ(one: _Sentence, other: _Sentence, least: float) -> Difference | None:
-    """What two sentences about the same thing differ in; None where they do not, or are not about the same."""
-    least = 1.0 if one.short or other.short else least
-    if _same(one.facts, other.facts) or _overlap(one.words, other.words) < least:
-        return None
-    negations = one.facts.count("not") % 2 != other.facts.count("not") % 2
-    numbers, others = ([fact for fact in side.facts if fact not in ("", "not")] for side in (one, other))
-    if set(numbers) <= set(others) or set(others) <= set(numbers):
-        return "negation" if negations else None
-    changed = set(numbers) ^ set(others)
-    return "date" if all(_DATED.fullmatch(fact) for fact in changed) else "number"
-
-
-def _same(facts: Sequence[str], others: Sequence[str]) -> bool:
-    """Whether these are the same facts, or the same quantities in other units."""
-    one, two = _quantities(facts), _quantities(others)
-    return len(one) == len(two) and all(a == b or same_quantity(*a, *b) for a, b in zip(one, two, strict=True))
-
-
-def _quantities(facts: Sequence[str]) -> list[tuple[str, str]]:
-    """The facts one by one, numbers with their units."""
-    found, left = [], iter(facts)
-    for fact in left:
-        found.append((fact, next(left, "") if _FACTLESS.search(fact) else ""))
-    return found
-
-
-def _overlap(one: frozenset[str], other: frozenset[str]) -> float:
-    return len(one & other) / len(one | other)
 
 
 def _place(of: Place, sentence: _Sentence) -> Place:

@@ -8,12 +8,12 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from selfstudy.core.errors import BadInput
+from selfstudy.core.facts.dates import first_date
 from selfstudy.core.records import Document, Scalar
 from selfstudy.corpus.blocks import Block, join
 from selfstudy.corpus.decode import clean, one_line
 from selfstudy.corpus.headings import sections
 from selfstudy.corpus.html import decode_page, page_blocks
-from selfstudy.corpus.meta import first_date
 from selfstudy.corpus.xml_text import xml_tree
 from selfstudy.corpus.zips import Archive
 

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from selfstudy.core.errors import BadInput
+from selfstudy.core.facts.dates import first_date
 from selfstudy.core.records import Document, Scalar
 from selfstudy.corpus.blocks import Block, join
 from selfstudy.corpus.decode import clean, decode, really
 from selfstudy.corpus.headings import sections
 from selfstudy.corpus.html_blocks import PERMALINK, blocks_of
-from selfstudy.corpus.meta import first_date
 
 if TYPE_CHECKING:
     from lxml.html import HtmlElement

@@ -6,10 +6,11 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from selfstudy.core.facts.dates import first_date
 from selfstudy.core.records import Document
 from selfstudy.corpus.decode import read_text
 from selfstudy.corpus.headings import LONGEST, Heading, plain_heading, sections
-from selfstudy.corpus.meta import first_date, scalars
+from selfstudy.corpus.meta import scalars
 
 _FRONT = re.compile(r"\A(---|\+\+\+)[ \t]*\n(.*?)^(?:\1|\.\.\.)[ \t]*(?:\n|\Z)", re.DOTALL | re.MULTILINE)
 _HASHES = re.compile(r" {0,3}(#{1,6})(?:[ \t]+|$)")

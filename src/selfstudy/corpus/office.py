@@ -6,9 +6,10 @@ from io import BytesIO
 from pathlib import Path
 
 from selfstudy.core.errors import BadInput
+from selfstudy.core.facts.dates import first_date
 from selfstudy.core.records import Scalar
 from selfstudy.corpus.decode import clean
-from selfstudy.corpus.meta import first_date, stated_title
+from selfstudy.corpus.meta import stated_title
 from selfstudy.corpus.xml_text import xml_tree
 from selfstudy.corpus.zips import Archive
 

@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from selfstudy.core.errors import BadInput, MissingExtra
+from selfstudy.core.facts.dates import first_date
 from selfstudy.core.ports import Progress, silent
 from selfstudy.core.records import Document, Mark, Scalar
 from selfstudy.corpus.decode import clean, one_line
-from selfstudy.corpus.meta import first_date, stated_title
+from selfstudy.corpus.meta import stated_title
 from selfstudy.corpus.ocr import Engine, Seen, see
 from selfstudy.corpus.pdf_lines import ROW, without_running_lines
 from selfstudy.corpus.pdf_page import picture, read

@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 
-from selfstudy.corpus.numerals import roman_number
+from selfstudy.core.facts.numerals import roman_number
 
 ROW = "\ufdd0"
 """Begins a line that is a row of a table, until the text is put together: such a line is never a head or a foot."""

@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
+from selfstudy.core.facts.dates import first_date
 from selfstudy.core.ports import Vectors
 from selfstudy.core.records import Passage, Record, Scalar
-from selfstudy.corpus.meta import first_date
 from selfstudy.corpus.noise import density, noise
 
 _FEWEST = 20  # passages below which nothing can be said of what a corpus is about

@@ -6,10 +6,11 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from selfstudy.core.facts.dates import first_date
 from selfstudy.core.records import Document
 from selfstudy.corpus.decode import read_text
 from selfstudy.corpus.headings import LONGEST, Heading, plain_heading, sections
-from selfstudy.corpus.meta import first_date, scalars
+from selfstudy.corpus.meta import scalars
 
 _ADORNMENT = re.compile(r"([!-/:-@\[-`{-~])\1{2,}$")
 _FIELD = re.compile(r":([A-Za-z][\w -]*):[ \t]+(\S.*)$")

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import PurePosixPath
 
+from selfstudy.core.facts.dates import MONTH, month_number
+from selfstudy.core.facts.numerals import hanzi_number
 from selfstudy.corpus.formats import ARCHIVES, SUFFIXES
-from selfstudy.corpus.meta import MONTH, month_number
-from selfstudy.corpus.numerals import hanzi_number
 
 OLD, DRAFT, PLAIN, REVISED, FINAL, LATEST = -2, -1, 0, 1, 2, 3
 _YEAR = r"(?:19|20)\d\d"

@@ -11,9 +11,10 @@ from itertools import combinations
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
+from selfstudy.core.facts.dates import first_date
+from selfstudy.core.facts.stated import same_facts
 from selfstudy.core.records import Record, Scalar
-from selfstudy.corpus.dedup import Signature, same_facts, signature
-from selfstudy.corpus.meta import first_date
+from selfstudy.corpus.dedup import Signature, signature
 from selfstudy.corpus.version_names import DRAFT, PLAIN, REVISED, Marks, marks_of, months_first, place_and_name
 
 _STATED = re.compile(r"(?:^|\n)[^\n]{0,40}?\b(?:version|revision|rev\.)[ :]{1,2}(?P<n>\d+(?:\.\d+)*)\b", re.IGNORECASE)

@@ -1,0 +1,1 @@
+"""What sentences state that two of them can differ in: quantities with units, dates, denials."""
