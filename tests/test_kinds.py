@@ -48,6 +48,13 @@ def test_a_rival_that_holds_the_answer_is_no_wrong_one() -> None:
     }  # fmt: skip
 
 
+def test_one_wrong_answer_stands_in_a_choice_once_however_it_is_spelled() -> None:
+    source = Passage(passage_id("", "t"), "", "The office is in Berlin.")
+    example = draft(source, "Where is the office?", ("Berlin",), "name", "w")
+    assert choices_for(example, ["Paris", "paris", "PARIS"]) == ()
+    assert set(choices_for(example, ["Paris", "paris", "Rome", "ROME", "Vienna"])) == {"Berlin", "Paris", "Rome", "Vienna"}
+
+
 def test_too_few_rivals_make_no_choice() -> None:
     assert list(choices(short()[:3])) == []
 

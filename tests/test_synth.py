@@ -97,6 +97,112 @@ def test_chinese_dates_and_numbers_are_asked_for() -> None:
     assert list(chinese.chinese([passage("The lease of 2015 costs 5000 euros a year.")])) == []
 
 
+@pytest.mark.parametrize(
+    ("text", "answers"),
+    [
+        ("双方于2014年9月2日在本市签订了租赁合同。", {"2014年9月2日"}),
+        ("双方于二〇一四年九月二日在本市签订了租赁合同。", {"二〇一四年九月二日"}),
+        ("被告人王某于2014年9月19日晚22时30分许离开了自己的住处。", {"2014年9月19日晚22时30分许"}),
+        ("民国103年1月起本校开始招收女生入学。", {"民国103年1月"}),
+        ("该公司于1990年代末迁入新建的工业园区。", {"1990年代末"}),
+        ("这家工厂在20世纪80年代初迁入新建的工业园区。", {"20世纪80年代初"}),
+        ("4.2017年1月17日被告人王某离开了自己的住处。", {"2017年1月17日"}),
+        ("201x年1月17日被告人王某离开了自己的住处。", set()),
+        ("这家工厂在2007年年底迁入新建的工业园区。", {"2007年年底"}),
+        ("承租人应当于3月8日以前交付全部押金。", {"3月8日"}),
+        ("房屋的租赁期限为5年，期满可以续签合同。", {"5年"}),
+        ("法院判处被告人王某有期徒刑3年6个月并处罚金。", {"3年6个月"}),
+        ("收到通知书之日起15日内可以提出书面异议。", {"15日"}),
+        ("双方约定租金为每月5000元，租金按季度支付。", {"5000元"}),
+        ("当月25日被告人又来到位于北街的商店。", set()),
+        ("合同于9月1日生效。", set()),
+    ],
+)
+def test_chinese_dates_and_spans_of_time_are_asked_for_whole(text: str, answers: set[str]) -> None:
+    made = list(chinese.chinese([passage(text)]))
+    assert {example.answers[0] for example in made} == answers
+    for example in made:
+        assert any(word in example.question for word in ("什么时候", "多少", "多久"))
+        assert not any(f"多少{unit}" in example.question for unit in ("月", "日晚", "年9"))
+
+
+@pytest.mark.parametrize(
+    ("text", "term"),
+    [
+        ("会计准则是指规范会计工作的一整套制度和规定。", "会计准则"),
+        ("行政许可是依法准予从事特定活动的行为和决定。", "行政许可"),
+        ("離心泵是一種靠葉輪旋轉來輸送液體的機械。", "離心泵"),
+        ("离心泵则是靠叶轮旋转来输送液体的一种机械。", None),
+        ("据说是靠叶轮旋转来输送液体的一种机械。", None),
+        ("下列就是靠叶轮旋转来输送液体的各种机械。", None),
+        ("它的作用主要是靠叶轮旋转来输送各种液体。", None),
+        ("這些機械並不是靠葉輪旋轉來輸送液體的。", None),
+    ],
+)
+def test_chinese_terms_are_asked_for_and_pointers_and_half_clauses_are_not(text: str, term: str | None) -> None:
+    said = asked([example for example in chinese.chinese([passage(text)]) if example.kind == "text"])
+    assert said == ([f"什么是{term}？"] if term else [])
+
+
+def test_rules_of_english_ask_nothing_of_chinese_passages() -> None:
+    texts = [
+        "承租人 应当 在 每月五日 之前 支付 租金，共计 2000 元，由 Zhang San 收取。",
+        "出租人应当按照约定将租赁物交付承租人，租金为每月两千元。",
+    ]
+    chinese_ones = [passage(text * 2, document=str(n)) for n, text in enumerate([*texts, *texts])]
+    for writer in (english.terms, english.cloze, english.statements, english.reasons, english.definitions):
+        assert asked(list(writer(chinese_ones))) == []
+    mixed = [passage(f"The tenant named {name} pays the yearly deposit of the flat to 王", document=name) for name in ("Ann", "Bob")]
+    assert all("deposit" in one.question or "yearly" in one.question or "flat" in one.question for one in english.terms(mixed))
+    assert not any("王" in one.question for one in english.terms(mixed))
+
+
+@pytest.mark.parametrize(
+    ("text", "answer", "begins"),
+    [
+        ("The working pressure of the valve is 10 to be safe in winter.", "10", "What number"),
+        ("The yearly membership fee of the club is $1,180 and includes a locker.", "$1,180", "How much"),
+        ("The warranty of the large compressor unit covers 60 months of service.", "60 months", "How many months"),
+        ("The video output of the small receiver is limited to 1080i signals.", "1080i", "What number"),
+        ("The longest cable of the home cinema set is 3 m between both boxes.", "3 m", "What number"),
+        ("The three largest customers paid for 12 per cent of all yearly sales.", "12 per cent", "What percentage"),
+    ],
+)
+def test_no_stop_word_is_the_unit_of_a_number(text: str, answer: str, begins: str) -> None:
+    (made,) = [example for example in english.cloze([passage(text)]) if example.kind == "number"]
+    assert made.answers == (answer,)
+    assert made.question.startswith(begins)
+
+
+def test_no_place_and_no_ordinal_is_defined_and_capitals_stay() -> None:
+    for text in ("Below the lamp is a small switch for the alarm sound.", "The second is the switch for the loud alarm sound."):
+        assert asked(list(english.definitions([passage(text)]))) == []
+    (made,) = english.definitions([passage("ABOUT USER is the page of the menu on which all owners are listed.")])
+    assert "ABOUT USER" in made.question
+
+
+@pytest.mark.parametrize(
+    ("heading", "question"),
+    [
+        ("1.2 How do I reset the water pump?", "How do I reset the water pump?"),
+        ("2.10 What is the warranty period?", "What is the warranty period?"),
+        ("1.2.3 where is the spare key kept?", "where is the spare key kept?"),
+        ("1.2 如何重置这台水泵？", "如何重置这台水泵？"),
+        ("3) How do I reset the water pump?", "How do I reset the water pump?"),
+        ("4. How do I reset the water pump?", "How do I reset the water pump?"),
+        ("Q1: How do I reset the water pump?", "How do I reset the water pump?"),
+        ("3.5 mm headphone jack: where is it?", "3.5 mm headphone jack: where is it?"),
+        ("5.1 channel sound, how is it enabled?", "5.1 channel sound, how is it enabled?"),
+        ("2.4 GHz or 5 GHz network, which one is faster?", "2.4 GHz or 5 GHz network, which one is faster?"),
+        ("3.5 V or 5 V battery, which one fits?", "3.5 V or 5 V battery, which one fits?"),
+        ("3.5 毫米耳机插孔在哪里？", "3.5 毫米耳机插孔在哪里？"),
+        ("3 pumps of the mill, where are they?", "3 pumps of the mill, where are they?"),
+    ],
+)
+def test_a_found_question_loses_its_number_and_no_size(heading: str, question: str) -> None:
+    assert asked(list(found([passage("It is told here.", f"FAQ > {heading}")]))) == [question]
+
+
 @pytest.mark.parametrize(("passages", "trained", "examined"), [(400, 220, 120), (750, 487, 150), (3000, 2100, 450)])
 def test_groups_are_never_split_and_shares_are_near(passages: int, trained: int, examined: int) -> None:
     groups = {f"p{n}": f"g{n % 40}" for n in range(passages)}

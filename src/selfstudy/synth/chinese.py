@@ -9,12 +9,24 @@ from itertools import pairwise
 
 from selfstudy.core.records import Example, Passage
 from selfstudy.core.text import cjk_share, is_cjk, sentences
+from selfstudy.synth.chinese_facts import amounts, dates
 from selfstudy.synth.draft import draft, pick
 
-_DATE = re.compile(r"(?:\d{2,4}|[〇零一二三四五六七八九]{4})年(?:\d{1,2}月)?(?:\d{1,2}[日号])?")
-_NUMBER = re.compile(r"(?<![\d.])\d[\d,]*(?:\.\d+)?(?:万|亿)?(?P<unit>[元人天年月日次件家个名岁%％米吨克倍]|平方米|公里|小时|公斤)")
 _DEFINITION = re.compile(r"^(?P<term>[^，。；：\s]{2,16}?)(?:是指|指的是|是一种|是由|是)(?P<body>[^。]{6,})")
-_CAUSE = re.compile(r"^(?:由于|因为|因)(?P<cause>[^，。]{4,}?)，(?:所以|因此)?(?P<effect>[^。]{6,60})")
+_POINTS = re.compile(
+    r"[这這那此该該其他她它牠我你您但虽雖若而被且另]|在(?![线線])|由[于於]|因[为為]|所以|因此|如果|假[设設如]|即使|除了|首先|最[后後]|同[时時]|例如|譬如"
+    r"|不[论論过過但仅僅]|[以之]下|上述|下列|[据據]|只有|有[些的]|一[般些种種个個次]|第[一二三四五六七八九十]|目前|[现現][在时時]|近年|本[剧劇书書届屆院身人文]"
+)
+_BREAKS_OFF = re.compile(
+    r"(?:[不但也亦仍曾乃若既又的了于於被把只仅僅而或]|(?<![规規原法准準守细細总總])[则則]|(?<![首成古京旧舊帝])都|(?<![合兼])[并並]|(?<![变變])更"
+    r"|(?<![许許认認])可|(?<![平人])均|(?<![偿償归歸返])[还還]|(?<![校修更改纠糾])正|(?<![成造])就|(?<![冷忘了])[却卻]|(?<!方)便|(?<!立)即"
+    r"|主要|通常|一般|特[别別]|分[别別]|原本|本[来來]|自己|[当當][时時]|[现現]在|目前|其[实實中]|一直|不再|最初|起初|首先|可能|仍然|曾[经經]|上述|下列"
+    r"|[以之][来來前后後]|以[上下]|之一|[实實][际際]上|基本上|[认認][为為]|[据據][说說]|因[为為]|[虽雖]然|[总總])$"
+)
+"""How what stands before 是 begins and ends where it is no term: 这, 但; 则 (but not of 规则), 主要."""
+_CAUSE = re.compile(r"^(?:由于|因为|因(?![此而]))(?P<cause>[^，。]{4,}?)，(?:所以|因此|因而|从而|于是)?(?P<effect>[^。]{6,60})")
+_FEWEST = 6
+"""The characters of a clause besides what is asked for, below which it says too little to be searched with."""
 _CLAUSES = re.compile(r"[，；：。！？\n]")
 
 
@@ -56,15 +68,15 @@ def _pairs(text: str) -> Iterator[str]:
 
 
 def _questions(text: str) -> Iterator[tuple[str, str, str]]:
-    for pattern, word, kind in ((_DATE, "什么时候", "date"), (_NUMBER, "多少", "number")):
-        for match in pattern.finditer(text):
-            start = max((m.end() for m in _CLAUSES.finditer(text, 0, match.start())), default=0)
-            stop = next((m.start() for m in _CLAUSES.finditer(text, match.end())), len(text))
-            asked = word + (match["unit"] if kind == "number" else "")
-            clause = text[start : match.start()] + asked + text[match.end() : stop]
-            if 8 <= len(clause) <= 60:
-                yield clause.strip() + "？", match.group(), kind
-    if definition := _DEFINITION.match(text):
+    spans = [(start, end, "什么时候", "date") for start, end in dates(text)]
+    spans += [(start, end, word, "number") for start, end, word in amounts(text)]
+    for start, end, word, kind in spans:
+        left = max((match.end() for match in _CLAUSES.finditer(text, 0, start)), default=0)
+        right = next((match.start() for match in _CLAUSES.finditer(text, end)), len(text))
+        before, after = text[left:start].strip(), text[end:right].strip()
+        if sum(map(is_cjk, before + after)) >= _FEWEST and len(before + word + after) <= 60:
+            yield f"{before}{word}{after}？", text[start:end], kind
+    if (definition := _DEFINITION.match(text)) and not (_POINTS.match(definition["term"]) or _BREAKS_OFF.search(definition["term"])):
         yield f"什么是{definition['term']}？", definition["body"], "text"
     if cause := _CAUSE.match(text):
         yield f"为什么{cause['effect']}？", cause["cause"], "text"

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
 from selfstudy.core.records import Example, Passage
-from selfstudy.core.text import STOP_WORDS, content_words, sentences, tokens
+from selfstudy.core.text import STOP_WORDS, cjk_share, content_words, is_cjk, sentences, tokens
 from selfstudy.synth.draft import draft, pick
 
 _MAX_WORDS = 28
@@ -19,7 +19,11 @@ _MONTH = (
 _DATE = re.compile(
     rf"\b(?:{_MONTH}\.?\s+\d{{1,2}},?\s+\d{{4}}|\d{{1,2}}\s+{_MONTH}\.?,?\s+\d{{4}}|{_MONTH}\.?\s+\d{{4}}|(?:1[5-9]|20)\d\d)\b"
 )
-_NUMBER = re.compile(r"(?<![\w.])[$€£]?\s?\d(?:[\d,]*\d)?(?:\.\d+)?\s?(?:%|percent\b|million\b|billion\b|[a-zA-Z]{1,12}\b)?")
+_NO_UNIT = "|".join(sorted(word for word in STOP_WORDS if len(word) > 1))
+_NUMBER = re.compile(
+    r"(?<![\w.])[$€£]?\s?\d(?:[\d,]*\d)?(?:\.\d+)?"
+    rf"(?:\s?(?:%|per\s?cent\b|million\b|billion\b|(?!(?i:{_NO_UNIT})\b)[a-zA-Z]{{1,12}}\b))?"
+)
 _NAME = re.compile(r"\b[A-Z][\w&'’-]+(?:\s+(?:of|and|the|for|&)\s+[A-Z][\w&'’-]+|\s+[A-Z][\w&'’-]+)+")
 _TERM = re.compile(
     r"\b(?:a|an|the|any|some|all|such|these|those|this|our|your|its|their|his|her)\s+((?:[a-z][\w-]+\s+){0,2}[a-z][\w-]{3,})\b"
@@ -44,7 +48,8 @@ _DEFINITION = re.compile(
 )
 _POINTER = re.compile(
     r"^(?:it|this|that|these|those|there|they|he|she|we|you|which|what|who|such|here|one|both|each|all|some|another|if|as|unless|when"
-    r"|check|confirm|our|my|your|his|her|their|its)\b|\b(?:that|which|there|if|here)\b",
+    r"|check|confirm|our|my|your|his|her|their|its|above|below|underneath|behind|beside|on|in|at|by|for|from|of|with)\b"
+    r"|\b(?:that|which|there|if|here)\b|^the\s+(?:first|second|third|last|next|previous|former|latter|following|other|rest|same)\s*$",
     re.IGNORECASE,
 )
 """Terms that only point at something, or are no terms: "it", "if there"."""
@@ -92,10 +97,12 @@ def cloze(passages: Sequence[Passage]) -> Iterator[Example]:
 
 
 def terms(passages: Sequence[Passage]) -> Iterator[Example]:
-    """The passage's rarest telling words, as people type them into a search box."""
+    """The passage's rarest telling words, as people type them into a search box; those of a Chinese one are `chinese_terms`."""
     counts = Counter(word for passage in passages for word in set(content_words(passage.indexed)))
     for passage in passages:
-        words = list(dict.fromkeys(content_words(passage.text)))
+        if cjk_share(passage.text) >= 0.5:
+            continue
+        words = [word for word in dict.fromkeys(content_words(passage.text)) if not is_cjk(word)]
         known = [word for word in words if not word.isdigit() and 2 <= counts[word] <= max(3, len(passages) // 4)]
         chosen = sorted(known, key=lambda word: (counts[word], words.index(word)))[:6]
         if len(chosen) >= 2:
@@ -160,7 +167,9 @@ _PHRASE_FORMS = (
 
 
 def _sentences(passage: Passage) -> list[str]:
-    """What the passage states: a question in it is asked as it is, by `found`."""
+    """What the passage states: a question in it is asked as it is, by `found`, and Chinese has writers of its own."""
+    if cjk_share(passage.text) >= 0.5:
+        return []
     told = (_flat(passage.text[start:end]) for start, end in sentences(passage.text))
     return [text for text in told if 5 <= len(text.split()) <= 60 and not text.endswith("?")]
 
@@ -172,7 +181,7 @@ def _flat(text: str) -> str:
 def _lower_first(text: str) -> str:
     """Lower the first letter unless the word looks like a name or an acronym."""
     first = text.split(" ", 1)[0]
-    ordinary = first.lower() in STOP_WORDS or (first[1:].islower() and first.endswith(("ing", "tion", "s")))
+    ordinary = (first.lower() in STOP_WORDS and not first[1:].isupper()) or (first[1:].islower() and first.endswith(("ing", "tion", "s")))
     return text[0].lower() + text[1:] if ordinary else text
 
 

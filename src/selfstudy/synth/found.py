@@ -9,7 +9,12 @@ from selfstudy.core.records import Example, Passage
 from selfstudy.core.text import content_words, sentences, tokens
 from selfstudy.synth.draft import draft
 
-_LABEL = re.compile(r"^(?:(?:Q|Question|FAQ|问题?)\s*\d*\s*[:.：)]|\d+[.)]|[-*•])\s*", re.IGNORECASE)
+_LABEL = re.compile(
+    r"""^(?: (?i:Q|Question|FAQ|问题?)\s*\d*\s*[:.：)] | [-*•] | \d+[.)、](?!\d) | \d+(?:\.\d+){2,}[.)]?(?=\s)
+    | \d+\.\d+[.)]?\s+(?= [A-Z][a-z]{2} | (?:I|Is|Do|Am|If|My)\s | (?![毫厘公千英米克元万亿倍寸度伏瓦吨升])[㐀-鿿] ) )\s*""",
+    re.VERBOSE,
+)
+"""What numbers a question. Of 1.2 and 3.5 the one before a word that begins a question is a section's number; 3.5 mm is a size."""
 
 
 def found(passages: Sequence[Passage]) -> Iterator[Example]:

@@ -68,10 +68,10 @@ def _wrong(example: Example, others: Sequence[str]) -> list[str]:
     "6 weeks" is right where "6 weeks or less" is, and the other way round.
     """
     inside, right = normal(example.evidence[0].passage.indexed), [normal(answer) for answer in example.answers]
-    known = {one: normal(one) for one in others}
+    known = {normal(one): one for one in reversed(others)}  # one answer however it is spelled, as it was written first
     fit = [
         one
-        for one, said in known.items()
+        for said, one in known.items()
         if not contains(inside, said) and not any(said in answer or contains(said, answer) for answer in right)
     ]
     return sorted(fit, key=lambda one: (abs(len(one) - len(example.answers[0])), one))[: 4 * _DISTRACTORS]

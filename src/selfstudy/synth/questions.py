@@ -59,7 +59,7 @@ class Questions(BaseModel):
     seed: int = 0
 
 
-@stage("synth.questions", version=6)
+@stage("synth.questions", version=7)
 def questions(
     work: Work,
     config: Questions,
