@@ -7,19 +7,26 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
+from endpoint import Answer as Completed
+from endpoint import completion, serving
+from pydantic import SecretStr
 
 from selfstudy.answer.abstention import Calibration
 from selfstudy.answer.ask import NOT_FOUND, NOT_FOUND_CHINESE, answer
 from selfstudy.answer.default import DEFAULT
 from selfstudy.answer.extractive import extract
+from selfstudy.answer.otherwise import disagree
 from selfstudy.answer.reading import Extract, pieces, read
 from selfstudy.answer.terms import terms
 from selfstudy.core.ports import Progress, Role, Vectors, silent
 from selfstudy.core.records import Answer, Document, Hit, Passage, Place, Reading, passage_id
 from selfstudy.core.text import sentences
+from selfstudy.models.api import Api, Endpoint
+from selfstudy.models.openai import OpenAI
 from selfstudy.testing import FakeEmbedder
 
 ALWAYS = replace(DEFAULT, meaning=replace(DEFAULT.meaning, threshold=0.0), words=replace(DEFAULT.words, threshold=0.0))
@@ -59,6 +66,10 @@ def passage(text: str, title: str = "", *places: Place) -> Passage:
 def ask(question: str, passages: Sequence[Passage], calibration: Calibration | None = ALWAYS, cfg: Extract = Extract()) -> Answer:  # noqa: B008
     hits = [Hit(one, float(len(passages) - at), "hybrid") for at, one in enumerate(passages)]
     return answer(question, Found(hits, []), FakeEmbedder(), calibration, None, cfg)
+
+
+def sentences_of(text: str) -> list[str]:
+    return [text[start:end] for start, end in sentences(text)]
 
 
 @dataclass
@@ -261,6 +272,146 @@ def test_nearly_the_same_sentence_is_said_once() -> None:
     passages = [passage("The annual fee is 20 euros for members.", "a"), passage("The annual fee is 20 euros for members", "b")]
     found = ask("What is the annual fee for members?", passages, cfg=Extract(near=0.0))
     assert found.text.count("annual fee") == 1
+
+
+@pytest.mark.parametrize(
+    ("question", "said"),
+    [
+        ("南岭大红山茶的叶子有多大？", "叶子为椭圆形，长三寸。"),
+        ("南岭大红山茶在哪里用途最广？", "民间用途为榨油。"),
+        ("南岭大红山茶是什么科的？", "南岭大红山茶是山茶科的一种，产于南方。"),
+    ],
+)
+def test_a_sentence_need_not_repeat_the_name_that_its_title_says(question: str, said: str) -> None:
+    tree = passage("南岭大红山茶是山茶科的一种，产于南方。叶子为椭圆形，长三寸。民间用途为榨油。", "南岭大红山茶")
+    assert ask(question, [tree], cfg=Extract(sentences=1)).text == f"{said} [1]"
+
+
+PARTS = passage("The mill was built by Otto. The mill was built of stone there. Today its wheel weighs two tons. Nobody lives nearby.")
+
+
+@pytest.mark.parametrize(
+    ("question", "text", "said"),
+    [
+        ("Who built the mill, and what does the wheel weigh?", PARTS.text, "Today its wheel weighs two tons."),
+        ("水磨是谁建的，轮子有多重？", "水磨是奥托建的。水磨是用石头建的。轮子重两吨。附近无人居住。", "轮子重两吨。"),
+    ],
+)
+def test_the_next_sentence_says_what_the_first_leaves_open(question: str, text: str, said: str) -> None:
+    found = ask(question, [passage(text)], cfg=Extract(sentences=2, meaning=0))
+    assert [citation.quote for citation in found.citations] == [sentences_of(text)[0], said]
+
+
+def test_a_sentence_that_leaves_the_question_open_less_than_others_may_score_less() -> None:
+    text = "The mill by the old river was built by Otto. Today its wheel weighs two tons. The old river flows east."
+    question = "Who built the mill by the old river, and what does it weigh?"
+    assert "two tons" in ask(question, [passage(text)], cfg=Extract(meaning=0, further=0.3)).text
+    assert "two tons" not in ask(question, [passage(text)], cfg=Extract(meaning=0, further=0.3, more=0.9)).text
+
+
+def test_where_the_reader_knows_the_answer_nothing_is_added_but_for_another_part() -> None:
+    hits = [Hit(PARTS, 1.0, "hybrid")]
+
+    def said(question: str, believed: float) -> str:
+        cfg = Extract(meaning=0, reading=0)
+        return answer(question, Found(hits, []), FakeEmbedder(), ALWAYS, cfg=cfg, reader=Believing("Otto", believed)).text
+
+    assert said("Who built the mill?", 0.9) == "The mill was built by Otto. [1]"
+    assert "of stone" in said("Who built the mill?", 0.1)
+    hits[0] = Hit(passage(PARTS.text.replace("was built by", "was not built by")), 1.0, "hybrid")
+    assert "of stone" in said("Who built the mill?", 0.9), "what the sentence denies is no answer"
+    hits[0] = Hit(PARTS, 1.0, "hybrid")
+    both = said("Who built the mill, and what does the wheel weigh?", 0.9)
+    assert "by Otto" in both
+    assert "two tons" in both
+
+
+@pytest.mark.parametrize(
+    ("question", "text", "answered"),
+    [
+        ("How many workers did the mill have in 1950?", "In 2012 the mill had 40 workers.", False),
+        ("How many workers did the mill have in 2012?", "In 2012 the mill had 40 workers.", True),
+        ("2012年水磨有多少工人？", "水磨在2008年有四十名工人。", False),
+        ("2008年水磨有多少工人？", "水磨在二〇〇八年有四十名工人。", True),
+        ("Which mill has 1,200 workers?", "The old mill has 1200 workers.", True),
+        ("Which mill has 12 workers?", "The old mill has twelve workers.", True),
+        ("Which mill has 12.5 tons of flour?", "The old mill has 13.5 tons of flour, or 12.", False),
+        ("Who were the 3 workers of the mill?", "The workers of the mill were Jo, Al and Ed.", True),
+        ("Who ran the mill in the 1930s?", "Otto ran the mill from 1931 on.", True),
+        ("Did the mill have 50 workers in 2012?", "In 2012 the mill had 40 workers.", True),
+        ("水磨是否有50名工人？", "水磨有40名工人。", True),
+    ],
+)
+def test_what_names_a_number_that_stands_nowhere_is_not_answered(question: str, text: str, answered: bool) -> None:
+    found = ask(question, [passage(text), passage("Another sentence.")])
+    assert found.abstained is not answered
+    assert (found.confidence > 0) is answered
+
+
+WARRANTY = "The warranty of the pump covers parts and labour for 24 months after the delivery date that the invoice states."
+RUNNING = "The gearbox may be opened by the operator during running when the red lamp is off and the hatch is closed."
+
+
+@pytest.mark.parametrize(
+    ("question", "one", "other"),
+    [
+        ("How long is the warranty of the pump?", WARRANTY, WARRANTY.replace("24", "36")),
+        ("May the gearbox be opened during running?", RUNNING, RUNNING.replace("may be", "may not be")),
+        ("水泵每几周加油一次？", "水泵每六周由夜班工人加油一次。", "水泵每九周由夜班工人加油一次。"),
+    ],
+)
+def test_what_another_passage_says_otherwise_is_told_and_cited(question: str, one: str, other: str) -> None:
+    chinese = question.endswith("？")
+    between = "但另一处说法不同： " if chinese else " But another passage says otherwise: "
+    passages = [passage(one, "a"), passage(other, "b"), passage("Nothing else.", "c")]
+    for most in (1, 3):
+        found = ask(question, passages, cfg=Extract(sentences=most))
+        assert found.text in (f"{one} [1]{between}{other} [2]", f"{other} [1]{between}{one} [2]")
+        assert {citation.document for citation in found.citations} == {"a.txt", "b.txt"}
+    for same in (one, one.replace("24 months", "2 years")):
+        assert between.strip() not in ask(question, [passage(one, "a"), passage(same, "b")]).text
+
+
+def test_what_another_passage_says_otherwise_than_a_model_is_told_once() -> None:
+    passages = [passage(WARRANTY, "a"), passage("It is stored. " + WARRANTY.replace("24", "36"), "b")]
+    hits = [Hit(one, 1.0, "hybrid") for one in passages]
+    replies = ["The warranty covers parts for 24 months [1].", "It covers parts for 24 months [1]. It covers parts for 36 months [2]."]
+    with serving(lambda body, place: Completed(completion(replies[place]))) as endpoint:
+        llm = OpenAI("m", Endpoint(Api(base_url=endpoint.url, key=SecretStr("sk-test-only-1234"), retries=0), Path("/nowhere")))
+        one, both = (answer("How long is the warranty?", Found(hits, []), FakeEmbedder(), ALWAYS, llm=llm) for _ in replies)
+    told = f"The warranty covers parts for 24 months. [1] But another passage says otherwise: {WARRANTY.replace('24', '36')} [2]"
+    assert one.text == told
+    assert [(citation.document, citation.start) for citation in one.citations] == [("a.txt", 0), ("b.txt", len("It is stored. "))]
+    assert "otherwise" not in both.text, "the model said it"
+
+
+def test_what_is_said_of_another_thing_is_not_said_otherwise() -> None:
+    passages = [passage(WARRANTY, "The Alpha pump"), passage(WARRANTY.replace("24", "36"), "The Beta pump")]
+    assert "otherwise" not in ask("How long is the warranty of the Alpha pump?", passages).text
+    assert "otherwise" in ask("How long is the warranty of the pump?", passages).text
+    years = [
+        passage(f"The census counted {count} people in the whole valley in {year}.", str(year)) for count, year in ((20, 1900), (30, 1910))
+    ]
+    assert "otherwise" not in ask("How many people did the census count in the valley?", years).text
+    one = passage(WARRANTY + " It is short. " + WARRANTY.replace("24", "36"))
+    assert "otherwise" not in ask("How long is the warranty of the pump?", [one]).text, "it is the same passage"
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "differ"),
+    [
+        ("The pump is oiled every six weeks.", "The pump is oiled every nine weeks.", True),
+        ("水泵每六周加油一次。", "水泵每九周加油一次。", True),
+        ("The pump is oiled every 6 weeks.", "The pump is not oiled every 6 weeks.", True),
+        ("The north pump is oiled every 6 weeks.", "The south pump is oiled every 9 weeks.", False),
+        ("The warranty of the pump is 24 months.", "The warranty of the pump is 2 years.", False),
+        ("The lid weighs 12.5 kg with its cord.", "The lid weighs 12.50 kg with its cord.", False),
+        ("The pump is oiled every 6 weeks.", "The wheel turns day and night.", False),
+    ],
+)
+def test_sentences_disagree_about_one_thing_and_in_one_thing(one: str, other: str, differ: bool) -> None:
+    assert disagree(one, other) is differ
+    assert disagree(other, one) is differ
 
 
 def test_a_passage_in_several_places_is_cited_at_the_first() -> None:

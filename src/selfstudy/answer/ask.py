@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
-
 from selfstudy.answer.abstention import Calibration, abstains, confidence
 from selfstudy.answer.default import DEFAULT
 from selfstudy.answer.extractive import extract
-from selfstudy.answer.reading import Extract, Read, read
+from selfstudy.answer.otherwise import OTHERWISE, contrary
+from selfstudy.answer.reading import Extract, Read, Span, read
+from selfstudy.answer.short import short
 from selfstudy.answer.signals import features_of
 from selfstudy.answer.terms import is_cjk_text
-from selfstudy.answer.written import write
+from selfstudy.answer.written import citation, write
 from selfstudy.core.ports import LLM, Critic, Embedder, Reader, Retriever
-from selfstudy.core.prompts import aimed_at_models
-from selfstudy.core.records import Answer, Citation, Hit
+from selfstudy.core.records import Answer, Citation
 
-_BELIEVED = 0.5
-_WHETHER = re.compile(r"(?:is|are|was|were|am|do|does|did|can|could|may|might|must|shall|should|will|would|has|have|had)\b", re.IGNORECASE)
-"""How questions begin that ask for a yes or a no: words out of a passage are neither."""
-_OTHERWISE = re.compile(r"\b(?:who|whom|whose|what|which|when|where|why|how|or)\b|^(?:can|could|would|will) you\b", re.IGNORECASE)
-"""What asks for more than that: "Can you tell me who ...", "Is it red or blue?"."""
 NOT_FOUND = "The documents do not hold the answer."
 NOT_FOUND_CHINESE = "文档中没有答案。"
 
@@ -48,24 +41,13 @@ def answer(
     features = features_of(found)
     calibration = calibration or DEFAULT
     sure = float(confidence(features, calibration)[0])
-    said = None
-    if not abstains(features, calibration)[0]:
-        said = extract(found[0], cfg) if llm is None else _written(llm, question, found[0].hits[: cfg.passages], critic)
-    if said is None:
-        return Answer(question, not_found(question), (), hits, sure, True)
+    said, enough = None, not abstains(features, calibration)[0]
+    if enough:
+        said = extract(found[0], cfg) if llm is None else _written(llm, found[0], cfg, critic)
+    if said is None:  # whoever read what was found found no answer in it, so what search thought of it counts no more
+        return Answer(question, not_found(question), (), hits, 0.0 if enough else sure, True)
     text, citations = said
-    return Answer(question, text, citations, hits, sure, False, _short(found[0], citations))
-
-
-def _short(one: Read, citations: Sequence[Citation]) -> str:
-    """The reader's answer, if it rather believes in it and the first citation holds it; "" where a yes or a no is asked for."""
-    if _WHETHER.match(one.question) and not _OTHERWISE.search(one.question):
-        return ""
-    best = max(range(len(one.readings)), key=lambda at: one.readings[at].answered, default=None)
-    if best is None or one.readings[best].answered < _BELIEVED or one.hits[best].passage.id != citations[0].passage:
-        return ""
-    words = one.hits[best].passage.text[one.readings[best].start : one.readings[best].end]
-    return words if words in citations[0].quote else ""
+    return Answer(question, text, citations, hits, sure, False, short(found[0], citations))
 
 
 def not_found(question: str) -> str:
@@ -73,7 +55,24 @@ def not_found(question: str) -> str:
     return NOT_FOUND_CHINESE if is_cjk_text(question) else NOT_FOUND
 
 
-def _written(llm: LLM, question: str, hits: Sequence[Hit], critic: Critic | None) -> tuple[str, tuple[Citation, ...]] | None:
-    """The model's answer over what is meant for readers; a passage that speaks to models is not shown to one."""
-    shown = [hit for hit in hits if not aimed_at_models(hit.passage.indexed)]
-    return write(llm, question, shown, critic) if shown else None
+def _written(llm: LLM, one: Read, cfg: Extract, critic: Critic | None) -> tuple[str, tuple[Citation, ...]] | None:
+    """The model's answer, and what other passages say otherwise than those that it cites."""
+    said = write(llm, one.question, one.hits[: cfg.passages], critic)
+    if said is None:
+        return None
+    text, citations = said
+    told = [_span(one, cited) for cited in citations]
+    for span in tuple(told):
+        told.extend(contrary(one, span, told))
+    for hit, start, end in told[len(citations) :]:
+        citations = (*citations, citation(one.hits[hit].passage, (start, end), len(citations) + 1))
+        chinese = is_cjk_text(one.question)
+        text += f"{'' if chinese else ' '}{OTHERWISE[chinese]} {citations[-1].quote} [{len(citations)}]"
+    return text, citations
+
+
+def _span(one: Read, cited: Citation) -> Span:
+    hit = next(at for at, hit in enumerate(one.hits) if hit.passage.id == cited.passage)
+    places = one.hits[hit].passage.places
+    begin = places[0].start if places else 0
+    return hit, cited.start - begin, cited.end - begin

@@ -1,43 +1,72 @@
-"""The answer in the documents' own words: the best sentences, quoted exactly, each cited to its document and span."""
+"""The answer in the documents' own words: the best sentences, quoted exactly, each cited to its document and span.
+
+What another passage says otherwise follows its sentence.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from selfstudy.answer.reading import Extract, Read, Sentence
-from selfstudy.answer.terms import is_cjk_text
+from selfstudy.answer.otherwise import OTHERWISE, contrary, disagree
+from selfstudy.answer.reading import Extract, Read, Sentence, Span
+from selfstudy.answer.short import denied
+from selfstudy.answer.terms import covered, is_cjk_text, terms
+from selfstudy.core.facts.stated import same_facts
 from selfstudy.core.records import Citation, Passage, Place
 from selfstudy.core.text import normal
 
 _WITNESSES = 3
 _SAME = 0.8
 
-Span = tuple[int, int, int]
-"""(hit, start, end): a stretch of the text of a hit's passage."""
-
 
 def extract(read: Read, cfg: Extract) -> tuple[str, tuple[Citation, ...]]:
     """The answer's text, with a mark [n] for each citation, and the citations in the order of their numbers."""
+    chinese = is_cjk_text(read.question)
     citations: list[Citation] = []
-    parts = []
-    for span in joined(read, chosen(read, cfg)):
+    parts: list[str] = []
+
+    def cite(span: Span) -> str:
         first = len(citations) + 1
         citations.extend(_cite(read, span, first))
         marks = "".join(f"[{citation.number}]" for citation in citations[first - 1 :])
-        parts.append(f"{citations[first - 1].quote} {marks}")
-    return ("" if is_cjk_text(read.question) else " ").join(parts), tuple(citations)
+        return f"{citations[first - 1].quote} {marks}"
+
+    told = joined(read, chosen(read, cfg))
+    for span in tuple(told):
+        parts.append(cite(span))
+        others = contrary(read, span, told)
+        parts.extend(f"{OTHERWISE[chinese]} {cite(other)}" for other in others)
+        told.extend(others)
+    return ("" if chinese else " ").join(parts), tuple(citations)
 
 
 def chosen(read: Read, cfg: Extract) -> list[Sentence]:
-    """The sentences of the answer, best first; none says nearly the same as a better one."""
+    """The sentences of the answer: the best, then those that say most of what those before leave open (as maximal marginal relevance does,
+    Carbonell and Goldstein 1998).
+
+    None says nearly the same as one before, or the contrary: that is no part of it. Where the reader takes words of the best one for the
+    answer, no other is needed but for another part of the question.
+    """
     ranked = sorted(read.saying, key=lambda sentence: -sentence.score)  # stable: equal scores in the order of the hits
-    taken: list[Sentence] = []
-    for sentence in ranked:
-        if len(taken) == cfg.sentences or (taken and sentence.score < cfg.near * taken[0].score):
-            break
-        if not any(_alike(read, sentence, other) for other in taken):
-            taken.append(sentence)
+    taken = ranked[:1]
+    while taken and len(taken) < cfg.sentences and (further := _next(read, cfg, ranked, taken)) is not None:
+        taken.append(further)
     return taken
+
+
+def _next(read: Read, cfg: Extract, ranked: Sequence[Sentence], taken: Sequence[Sentence]) -> Sentence | None:
+    best = taken[0]
+    said = frozenset[str]().union(*(sentence.terms | set(terms(read.hits[sentence.hit].passage.title)) for sentence in taken))
+    words = read.answer
+    answered = words is not None and words[0] == best.hit and best.start <= words[1] < best.end and not denied(read, words)
+    fit: list[tuple[float, Sentence]] = []
+    for sentence in ranked:
+        new = covered(read.weights, sentence.terms - said)
+        least = min(cfg.near, cfg.further) if new >= cfg.more else cfg.near
+        if sentence.score >= least * best.score and (new >= cfg.more or not answered):
+            fit.append((sentence.score + cfg.gain * new, sentence))
+    fit.sort(key=lambda each: -each[0])
+    return next((one for _, one in fit if not any(_alike(read, one, other) or _against(read, one, other) for other in taken)), None)
 
 
 def joined(read: Read, sentences: Sequence[Sentence]) -> list[Span]:
@@ -60,9 +89,15 @@ def joined(read: Read, sentences: Sequence[Sentence]) -> list[Span]:
 
 
 def _alike(read: Read, one: Sentence, other: Sentence) -> bool:
-    if one.terms and other.terms:
-        return len(one.terms & other.terms) > _SAME * len(one.terms | other.terms)
-    return normal(_text(read, one)) == normal(_text(read, other))
+    said, before = _text(read, one), _text(read, other)
+    if not one.terms or not other.terms:
+        return normal(said) == normal(before)
+    return len(one.terms & other.terms) > _SAME * len(one.terms | other.terms) and same_facts(said, before)
+
+
+def _against(read: Read, one: Sentence, other: Sentence) -> bool:
+    """Whether a sentence of another passage disagrees."""
+    return one.hit != other.hit and disagree(_text(read, one), _text(read, other))
 
 
 def _text(read: Read, sentence: Sentence) -> str:

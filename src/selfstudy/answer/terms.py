@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from itertools import pairwise
@@ -11,6 +12,18 @@ from selfstudy.core.text import STOP_WORDS, cjk_share, is_cjk, stem, tokens
 
 # Characters that hardly ever belong to a word worth looking for; the wider list of `core.text` would tear 被告 and 对方 apart.
 _GLUE = frozenset("的了吗呢吧啊么什谁何哪如与和及是")
+
+_WHETHER = re.compile(
+    r"(?:is|are|was|were|am|do|does|did|can|could|may|might|must|shall|should|will|would|has|have|had)\b|.*(?:是否|[吗嗎]\W*$)",
+    re.IGNORECASE,
+)
+_NOT_ONLY = re.compile(r"\b(?:who|whom|whose|what|which|when|where|why|how|or)\b|^(?:can|could|would|will) you\b", re.IGNORECASE)
+"""What asks for more than that: "Can you tell me who ...", "Is it red or blue?"."""
+
+
+def asks_whether(question: str) -> bool:
+    """Whether a yes or a no is asked for: words out of a passage are neither."""
+    return _WHETHER.match(question) is not None and _NOT_ONLY.search(question) is None
 
 
 def is_cjk_text(text: str) -> bool:

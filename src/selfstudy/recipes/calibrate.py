@@ -23,7 +23,7 @@ _COPIES = frozenset({"sentence", "chinese_clauses"})
 """Writers whose questions are taken out of the passage word for word."""
 
 
-@stage("study.calibration", version=4)
+@stage("study.calibration", version=5)
 def calibration(work: Work, config: Abstain, mined: Artifact, extract: Extract, system: tuple[Retriever, Embedder]) -> dict[str, int]:
     """Fit `calibration.json`. Returns how many examples could be read by meaning and by words alone."""
     retriever, embedder = system
