@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from selfstudy.core.artifacts import read_records, write_records
+from selfstudy.core.artifacts import manifest, read_records, write_records
 from selfstudy.core.errors import BadInput, Busy, NotEnough
 from selfstudy.core.records import Artifact, Example
 from selfstudy.evals import guard
@@ -144,6 +144,16 @@ def test_a_plan_loads_and_writes_nothing(docs: Path, tmp_path: Path, home: Path)
     assert states["synth.round_trip"] == "kept"
     assert states["train.head"] == states["train.joined"] == "run"
     assert not list((home / "artifacts").glob("*.work"))
+
+
+def test_a_base_that_cannot_read_gives_its_candidate_no_share_but_a_proven_one(home: Path) -> None:
+    read = Engine.open(home, sets=SETS).studies.study()
+    unread = Engine.open(home, sets=SETS).studies.study()
+    unread.base = replace(unread.base, weight=0.0)  # as that of an English model over Chinese documents is
+    assert "0.0" not in manifest(read.weighed).result["mrr@10"]
+    told = manifest(unread.weighed).result["mrr@10"]
+    assert unread.weight == 0.0 or told[str(unread.weight)] > told["0.0"]
+    assert read.weight >= 0.5
 
 
 def test_pruning_takes_what_old_rounds_left_and_nothing_that_serves_or_is_used_again(refused: Path) -> None:

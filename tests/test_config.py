@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
-from pydantic import BaseModel, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 from selfstudy.core.config import Setting, describe, load
 from selfstudy.core.errors import BadConfig
@@ -32,17 +33,34 @@ class Index(BaseModel):
         return self
 
 
+class Service(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    url: str | None = None
+    key: SecretStr | None = None
+
+
 class Config(BaseModel):
     minutes: float = 12.0
     train: Train = Train()
     index: Index = Index()
     exam: Train | None = None
+    service: Service = Service()
 
 
 def write(tmp_path: Path, text: str) -> Path:
     path = tmp_path / "config.toml"
     path.write_text(text, encoding="utf-8")
     return path
+
+
+def test_a_section_that_may_be_left_out_is_left_out_by_null(tmp_path: Path) -> None:
+    path = write(tmp_path, "[exam]\nsteps = 10\n")
+    assert load(Config, path)[0].exam == Train(steps=10)
+    assert load(Config, path, ["exam=null"])[0].exam is None
+    assert load(Config, path, ["exam=null", "exam.seed=3"])[0].exam == Train(seed=3)
+    with pytest.raises(BadConfig, match="train is a section"):
+        load(Config, path, ["train=null"])
 
 
 def test_defaults_then_file_then_set(tmp_path: Path) -> None:
@@ -115,6 +133,33 @@ def test_all_faults_at_once_with_path_value_and_nearest_name(tmp_path: Path) -> 
         assert f"  {line}" in told
     assert any(line.startswith('  train.freeze = "perhaps" (--set): expected a valid boolean') for line in told)
     assert "config show" in raised.value.mend
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        "service.api_key=sk-very+secret",
+        "service.kye=sk-very+secret",
+        "service=sk-very+secret",
+        "service={key=['sk-very+secret']}",
+        "service.key.value=sk-very+secret",
+        "api_key=sk-very+secret",
+        "openai.token=sk-very+secret",
+        "service.key sk-very+secret",
+        "service={url=['http://me:sk-very+secret@h/v1']}",
+        "service={url=['http://h/v1?api-key=sk-very+secret']}",
+    ],
+)
+def test_a_key_that_was_set_wrongly_is_not_shown(wrong: str) -> None:
+    with pytest.raises(BadConfig) as told:
+        load(Config, None, [wrong])
+    assert "secret" not in str(told.value)
+    assert re.match(r"[\w.]*", wrong)[0] in str(told.value)  # type: ignore[index]
+
+
+def test_a_url_is_described_without_its_key() -> None:
+    (row,) = [one for one in describe(Config(service=Service(url="http://me:pw@h/v1?v=2&api-key=verysecret")), {}) if "url" in one.path]
+    assert row.value == "http://h/v1?v=2&api-key=[key]"
 
 
 def test_one_fault_in_a_list_names_where() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -9,13 +10,14 @@ import torch
 from tiny import causal, encoder_decoder, tokenizer
 from transformers import AutoModelForCausalLM, AutoTokenizer, GPT2Config, GPT2LMHeadModel
 
-from selfstudy.core.errors import BadModel
+from selfstudy.core.errors import BadModel, Stopped
 from selfstudy.core.plugs import resolve
 from selfstudy.core.ports import LLM
 from selfstudy.core.prompts import rendered
 from selfstudy.core.quiet import quiet
 from selfstudy.core.records import Message, Reply
 from selfstudy.models.hf import HF
+from selfstudy.models.replies import Replies
 
 ASKED = [
     [Message("user", "Which part?")],
@@ -137,6 +139,36 @@ def test_a_reply_that_was_cut_off_says_so(tmp_path: Path) -> None:
     written = model.parts()[1](whole.text, add_special_tokens=False)["input_ids"]
     model.parts()[0].generation_config.eos_token_id = written[-1]
     assert not model.chat(ASKED[:1], max_tokens=6)[0].cut
+
+
+@pytest.mark.parametrize("made", [causal, encoder_decoder])
+def test_a_model_that_ships_with_beams_tells_the_probabilities_of_what_it_wrote(tmp_path: Path, made: Callable[[Path], Path]) -> None:
+    greedy, beams = HF(str(made(tmp_path))), HF(str(tmp_path))
+    beams.parts()[0].generation_config.num_beams = 4
+    for one, other in zip(greedy.chat(ASKED, max_tokens=8, logprobs=2), beams.chat(ASKED, max_tokens=8, logprobs=2), strict=True):
+        assert (one.text, [token.text for token in one.tokens]) == (other.text, [token.text for token in other.tokens])
+        assert [token.logprob for token in one.tokens] == pytest.approx([token.logprob for token in other.tokens], abs=1e-4)
+
+
+def test_what_was_answered_before_a_stop_is_kept(tmp_path: Path) -> None:
+    folder, asked = str(causal(tmp_path / "model")), [[Message("user", f"which part {n}")] for n in range(6)]
+
+    def stopping(done: int, total: int) -> None:
+        if done >= 4:
+            raise Stopped("Stopped.", "")
+
+    first = HF(folder, batch_size=2, replies=Replies(tmp_path / "paid"))
+    with pytest.raises(Stopped):
+        first.chat(asked, max_tokens=4, progress=stopping)
+    second = HF(folder, batch_size=2, replies=Replies(tmp_path / "paid"))
+    told = second.remembered()
+    assert told is not None
+    assert sum(not reply.fault for reply in told.chat(asked, max_tokens=4)) == 4
+    asked_again: list[int] = []
+    replies = second.chat(asked, max_tokens=4, progress=lambda done, total: asked_again.append(done))
+    assert asked_again == [6], "one group of the two that were left"
+    assert [reply.text for reply in replies] == [reply.text for reply in HF(folder).chat(asked, max_tokens=4)]
+    assert all(reply.transient for reply in told.chat(asked, max_tokens=5)), "other parameters were never asked"
 
 
 def test_a_template_that_refuses_the_turns_is_told(tmp_path: Path) -> None:

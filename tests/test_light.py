@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import tiny
 from conftest import Run
 from endpoint import Body, serving
 from test_modelled import PARTS, pupil
@@ -97,9 +98,28 @@ def test_a_budget_stops_cleanly_and_the_next_adapt_goes_on(light: Any, capsys: p
 def test_a_plan_of_a_begun_stage_counts_what_is_left(light: Any) -> None:
     more = ("--set", "modelled.passages=40")
     with serving(pupil) as endpoint:
-        assert light(endpoint.url, "adapt", "--budget", "calls=135", *more)[0] == 130  # the first 32 passages take 128 calls
+        assert (
+            light(endpoint.url, "adapt", "--budget", "calls=135", *more)[0] == 130
+        )  # the first 20 passages take 80 calls, and the next ones are begun
         (begun,) = [stage for stage in light(endpoint.url, "adapt", "--plan", *more)[1] if stage["stage"] == "synth.modelled"]
-    assert (begun["state"], begun["done"], begun["calls"]) == ("resume", 32, 32)
+    assert (begun["state"], begun["done"], begun["calls"]) == ("resume", 20, 4 * 40 - 135)
+
+
+def test_a_plan_over_a_model_that_runs_here_takes_its_time_from_its_size(run: Run, docs: Path, tmp_path: Path) -> None:
+    assert run("--set", "embedder=fake:64", "add", "docs")[0] == 0
+
+    def seconds(name: str, concurrency: int) -> float | None:
+        sets = ("embedder=fake:64", f"llm=hf:{name}", f"api.concurrency={concurrency}")
+        code, out, err = run(*(part for said in sets for part in ("--set", said)), "adapt", "--plan", "--json")
+        assert code == 0, err
+        (written,) = [stage for stage in json.loads(out) if stage["stage"] == "synth.modelled"]
+        assert written["calls"] == 44 * 4
+        return float(written["seconds"]) if written["seconds"] is not None else None
+
+    (tmp_path / "model").mkdir()
+    here = str(tiny.causal(tmp_path / "model"))
+    assert 0 < (seconds(here, 8) or 0) < 44 * 4 * 3 / 8, "a model of a few thousand weights takes no three seconds a call"
+    assert seconds(str(tmp_path / "nowhere"), 8) is None, "of what cannot be read nobody knows"
 
 
 def test_a_budget_in_money_needs_a_price(light: Any) -> None:
@@ -133,8 +153,8 @@ def test_a_person_reads_strikes_and_keeps(light: Any) -> None:
         assert len(shown) == 5
         assert {row["writer"] for row in shown} == {"model short"}
         bad = shown[0]["id"]
-        dropped = light(endpoint.url, "questions", "--dropped", "--sample", "1")[1][0]
-        assert dropped["dropped"]
+        all_dropped = light(endpoint.url, "questions", "--dropped", "--sample", "10000")[1]
+        dropped = next(row for row in all_dropped if "found" in row["dropped"])
         code, rows, _ = light(endpoint.url, "questions", "--strike", bad[:10], "--keep", dropped["id"], "--sample", "10000")
         assert code == 0
         assert {row["id"]: row["said"] for row in rows}[bad] == "strike"
@@ -145,6 +165,36 @@ def test_a_person_reads_strikes_and_keeps(light: Any) -> None:
         ids = {row["id"] for row in light(endpoint.url, "questions", "--sample", "10000")[1]}
         assert bad not in ids
         assert dropped["id"] in ids
+
+
+def test_what_was_not_taken_from_the_model_is_told_with_its_reasons(light: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    def script(body: Body, place: int) -> str:
+        return pupil(body, place).replace("Which engineer", "According to this passage, which engineer")
+
+    with serving(script) as endpoint:
+        code, told, err = light(endpoint.url, "adapt")
+        assert code == 0, err
+        assert told["round_trip"]["model short"]["it speaks of the passage"] == 32
+        capsys.readouterr()
+        output.show(tables.outcome(told))
+        assert "it speaks of the" in capsys.readouterr().out
+        _, rows, _ = light(endpoint.url, "questions", "--dropped", "--writer", "model short", "--sample", "10000")
+        untaken = [row for row in rows if row["dropped"] == "it speaks of the passage"]
+        assert len(untaken) == 32
+        assert all(row["question"].startswith("According") and "is oiled every" in row["text"] for row in untaken)
+        code, _, err = light(endpoint.url, "questions", "--keep", untaken[0]["id"])
+        assert (code, "was not taken from the model" in err) == (2, True)
+
+
+def test_a_table_of_questions_marks_the_right_choice_and_says_what_it_was_written_from(capsys: pytest.CaptureFixture[str]) -> None:
+    row = {
+        "id": "1234567890", "question": "Who?", "answers": ["Ann"], "choices": ["Bob", "Ann"], "kind": "choice", "writer": "model choice",
+        "split": "train", "passage": "Pumps", "text": "Ann oils\nthe pump.", "dropped": "", "said": "",
+    }  # fmt: skip
+    output.show(tables.questions([row]))
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "Bob / *Ann" in shown
+    assert "Pumps: Ann oils" in shown
 
 
 @pytest.mark.parametrize(("support", "calls"), [("fully", 2), ("no", 2), ("fully", 1)])

@@ -13,6 +13,7 @@ import time
 import urllib.request
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote, quote_plus
 
 import pytest
 import tiny
@@ -126,6 +127,24 @@ def test_a_fault_that_stays_is_told_and_costs_the_others_nothing(fault: Answer, 
         assert told in replies[1].fault
         endpoint.script = echo
         assert llm(endpoint.url, Replies(tmp_path)).chat(ask("b"))[0].text == "you said b", "a fault is not kept"
+
+
+def test_a_model_that_thinks_first_is_cut_off_unless_it_is_given_more_tokens(tmp_path: Path) -> None:
+    def thinking(body: Body, place: int) -> Answer | str:
+        return echo(body, place) if body["max_tokens"] >= 600 else Answer(completion("<think>Hm, so", finish_reason="length"))
+
+    with serving(thinking) as endpoint:
+        (reply,) = llm(endpoint.url, Replies(tmp_path)).chat(ask("a"), max_tokens=400)
+        assert (reply.text, reply.cut, reply.transient) == ("", True, False)
+        assert "cut off at 400 tokens" in reply.fault
+        assert "api.thinking" in reply.fault
+        assert len(endpoint.bodies) == 1, "the same limit cuts off the same thoughts"
+        patient = llm(endpoint.url, Replies(tmp_path), thinking=300)
+        assert [one.text for one in patient.chat(ask("a"), max_tokens=400)] == ["you said a"]
+        assert endpoint.bodies[-1]["max_tokens"] == 700
+        plain = llm(endpoint.url)
+        assert plain.fingerprint != patient.fingerprint, "what was cut off is asked anew"
+        assert plain.fingerprint == llm(endpoint.url, thinking=0).fingerprint
 
 
 @pytest.mark.parametrize(
@@ -442,6 +461,47 @@ def test_a_password_in_the_url_is_shown_nowhere() -> None:
         OpenAI("m", endpoint).chat(ask("a"))
     assert "hunter2" not in str(raised.value)
     assert endpoint.clean("at http://user:hunter2@127.0.0.1:9/v1/chat") == "at http://127.0.0.1:9/v1/chat"
+
+
+def test_a_key_is_shown_in_no_spelling_and_no_refusal() -> None:
+    secret = "very/secret+abc=="
+    refusal = {"role": "assistant", "content": None, "refusal": f"key {secret} is over its limit"}
+    with serving(lambda body, place: Answer(completion(None, message=refusal))) as endpoint:
+        url = f"{endpoint.url}?api-key=hidden123"
+        shown = Endpoint(Api(base_url=url, key=SecretStr(secret)), Path("/nowhere"))
+        (reply,) = OpenAI("m", shown).chat([[Message("user", "x")]])
+    assert reply.fault == "refused: key [key] is over its limit"
+    assert shown.url == f"{endpoint.url}?api-key=[key]"
+    assert "secret" not in shown.clean(f"{quote(secret)} {quote(secret, safe='')} {quote_plus(secret)} {secret}")
+
+
+def test_an_endpoint_that_answered_once_is_asked_all_at_once_from_then_on() -> None:
+    together = threading.Barrier(3)
+
+    def script(body: Body, place: int) -> str:
+        if place:
+            together.wait(5)
+        return echo(body, place)
+
+    with serving(script) as endpoint:
+        model = llm(endpoint.url)
+        model.chat(ask("first"))
+        assert [reply.fault for reply in model.chat(ask("a", "b", "c"))] == ["", "", ""]
+
+
+def test_an_endpoint_that_is_slow_is_not_called_unreachable() -> None:
+    free = threading.Event()
+
+    def script(body: Body, place: int) -> str:
+        free.wait(10)
+        return echo(body, place)
+
+    with serving(script) as endpoint:
+        with pytest.raises(BadModel, match=r"no reply within 0.2 s \(api.timeout\)") as raised:
+            llm(endpoint.url, timeout=0.2, retries=0).chat(ask("x"))
+        free.set()
+    assert "cannot be reached" not in str(raised.value)
+    assert "api.concurrency" in raised.value.mend
 
 
 def test_a_damaged_store_of_replies_is_told(tmp_path: Path) -> None:

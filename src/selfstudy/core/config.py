@@ -6,6 +6,7 @@ config, origins = load(Config, home / "config.toml", ["adapt.minutes=12"])
 from __future__ import annotations
 
 import json
+import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from pathlib import Path
 from types import UnionType
 from typing import Any, TypeVar, Union, get_args, get_origin
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, SecretStr, ValidationError
 
 from selfstudy.core.errors import BadConfig, nearest
 from selfstudy.core.records import Record
@@ -22,6 +23,7 @@ from selfstudy.core.text import without_user
 M = TypeVar("M", bound=BaseModel)
 DEFAULT = "default"
 SET = "--set"
+_SECRET = re.compile(r"(?:^|_)(?:key|token|secret|password)$", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +51,7 @@ def load(model: type[M], toml_path: Path | None = None, sets: Sequence[str] = ()
 
 
 def describe(config: BaseModel, origins: Mapping[str, str]) -> list[Setting]:
-    """Every value of `config` in the order of its model, as `config show` prints them: URLs without the user that may stand in them."""
+    """Every value of `config` in the order of its model, as `config show` prints them: URLs without what is secret in them."""
     rows = []
     for path, value, about in _leaves(config):
         plain = json.loads(without_user(json.dumps(value, default=str)))
@@ -99,7 +101,8 @@ class _Filling:
         name, equals, raw = text.partition("=")
         path = tuple(part.strip() for part in name.split("."))
         if not equals or not all(path):
-            self.faults.append(f"{SET} {text}: expected {SET} name=value, like {SET} a.b=3")
+            begin = re.match(r"[\w.]*", text)  # of what was meant as a key nothing is shown
+            self.faults.append(f"{SET} {begin[0] if begin else ''}: expected {SET} name=value, like {SET} a.b=3")
             return
         value = _parse(raw)
         if isinstance(value, Mapping) and value and _section(self.model, path) is not None:
@@ -113,22 +116,30 @@ class _Filling:
         for depth in range(len(path)):
             section = _section(self.model, path[:depth])
             if section is None:
-                self.faults.append(f"{dotted} = {_show(value)} ({origin}): {'.'.join(path[:depth])} is one value, not a section")
+                self.faults.append(
+                    f"{dotted} = {self._shown(path, value)} ({origin}): {'.'.join(path[:depth])} is one value, not a section"
+                )
                 return
             if path[depth] not in section.model_fields:
                 unknown = ".".join(path[: depth + 1])
-                self.faults.append(f"{dotted} = {_show(value)} ({origin}): nothing is called {unknown}{self._hint(path, depth, section)}")
+                hint = self._hint(path, depth, section)
+                self.faults.append(f"{dotted} = {self._shown(path, value)} ({origin}): nothing is called {unknown}{hint}")
                 return
-        if (section := _section(self.model, path)) is not None and value != {}:
+        left_out = value is None and _optional(self.model, path)
+        if (section := _section(self.model, path)) is not None and value != {} and not left_out:
             known = ", ".join(section.model_fields)
-            self.faults.append(f"{dotted} = {_show(value)} ({origin}): {dotted} is a section; its names are {known}")
+            self.faults.append(f"{dotted} = {self._shown(path, value)} ({origin}): {dotted} is a section; its names are {known}")
             return
         at = self.data
         for name in path[:-1]:
-            at = at.setdefault(name, {})
+            at[name] = at.get(name) or {}  # what was left out before
+            at = at[name]
         at[path[-1]] = value
         self.origins[dotted] = origin
         self.raw.pop(dotted, None)
+
+    def _shown(self, path: Sequence[str], value: Any) -> str:
+        return "[not shown]" if _secret(self.model, path) else _show(value)
 
     def _hint(self, path: tuple[str, ...], depth: int, section: type[BaseModel]) -> str:
         """The nearest name beside the unknown one, else the same name in another section, else the nearest of all."""
@@ -178,7 +189,7 @@ class _Filling:
         origin = next((self.origins[name] for end in range(len(path), 0, -1) if (name := ".".join(path[:end])) in self.origins), None)
         if origin is None:  # a rule over several values of a section
             return f"{dotted}: {message}" if dotted else message
-        return f"{dotted} = {_show(error['input'])} ({origin}): {message}"
+        return f"{dotted} = {self._shown(path, error['input'])} ({origin}): {message}"
 
 
 def _parse(raw: str) -> Any:
@@ -195,7 +206,7 @@ def _parse(raw: str) -> Any:
 
 
 def _show(value: Any) -> str:
-    text = json.dumps(value, ensure_ascii=False, default=str)
+    text = without_user(json.dumps(value, ensure_ascii=False, default=str))
     return text if len(text) <= 80 else text[:77] + "..."
 
 
@@ -217,6 +228,30 @@ def _section(model: type[BaseModel], path: Sequence[str]) -> type[BaseModel] | N
             return None
         at = _model_of(at.model_fields[name].annotation)
     return at
+
+
+def _optional(model: type[BaseModel], path: Sequence[str]) -> bool:
+    """Whether what stands at `path` may be None."""
+    above = _section(model, path[:-1])
+    return above is not None and type(None) in get_args(above.model_fields[path[-1]].annotation)
+
+
+def _secret(model: type[BaseModel], path: Sequence[str]) -> bool:
+    """Whether a value at `path` may be a secret: it has the name of one, a name that nobody knows beside one, or their section's."""
+    at: type[BaseModel] | None = model
+    for name in path:
+        if at is None or name not in at.model_fields:
+            return _holds(at) or any(_SECRET.search(part) for part in path)
+        annotation = at.model_fields[name].annotation
+        if SecretStr in (annotation, *get_args(annotation)):
+            return True
+        at = _model_of(annotation)
+    return _holds(at)
+
+
+def _holds(model: type[BaseModel] | None) -> bool:
+    """Whether a secret stands in that section."""
+    return model is not None and any(SecretStr in (one.annotation, *get_args(one.annotation)) for one in model.model_fields.values())
 
 
 def _fields(model: type[BaseModel], within: str = "") -> list[tuple[str, Any]]:

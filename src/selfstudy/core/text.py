@@ -25,6 +25,7 @@ _ABBREVIATION = re.compile(
 )
 _NUMBERED = re.compile(r"(?:\A|\n)[^\S\n]*\d{1,3}\.$")
 _USER = re.compile(r"(?<=://)[^/?#\s\"]*@")
+_KEY = re.compile(r"(?i)([?&][\w.-]*(?:key|token|secret|password|sig|signature)=)[^&#\s\"]+")
 _ROW = re.compile(r"^([^\n:;]{1,60}: ).*\n(?=\1)", re.MULTILINE)
 _SENTENCE_END = re.compile(r"(?<![.!?])[.!?]+[\"'”’)\]]*(?=\s|$)|[。！？；]+[”’」』）]*|\n\s*\n|\n(?=\s*(?:[-*•]|\d+[.)])\s)")
 
@@ -57,8 +58,8 @@ def token_spans(text: str) -> list[tuple[int, int]]:
 
 
 def without_user(text: str) -> str:
-    """`text` without the user and password that stand in its URLs."""
-    return _USER.sub("", text)
+    """`text` without the user, the password and the keys that stand in its URLs."""
+    return _KEY.sub(r"\1[key]", _USER.sub("", text))
 
 
 def content_words(text: str) -> list[str]:

@@ -37,7 +37,7 @@ def _sections(data: ReportData) -> Iterable[str]:
     if data.asked:
         yield _asked(data.asked)
     if data.kept or data.dropped:
-        about = "Each written question was searched; those that did not lead back to their answer were dropped."
+        about = "Each question was searched; those that did not lead back to their answer were dropped, and what a model wrote to no use."
         yield section("Round trip", figures.drops(data.kept, data.dropped), about, "drops")
     if data.counts:
         yield section("Questions", _counts(data), "By writer and split: train trains, tune sets, only the gate reads exam.", "counts")

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote, quote_plus
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
@@ -47,6 +48,9 @@ class Api(BaseModel):
     concurrency: int = Field(8, ge=1, exclude=True, description="requests under way at once")
     timeout: float = Field(60.0, gt=0, exclude=True, description="seconds that the endpoint may be silent")
     deadline: float = Field(300.0, gt=0, exclude=True, description="seconds after which one request is given up, its retries included")
+    thinking: int = Field(
+        0, ge=0, exclude=True, description="further tokens of every reply, for models that think before they speak: try 4000"
+    )
     retries: int = Field(6, ge=0, exclude=True, description="new tries after 429, 5xx or a cut connection, each later than the last")
     prices: dict[str, Price] = Field(default_factory=dict, exclude=True, description="by model: the price of a million tokens")
 
@@ -140,7 +144,7 @@ def _number(told: Any) -> int:
 class Endpoint:
     """One endpoint with its key. `client()` opens a client of the openai package; `clean` keeps the key out of what is shown.
 
-    `url` is what may be shown: without the user and password that may stand in it.
+    `url` is what may be shown: without the user, the password and the keys that may stand in it.
     """
 
     def __init__(self, settings: Api | None = None, folder: Path = Path()) -> None:
@@ -171,17 +175,19 @@ class Endpoint:
         )
 
     def clean(self, text: str) -> str:
-        """`text` without the key, whole or as endpoints abbreviate it, and without the user and password of URLs."""
+        """`text` without the key, whole, as URLs write it or as endpoints abbreviate it, and without what is secret in URLs."""
         text = without_user(text)
-        if self._key:
-            text = text.replace(self._key, "[key]")
+        for key in {self._key, quote(self._key), quote(self._key, safe=""), quote_plus(self._key)} - {""}:
+            text = text.replace(key, "[key]")
         return re.sub(r"\bsk-[\w*.-]{6,}", "[key]", text)
 
     def passing(self, error: Exception) -> str:
         """Why a request failed that may go through later; "" for a failure that stays."""
         status = getattr(error, "status_code", None)
         if isinstance(error, TimeoutError):
-            return f"no whole reply within {self.settings.deadline:g} s"
+            return f"no whole reply within {self.settings.deadline:g} s (api.deadline)"
+        if _silent(error):
+            return f"no reply within {self.settings.timeout:g} s (api.timeout)"
         if status == 429 and not _used_up(error):
             return "the endpoint stayed too busy (429)"
         if status is not None and (status >= 500 or status in (408, 409, 425)):
@@ -206,6 +212,11 @@ class Endpoint:
             return Stopped(f"{self.url}: {why}.", "What was answered is kept; run the same command again later to go on.")
         if status is not None:
             return BadModel(f"{self.url} refuses the request ({status}): {told}", "Look at the model's name, and at what it can do.")
+        if _silent(error):
+            return BadModel(
+                f"{self.url} gave {why}: it is there, and slow.",
+                "Wait longer (--set api.timeout=600 --set api.deadline=3600), or ask less at once (--set api.concurrency=1).",
+            )
         if why:
             return BadModel(f"{self.url} cannot be reached: {told}", f"Look at {URL} and at whether the endpoint is up.")
         return BadModel(f"{self.url} does not answer by the protocol: {told}", f"Look at {URL}: most end in /v1.")
@@ -219,6 +230,12 @@ def hopeless(error: Exception) -> bool:
     if parameter.startswith("messages"):
         return False
     return parameter == "model" or code in _OF_EVERY_CALL or _NO_MODEL.search(str(error)) is not None
+
+
+def _silent(error: Exception) -> bool:
+    """Whether an endpoint took the request and did not answer in time."""
+    timed_out = isinstance(error, extra("openai", "api").APITimeoutError)
+    return timed_out and not type(error.__cause__).__name__.startswith("Connect")
 
 
 def _used_up(error: Exception) -> bool:

@@ -18,6 +18,7 @@ from selfstudy.core.prompts import prompt_ids, rendered, shortened
 from selfstudy.core.quiet import quiet
 from selfstudy.core.records import Message, Reply, Token, digest
 from selfstudy.models.folder import sha256_of
+from selfstudy.models.replies import Remembered, Replies
 from selfstudy.models.structured import complaint, instruction, spoken, value_of
 
 T = TypeVar("T")
@@ -26,14 +27,18 @@ _WEIGHTS = ("*.safetensors", "*.bin", "*.json", "*.jinja", "*.model", "*.txt")
 
 
 class HF:
-    """A model of transformers, loaded when it is first asked. Safe to share between threads: one batch after the other."""
+    """A model of transformers, loaded when it is first asked. Safe to share between threads: one batch after the other.
 
-    def __init__(self, name: str, batch_size: int = 8, device: str | None = None) -> None:
+    Replies are kept in `replies`, as those of an endpoint are; faults are not.
+    """
+
+    def __init__(self, name: str, batch_size: int = 8, device: str | None = None, replies: Replies | None = None) -> None:
         if not name.strip():
             raise BadModel("'hf:' names no model.", "Write hf:<name on the hub> or hf:<folder>.")
         self._name = name
         self._batch_size = batch_size
         self._device = device
+        self._replies = replies
         self.lock = Lock()
         self._loaded: tuple[Any, Any] | None = None
 
@@ -52,6 +57,10 @@ class HF:
         others = [HF(beneath).fingerprint] if beneath is not None else []
         return digest("hf", *(f"{path.name} {sha256_of(path)}" for path in files), *others)
 
+    def remembered(self) -> Remembered | None:
+        """What was answered before, as an LLM that asks nothing; None where nothing is kept."""
+        return Remembered(self.name, self.fingerprint, self._replies) if self._replies is not None else None
+
     @property
     def is_encoder_decoder(self) -> bool:
         """Whether the model reads with an encoder and writes with a decoder."""
@@ -67,24 +76,35 @@ class HF:
         progress: Progress = silent,
     ) -> list[Reply]:
         """As `core.ports.LLM.chat`; conversations of like length are generated together. `schema` is asked for in words, and checked."""
-        found: list[Reply | None] = [None] * len(batch)
-        asked = {place: list(messages) for place, messages in enumerate(batch)}
+        asked_for = {"schema": schema, "logprobs": logprobs, "max_tokens": max_tokens, "temperature": temperature}
+        found, keys = self._kept(batch, asked_for)
+        asked = {place: list(messages) for place, messages in enumerate(batch) if found[place] is None}
         if schema is not None:
             asked = {place: _with(messages, instruction(schema)) for place, messages in asked.items()}
         for attempt in range(_TRIES if schema is not None else 1):
             done = len(batch) - len(asked)
             again: dict[int, list[Message]] = {}
-            for places, replies in self._replies(asked, logprobs, max_tokens, temperature):
+            for places, replies in self._answered(asked, logprobs, max_tokens, temperature):
                 for place, reply in zip(places, replies, strict=True):
-                    found[place] = _checked(reply, schema, found[place])
-                    if schema is not None and found[place].fault and attempt < _TRIES - 1:  # type: ignore[union-attr]
+                    found[place] = checked = _checked(reply, schema, found[place])
+                    if self._replies is not None and not checked.fault:
+                        self._replies.put(keys[place], checked)
+                    if schema is not None and checked.fault and attempt < _TRIES - 1:
                         again[place] = [*asked[place], Message("assistant", reply.text or "-"), Message("user", complaint(reply.fault))]
                 done += len(places)
                 progress(min(done, len(batch)), len(batch))
             asked = again
         return [reply for reply in found if reply is not None]
 
-    def _replies(
+    def _kept(self, batch: Sequence[Sequence[Message]], asked: dict[str, Any]) -> tuple[list[Reply | None], list[str]]:
+        """For each conversation the reply from before, if there is one, and its key."""
+        if self._replies is None:
+            return [None] * len(batch), []
+        llm = self.fingerprint
+        keys = [Replies.key(llm=llm, messages=[one.json() for one in messages], **asked) for messages in batch]
+        return [self._replies.get(key) for key in keys], keys
+
+    def _answered(
         self, asked: dict[int, list[Message]], logprobs: int, max_tokens: int, temperature: float
     ) -> Iterator[tuple[list[int], list[Reply]]]:
         """Groups of places with their replies, the longest prompts first, so that what does not fit is known at once."""
@@ -118,6 +138,7 @@ class HF:
         sampling: dict[str, Any] = (
             {"do_sample": True, "temperature": temperature, "top_p": 1.0, "top_k": 0} if temperature > 0 else {"do_sample": False}
         )
+        sampling |= {"num_beams": 1, "num_return_sequences": 1}  # what a model ships may ask for beams: their rows are other sequences
         with torch.inference_mode(), quiet():
             made = model.generate(
                 **encoded, **sampling, max_new_tokens=max_tokens, pad_token_id=tokenizer.pad_token_id,
@@ -132,10 +153,11 @@ class HF:
             stop = next((place for place, id in enumerate(ids) if id in over), len(ids))
             tokens = _tokens(tokenizer, ids[:stop], made.logits, row, logprobs) if logprobs else ()
             text = spoken(str(tokenizer.decode(ids[:stop], skip_special_tokens=True)))
-            fault = "" if text else "the reply is empty"
+            cut = stop == len(ids)
+            fault = "" if text else f"cut off at {max_tokens} tokens before it said a word" if cut else "the reply is empty"
             prompt_tokens = int(encoded["attention_mask"][row].sum())
             written = min(stop + 1, len(ids))
-            replies.append(Reply(text, None, fault, self.name, tokens, prompt_tokens, written, cut=stop == len(ids)))
+            replies.append(Reply(text, None, fault, self.name, tokens, prompt_tokens, written, cut=cut))
         return replies
 
     def parts(self) -> tuple[Any, Any]:
@@ -273,6 +295,6 @@ def _templated(name: str) -> Iterator[None]:
         ) from error
 
 
-def load(name: str, **_: Any) -> HF:
-    """The LLM `hf:<name or folder>`. Raises BadModel."""
-    return HF(name)
+def load(name: str, *, cache: Path | None = None, **_: Any) -> HF:
+    """The LLM `hf:<name or folder>`; replies are kept under `cache`. Raises BadModel."""
+    return HF(name, replies=Replies(cache) if cache is not None else None)

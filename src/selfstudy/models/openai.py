@@ -19,7 +19,7 @@ from selfstudy.core.plugs import extra
 from selfstudy.core.ports import Progress, silent
 from selfstudy.core.records import Message, Reply, Token, digest
 from selfstudy.models.api import Api, Endpoint, Meter, hopeless
-from selfstudy.models.replies import Replies
+from selfstudy.models.replies import Remembered, Replies
 from selfstudy.models.structured import complaint, instruction, spoken, value_of
 
 T = TypeVar("T")
@@ -55,7 +55,13 @@ class OpenAI:
 
     @property
     def fingerprint(self) -> str:
-        return digest("openai", self.model, self.endpoint.url)
+        thinking = self.endpoint.settings.thinking
+        return digest("openai", self.model, self.endpoint.url, *([str(thinking)] if thinking else []))  # what was cut off is asked anew
+
+    def remembered(self) -> Remembered | None:
+        """What was answered before, as an LLM that asks nothing; None where nothing is kept."""
+        thinking = self.endpoint.settings.thinking
+        return Remembered(self.name, self.fingerprint, self.replies, thinking) if self.replies is not None else None
 
     def chat(
         self,
@@ -66,8 +72,12 @@ class OpenAI:
         temperature: float = 0.0,
         progress: Progress = silent,
     ) -> list[Reply]:
-        """As `core.ports.LLM.chat`. At most `concurrency` requests are under way at once; equal conversations are asked once."""
-        asked = {"schema": schema, "logprobs": logprobs, "max_tokens": max_tokens, "temperature": temperature}
+        """As `core.ports.LLM.chat`. At most `concurrency` requests are under way at once; equal conversations are asked once.
+
+        To `max_tokens` come those of the settings for thinking, since endpoints count what a model thinks as written.
+        """
+        most = max_tokens + self.endpoint.settings.thinking
+        asked = {"schema": schema, "logprobs": logprobs, "max_tokens": most, "temperature": temperature}
         return in_thread(self._all(batch, asked, progress))
 
     async def _all(self, batch: Sequence[Sequence[Message]], asked: dict[str, Any], progress: Progress) -> list[Reply]:
@@ -92,7 +102,7 @@ class OpenAI:
                     done += times[key]
                     progress(done, len(batch))
 
-                await calls.crew.every(list(waiting), one)
+                await calls.crew.every(list(waiting), one, self.reached)
         return [found[key] for key in keys]
 
 
@@ -115,10 +125,13 @@ class Crew:
                 raise _Halted
             yield
 
-    async def every(self, items: Sequence[T], work: Callable[[T], Awaitable[None]]) -> None:
-        """`work` for the first item, then for all others at once: an endpoint that cannot be used is asked once, not a thousand times."""
-        await work(items[0])
-        tasks = [asyncio.ensure_future(work(item)) for item in items[1:]]
+    async def every(self, items: Sequence[T], work: Callable[[T], Awaitable[None]], reached: bool) -> None:
+        """`work` for all items at once; of an endpoint that was not `reached` yet for the first one before, so that one which cannot be
+        used is asked once, not a thousand times.
+        """
+        if not reached:
+            await work(items[0])
+        tasks = [asyncio.ensure_future(work(item)) for item in (items if reached else items[1:])]
         for task in tasks:
             task.add_done_callback(self._look)
         failures = [found for found in await asyncio.gather(*tasks, return_exceptions=True) if found is not None]
@@ -157,8 +170,8 @@ class _Calls:
             unshown = schema is not None and "response_format" not in without
             reply = await self._one(messages)
             prompt, completion = prompt + reply.prompt_tokens, completion + reply.completion_tokens
-            if not reply.fault or reply.fault.startswith("refused"):
-                break
+            if not reply.fault or reply.fault.startswith("refused") or (reply.cut and not reply.text):
+                break  # another try would be cut off in the middle of the same thoughts
             if reply.text and schema is not None and attempt < _TRIES - 1:
                 worded = worded or (unshown and not reply.cut)
                 messages = [
@@ -240,9 +253,10 @@ class _Calls:
         text, cut = spoken(said), finish == "length"
         data, fault = None, ""
         if refusal or finish == "content_filter":
-            fault = f"refused: {str(refusal or 'content filter')[:200]}"
+            fault = f"refused: {self.llm.endpoint.clean(str(refusal or 'content filter'))[:200]}"
         elif not text:
-            fault = "the reply is empty"
+            spent = f"cut off at {self.asked['max_tokens']} tokens before it said a word; api.thinking=N gives a model N more to think with"
+            fault = spent if cut else "the reply is empty"
         elif self.asked["schema"] is not None:
             try:
                 data = value_of(text, self.asked["schema"])

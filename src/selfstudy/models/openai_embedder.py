@@ -36,6 +36,7 @@ class OpenAIEmbedder:
         self._kept = _Kept(cache) if cache is not None else None
         self._dim: int | None = None
         self._seen: int | None = None  # dimensions of the vectors so far
+        self._reached = False
 
     @property
     def name(self) -> str:
@@ -87,7 +88,7 @@ class OpenAIEmbedder:
                 found.update(zip(part, vectors, strict=True))
                 progress(len(found), len(texts))
 
-            await crew.every(starts, one)
+            await crew.every(starts, one, self._reached)
 
     def _read(self, answer: Any, part: list[str]) -> Vectors:
         if isinstance(answer, str):
@@ -103,6 +104,7 @@ class OpenAIEmbedder:
         if not usable:
             raise BadModel(f"{self.endpoint.url} gives no vectors for {self.model!r}.", "Name a model that makes embeddings.")
         self._fitting(vectors.shape[1])
+        self._reached = True
         unit: Vectors = vectors / lengths
         return unit
 

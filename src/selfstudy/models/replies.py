@@ -14,7 +14,8 @@ from typing import Any
 
 from selfstudy.core.errors import Busy, HomeError, first_line
 from selfstudy.core.files import home_error, home_errors, make_folder
-from selfstudy.core.records import Reply, digest
+from selfstudy.core.ports import Progress, silent
+from selfstudy.core.records import Message, Reply, digest
 
 
 class Kept:
@@ -89,3 +90,27 @@ class Replies:
     def put(self, key: str, reply: Reply) -> None:
         """Keep a reply; durable once this returns."""
         self._kept.put([(key, json.dumps(reply.json(), ensure_ascii=False))])
+
+
+class Remembered:
+    """An LLM that only says once more what another one said before; whatever else it is asked is a fault that passes."""
+
+    def __init__(self, name: str, fingerprint: str, replies: Replies, thinking: int = 0) -> None:
+        self.name = name
+        self.fingerprint = fingerprint
+        self._replies = replies
+        self._thinking = thinking
+
+    def chat(
+        self,
+        batch: Sequence[Sequence[Message]],
+        schema: dict[str, Any] | None = None,
+        logprobs: int = 0,
+        max_tokens: int = 512,
+        temperature: float = 0.0,
+        progress: Progress = silent,
+    ) -> list[Reply]:
+        """As `core.ports.LLM.chat`."""
+        asked = {"schema": schema, "logprobs": logprobs, "max_tokens": max_tokens + self._thinking, "temperature": temperature}
+        keys = [Replies.key(llm=self.fingerprint, messages=[one.json() for one in messages], **asked) for messages in batch]
+        return [self._replies.get(key) or Reply("", fault="it was not asked yet", transient=True) for key in keys]

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from selfstudy.core.errors import BadModel
 from selfstudy.core.ports import LLM
 from selfstudy.core.run import Planned
 from selfstudy.core.text import model_tokens
 from selfstudy.index.snapshot import Snapshot
 from selfstudy.models.openai_embedder import TEXTS_A_CALL
-from selfstudy.recipes.generator import ABOUT_A_PASSAGE
+from selfstudy.recipes.generator import ABOUT_A_PASSAGE, BLOCK
+from selfstudy.recipes.generator import answers as exam_answers
 from selfstudy.recipes.settings import Settings
 from selfstudy.synth import labels, reflections
 from selfstudy.synth.modelled import Cost, about, cost_of, modelled
+from selfstudy.train.generator import Generator, needed
 
 _SECONDS_A_CALL = 3.0
 _ASKED, _TOLD = 250, 15
@@ -50,7 +53,10 @@ def costed(planned: Planned, snapshot: Snapshot, settings: Settings, embedder: s
         return planned
     if llm is not None and (asked := _asked(planned.stage, snapshot, settings)) is not None:
         cost, items = asked
-        return _priced(planned, cost.times(max(0.0, 1 - planned.done / max(1, items))), settings, llm)
+        cost = cost.times(max(0.0, 1 - planned.done / max(1, items)))
+        if planned.stage == modelled.name and (kept := getattr(llm, "remembered", lambda: None)()) is not None:
+            cost = min(cost, cost_of(snapshot.passages, settings.modelled, kept), key=lambda one: one.calls)
+        return _priced(planned, cost, settings, llm)
     if planned.stage in _TEXTS and embedder.startswith("openai:"):
         return _embedded(planned, snapshot, settings, embedder)
     return planned
@@ -66,34 +72,56 @@ def _embedded(planned: Planned, snapshot: Snapshot, settings: Settings, embedder
 
 
 def _asked(stage: str, snapshot: Snapshot, settings: Settings) -> tuple[Cost, int] | None:
-    """What a model is asked in a stage: to write questions, or to judge, itself or to teach a critic; and about how many items, as the
-    stage logs them. None where it has no part.
+    """What a model is asked in a stage: to write questions, to judge, itself or to teach a critic, or to answer an exam; and about how
+    many items, as the stage logs them. None where it has no part.
     """
     if stage == modelled.name:
         return cost_of(snapshot.passages, settings.modelled), len(about(snapshot.passages, settings.modelled)[0])
     examples, reflection = ABOUT_A_PASSAGE * len(snapshot), settings.tuning.reflection
     critic = reflection.critic
     if stage == labels.labels.name:
-        asked = labels.expected(critic.labels, min(critic.most, examples), critic.passages)
+        asked = critic.asked(examples)
         return _judged(snapshot, *asked), sum(asked)
     if stage == reflections.reflections.name and critic.base is None:
         told = min(reflection.data.most, examples)
         return _judged(snapshot, *reflections.expected(reflection.data, examples)), told + round(reflection.data.general * told)
+    if stage == exam_answers.name:
+        told, tuning = min(settings.tuning.exam, examples), settings.tuning
+        read = told * (_ASKED + tuning.mix.passages * _shown(snapshot))
+        return Cost(told, read, told * tuning.max_tokens), -(-told // BLOCK)
     return None
 
 
 def _judged(snapshot: Snapshot, beside: int, alone: int) -> Cost:
     """What so many judgements take, beside a passage of mean length and alone."""
-    shown = sum(model_tokens(passage.indexed) for passage in snapshot.passages) // max(1, len(snapshot))
     calls = beside + alone
-    return Cost(calls, calls * _ASKED + beside * shown, calls * _TOLD)
+    return Cost(calls, calls * _ASKED + beside * _shown(snapshot), calls * _TOLD)
+
+
+def _shown(snapshot: Snapshot) -> int:
+    """Tokens of a passage, on average."""
+    return sum(model_tokens(passage.indexed) for passage in snapshot.passages) // max(1, len(snapshot))
 
 
 def _priced(planned: Planned, cost: Cost, settings: Settings, llm: LLM) -> Planned:
     """`planned` with what the model takes for it."""
     money = _money(settings, llm.name, cost.prompt_tokens, cost.completion_tokens)
-    seconds = planned.seconds if planned.seconds is not None else cost.calls * _SECONDS_A_CALL / settings.api.concurrency
+    seconds = planned.seconds if planned.seconds is not None else _seconds(cost, settings, llm)
     return replace(planned, seconds=seconds, calls=cost.calls, tokens=cost.prompt_tokens + cost.completion_tokens, money=money)
+
+
+def _seconds(cost: Cost, settings: Settings, llm: LLM) -> float | None:
+    """About how long it takes: of a model that runs here by its size, a third of what learning from as many tokens would take (reading
+    costs 2 multiply-adds for each weight and token, learning 6, arXiv 2001.08361); None where its size is not known.
+    """
+    scheme, _, name = llm.name.partition(":")
+    if scheme != "hf":
+        return cost.calls * _SECONDS_A_CALL / settings.api.concurrency
+    tokens = (cost.prompt_tokens + cost.completion_tokens) // max(1, cost.calls)
+    try:
+        return needed(Generator(num_train_epochs=1, max_length=max(32, tokens)), name, cost.calls, tokens).seconds / 3
+    except BadModel:
+        return None
 
 
 def _money(settings: Settings, name: str, prompt_tokens: int, completion_tokens: int) -> float | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property, partial
 from pathlib import Path
@@ -343,7 +344,8 @@ class Study:
 
     @cached_property
     def weighed(self) -> Artifact:
-        hybrid = Lazy(digest("tuned hybrid", self.tuned_vectors.key), lambda: self.tuned_retrievers(self.settings.weight)["hybrid"])
+        share = self.base.weight  # none where the base cannot read these documents: its tuned self may, and has to prove it
+        hybrid = Lazy(digest("tuned hybrid", self.tuned_vectors.key, repr(share)), lambda: self.tuned_retrievers(share)["hybrid"])
         return self.run.stage(c.weight, None, self.mined, hybrid)
 
     @property
@@ -431,7 +433,7 @@ class Study:
             self.key, verdict, pairs,
             writers=by_writer(*dense, writers),
             questions=manifest(self.asked).result,
-            round_trip=manifest(self.back).result,
+            round_trip=self._came(),
             negatives=manifest(self.mined).result,
             weight=self.weight,
             report=f"reports/{self.key}.html",
@@ -444,6 +446,13 @@ class Study:
             page_of(self.home.resolve().name, self.settings, outcome, rows, own, self._losses()),
         )
         return verdict, outcome
+
+    def _came(self) -> dict[str, dict[str, int]]:
+        """By writer how many questions came back, and how many were dropped by reason: of a model's also those that were not taken."""
+        came = {writer: Counter(counts) for writer, counts in manifest(self.back).result.items()}
+        for writer, counts in (manifest(self.modelled).result["dropped"] if self.modelled is not None else {}).items():
+            came.setdefault(writer, Counter()).update(counts)
+        return {writer: dict(counts) for writer, counts in came.items()}
 
     def own_beside(self, after: Retriever, before: Retriever | None = None) -> tuple[Values, Values] | None:
         """MRR@10 of the user's own questions by `before`, else by the embedder that serves, and by `after`; None where there are none."""
@@ -465,9 +474,10 @@ class Study:
     def _notes(self) -> Iterator[str]:
         if self.share < 1:
             yield f"This candidate stands at {self.share:g} of the distance from the base: the one at full distance failed only the guard."
-        if self.modelled is not None and (count := manifest(self.modelled).result["suspicious"]):
+        if self.modelled is not None and (count := (told := manifest(self.modelled).result)["suspicious"]):
             path = self.modelled.path.relative_to(self.home) / "suspicious.jsonl"
-            yield f"{count} passages speak to models, or nothing of use was written about them; {path} lists them."
+            silent = f" ({told['unanswered']} of them never got a reply)" if told["unanswered"] else ""
+            yield f"{count} passages speak to models, or nothing of use was written about them{silent}; {path} lists them."
 
     def _people(self) -> Iterator[str]:
         """What people said, for the report."""

@@ -34,7 +34,7 @@ class Mix(BaseModel):
     seed: int = 0
 
 
-@stage("synth.conversations", version=1)
+@stage("synth.conversations", version=2)
 def conversations(work: Work, config: Mix, mined: Artifact, retriever: Retriever, general: Artifact | None) -> dict[str, int]:
     """`conversations.jsonl`: the train examples that have an answer, each over what `retriever` finds, mixed with general ones."""
     examples = [one for one in read_records(mined.path / "mined.jsonl", Example) if one.split == "train" and one.answers]

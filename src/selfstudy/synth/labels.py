@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,14 +13,17 @@ from pydantic import BaseModel, ConfigDict, Field
 from selfstudy.core.artifacts import read_records, write_records
 from selfstudy.core.critique import LABELS, TASKS, Task, asked, instruction
 from selfstudy.core.errors import BadModel, Stopped
+from selfstudy.core.injection import aimed_at_models
 from selfstudy.core.ports import LLM
-from selfstudy.core.prompts import aimed_at_models
 from selfstudy.core.records import Artifact, Conversation, Example, Message, Passage, Record, digest
 from selfstudy.core.run import Work, stage
+from selfstudy.core.text import contains, normal, sentences
+from selfstudy.synth.reflections import Input
 
 _BLOCK = 32
 _ENOUGH = 8
 _TOKENS = 60
+_ONE_SIDED = 0.95
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +51,12 @@ class Labels(BaseModel):
     seed: int = 0
 
 
-@stage("synth.labels", version=1)
+@stage("synth.labels", version=2)
 def labels(work: Work, config: Labels, rows: Artifact, prompts: dict[str, Any], llm: LLM) -> dict[str, Any]:
     """`labels.jsonl` (Rows) of the rows in `rows.jsonl`, `conversations.jsonl` to tune a critic on, `sample.jsonl` to read. Resumes by row.
 
-    `prompts` are those of `versions`, which the stage's key must hold. Raises Stopped at the limit of a budget, BadModel where no reply
+    The result has the shares of the labels, and those tasks that are `one_sided`. `prompts` are those of `versions`, which the stage's key
+    must hold. Raises Stopped at the limit of a budget, BadModel where no reply
     can be used; what was asked is kept.
     """
     wanted = _within(config, read_records(rows.path / "rows.jsonl", Row))
@@ -73,7 +77,8 @@ def labels(work: Work, config: Labels, rows: Artifact, prompts: dict[str, Any], 
     write_records(work.folder / "labels.jsonl", labelled)
     write_records(work.folder / "conversations.jsonl", map(conversation, labelled))
     write_records(work.folder / "sample.jsonl", sample(labelled, config.sample, config.seed))
-    return {"shares": shares(labelled), "dropped": dict(dropped)}
+    counted = shares(labelled)
+    return {"shares": counted, "one-sided": one_sided(counted), "dropped": dict(dropped)}
 
 
 def versions() -> dict[str, Any]:
@@ -115,21 +120,55 @@ def _ask(llm: LLM, rows: Sequence[Row]) -> tuple[dict[str, Any], str]:
 
 
 def rows_of(examples: Iterable[Example], found: Iterable[Sequence[Passage]]) -> Iterator[Row]:
-    """What a critic is to be asked about examples beside what a search found for each: all four tasks."""
-    for example, passages in zip(examples, found, strict=True):
-        answer = example.answers[0] if example.answers else ""
-        yield Row("retrieve", example.question)
+    """What a critic is to be asked about examples beside what a search found for each: all four tasks, of right answers and of wrong ones.
+
+    A wrong answer is another example's. Beside passages it is shown with the first one alone.
+    """
+    asked_about = list(examples)
+    answers = [one.answers[0] if one.answers else "" for one in asked_about]
+    strangers = _strangers(answers, [one.id for one in asked_about])
+    for example, answer, stranger, passages in zip(asked_about, answers, strangers, found, strict=True):
+        yield from _alone(example.question, answer, stranger)
         for passage in passages:
             yield Row("relevant", example.question, "", passage.indexed)
             if answer:
                 yield Row("supported", example.question, answer, passage.indexed)
-        if answer:
-            yield Row("useful", example.question, answer)
+        if stranger and passages:
+            yield Row("supported", example.question, stranger, passages[0].indexed)
 
 
-def expected(config: Labels, examples: int, passages: int) -> tuple[int, int]:
-    """Of how many rows a label is asked for, at most, about `examples` beside so many passages each: with a passage, and with none."""
-    return 2 * min(config.most, examples * passages), 2 * min(config.most, examples)
+def general_rows(inputs: Sequence[Input]) -> Iterator[Row]:
+    """What a critic is to be asked about conversations that no document holds: whether to search, and of what use an answer is."""
+    strangers = _strangers([one.answer for one in inputs], [one.id for one in inputs])
+    for one, stranger in zip(inputs, strangers, strict=True):
+        yield from _alone(one.question, one.answer, stranger)
+
+
+def _alone(question: str, answer: str, stranger: str) -> Iterator[Row]:
+    """Rows without a passage: whether to search before and behind the first sentence, and the use of both answers."""
+    yield Row("retrieve", question)
+    if answer:
+        yield Row("retrieve", question, answer[slice(*next(iter(sentences(answer)), (0, len(answer))))])
+    yield from (Row("useful", question, said) for said in (answer, stranger) if said)
+
+
+def _strangers(answers: Sequence[str], seeds: Sequence[str]) -> list[str]:
+    """For each answer one of the others, by lot: none that it holds or that holds it. "" where there is none, or no answer."""
+    known = [normal(answer) for answer in answers]
+    found = []
+    for own, seed in zip(known, seeds, strict=True):
+        others = random.Random(seed).sample(range(len(known)), len(known)) if own.strip() else []
+        fit = (at for at in others if known[at].strip() and not contains(known[at], own) and not contains(own, known[at]))
+        found.append(next((answers[at] for at in fit), ""))
+    return found
+
+
+def expected(config: Labels, examples: int, passages: int, general: int) -> tuple[int, int]:
+    """Of how many rows a label is asked for, at most, about `examples` beside so many passages each and `general` conversations: with a
+    passage, and with none.
+    """
+    beside = min(config.most, examples * passages) + min(config.most, examples * (passages + 1))
+    return beside, 2 * min(config.most, 2 * (examples + general))
 
 
 def conversation(row: Row) -> Conversation:
@@ -155,3 +194,8 @@ def shares(rows: Iterable[Row]) -> dict[str, dict[str, float]]:
     counts = Counter((row.task, row.label) for row in rows)
     totals = {task: sum(counts[task, label] for label in LABELS[task]) for task in TASKS}
     return {task: {label: round(counts[task, label] / totals[task], 4) for label in LABELS[task]} for task in TASKS if totals[task]}
+
+
+def one_sided(counted: Mapping[str, Mapping[str, float]]) -> dict[str, str]:
+    """The tasks of which nearly all rows have one label, with that label: who always says it has learned them, and judges nothing."""
+    return {task: label for task, ones in counted.items() for label, share in ones.items() if share > _ONE_SIDED}

@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import re
 
+from selfstudy.core.injection import fenced
 from selfstudy.core.prompts import Prompt, prompt_of
 from selfstudy.core.records import Passage
-from selfstudy.core.text import cjk_share, is_cjk
+from selfstudy.core.text import is_cjk, tokens
 
 _MOST_CHARACTERS = 6000
-_LINE = "=" * 20
 _NAMES = {
     "ar": "Arabic", "bg": "Bulgarian", "ca": "Catalan", "cs": "Czech", "da": "Danish", "de": "German", "el": "Greek", "en": "English",
     "es": "Spanish", "et": "Estonian", "fa": "Persian", "fi": "Finnish", "fr": "French", "he": "Hebrew", "hi": "Hindi", "hr": "Croatian",
-    "hu": "Hungarian", "id": "Indonesian", "it": "Italian", "lt": "Lithuanian", "lv": "Latvian", "nl": "Dutch", "no": "Norwegian",
-    "pl": "Polish", "pt": "Portuguese", "ro": "Romanian", "ru": "Russian", "sk": "Slovak", "sl": "Slovenian", "sr": "Serbian",
-    "sv": "Swedish", "th": "Thai", "tr": "Turkish", "uk": "Ukrainian", "vi": "Vietnamese",
+    "hu": "Hungarian", "id": "Indonesian", "it": "Italian", "ja": "Japanese", "ko": "Korean", "lt": "Lithuanian", "lv": "Latvian",
+    "nl": "Dutch", "no": "Norwegian", "pl": "Polish", "pt": "Portuguese", "ro": "Romanian", "ru": "Russian", "sk": "Slovak",
+    "sl": "Slovenian", "sr": "Serbian", "sv": "Swedish", "th": "Thai", "tr": "Turkish", "uk": "Ukrainian", "vi": "Vietnamese",
+    "zh": "Chinese",
 }  # fmt: skip
 _ITS_OWN = "the language of the passage"
 _KANA = re.compile(r"[\u3040-\u30ff]")
 _HANGUL = re.compile(r"[\uac00-\ud7af]")
-_CJK = 0.3
 _TELLING = 0.1
 """The share of kana or hangul among these characters that a name in Chinese text does not reach, and a short question in Japanese does."""
 
@@ -32,7 +32,7 @@ def prompt(name: str) -> Prompt:
 
 def shown(passage: Passage) -> str:
     """A passage as a model sees it: fenced, and cut where it is very long."""
-    return f"{_LINE}\n{passage.indexed[:_MOST_CHARACTERS]}\n{_LINE}"
+    return fenced(passage.indexed[:_MOST_CHARACTERS])
 
 
 def language(passage: Passage) -> str:
@@ -42,9 +42,11 @@ def language(passage: Passage) -> str:
 
 def by_script(text: str) -> str:
     """The language of `text` as far as its script alone tells: Chinese, Japanese or Korean; "" for any other."""
-    if cjk_share(text) <= _CJK:
+    dense = sum(map(is_cjk, text))
+    others = sum(word[0].isalpha() and not is_cjk(word) for word in tokens(text))
+    if dense <= 2 * others:  # words, of two characters each, and not letters: a name in Latin letters may be longer than all the rest
         return ""
-    least = _TELLING * sum(map(is_cjk, text))
+    least = _TELLING * dense
     if len(_HANGUL.findall(text)) > least:
         return "Korean"
     return "Japanese" if len(_KANA.findall(text)) > least else "Chinese"

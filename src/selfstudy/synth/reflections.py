@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pydantic import BaseModel, ConfigDict, Field
 
 from selfstudy.core.artifacts import read_records, write_records
+from selfstudy.core.injection import aimed_at_models
 from selfstudy.core.ports import Judge, Retriever
-from selfstudy.core.prompts import aimed_at_models
 from selfstudy.core.records import Artifact, Conversation, Example, Message, Passage, Record, Verdict, digest
-from selfstudy.core.reflection import RELEVANT, RETRIEVE, SUPPORTED, USEFUL, asked, evidence, harmless, judged, useful
+from selfstudy.core.reflection import RELEVANT, RETRIEVE, SUPPORTED, USEFUL, WOVEN, asked, evidence, harmless, judged, useful
 from selfstudy.core.run import Work, stage
 from selfstudy.core.text import sentences
 from selfstudy.synth.draft import pick
@@ -49,10 +49,10 @@ class Input(Record):
     def told(self, text: str) -> Conversation:
         """The conversation that `text`, the answer with its tokens, is learned from."""
         before = (Message(message.role, harmless(message.content)) for message in self.before)
-        return Conversation((*before, *asked(self.question, self.choices), Message("assistant", text)), "reflection", "critic")
+        return Conversation((*before, *asked(self.question, self.choices), Message("assistant", text)), WOVEN, "critic")
 
 
-@stage("synth.reflections", version=2)
+@stage("synth.reflections", version=3)
 def reflections(
     work: Work, config: Reflections, mined: Artifact, retriever: Retriever, judge: Judge, general: Artifact | None
 ) -> dict[str, dict[str, float]]:
@@ -74,12 +74,13 @@ def _inputs(config: Reflections, mined: Artifact, general: Artifact | None) -> l
     examples = pick(examples, config.most, f"reflections{config.seed}")
     found = [Input(one.question, one.answers[0], one.choices) for one in examples]
     more = list(read_records(general.path / "conversations.jsonl", Conversation)) if general is not None else []
-    found += pick([_first(one.messages) for one in more], round(config.general * len(found)), f"general{config.seed}")
+    found += pick([first_turn(one) for one in more], round(config.general * len(found)), f"general{config.seed}")
     return list({one.id: one for one in found}.values())
 
 
-def _first(messages: Sequence[Message]) -> Input:
+def first_turn(conversation: Conversation) -> Input:
     """The first turn that is answered: behind one without tokens a generator would learn to leave them out."""
+    messages = conversation.messages
     began = [message.role for message in messages].index("user")
     answered = next(place for place in range(began, len(messages)) if messages[place].role == "assistant")
     asks = max(place for place in range(answered) if messages[place].role == "user")
@@ -121,7 +122,7 @@ def woven(config: Reflections, inputs: Sequence[Input], retriever: Retriever, ju
     beside = {place: [[(passage, next(verdicts)) for passage in passages[place]] for _ in cut[place]] for place in needy}
     ends = [useful(next(verdicts)) for _ in inputs]
     return [
-        (_with_evidence(cut[place], decisions[place], beside[place]) if passages.get(place) else RETRIEVE[1] + one.answer.strip()) + end
+        (_with_evidence(cut[place], decisions[place], beside[place]) if passages.get(place) else _without(one.answer.strip())) + end
         for place, (one, end) in enumerate(zip(inputs, ends, strict=True))
     ]
 
@@ -133,7 +134,7 @@ def _with_evidence(
     last: Passage | None = None
     for sentence, decision, found in zip(told, decisions, beside, strict=True):
         if last is not None and max(decision) == decision[1]:
-            parts.append(RETRIEVE[1] + sentence)
+            parts.append(_without(sentence))
             continue
         same = last is not None and max(decision) == decision[2]
         ones = [one for one in found if one[0] == last] if same else found
@@ -141,6 +142,11 @@ def _with_evidence(
         parts.append(evidence(passage.indexed, same) + judged(sentence, verdict))
         last = passage
     return "".join(parts)
+
+
+def _without(text: str) -> str:
+    """What needs no passage."""
+    return RETRIEVE[1] + harmless(text)
 
 
 def _rank(verdict: Verdict) -> tuple[bool, float]:

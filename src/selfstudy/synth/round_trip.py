@@ -28,12 +28,13 @@ class RoundTrip(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Dropped(Record):
-    """A question that did not come back, and why."""
+    """A question that did not come back, or was not taken from a model, and why; of the latter the id of its passage."""
 
     id: str
     question: str
     writer: str
     reason: str
+    passage: str = ""
 
 
 @stage("synth.round_trip", version=2)
