@@ -1,10 +1,10 @@
 """How often critics agree with people: support (critic_support) and relevance (critic_relevance), accuracy and balanced accuracy per task.
 
-    python bench/critic.py --data DIR [--most 600] [--critic hf:FOLDER] [--llm openai:MODEL]
+    python bench/critic.py --data DIR [--most 600] [--critic starter|hf:FOLDER] [--llm openai:MODEL]
 
-`words` compares words, numbers and denials, and needs no model; `majority` says the commonest label of the rows; `--critic` is a causal
-model that was tuned for the four tasks; `--llm` any model that is asked. Labels: supported = fully, partial = partly, not supported and
-contradicted = no. Rows of split "train" are left out.
+`words` compares words, numbers and denials, and needs no model; `majority` says the commonest label of the rows; `--critic` is the starter
+(support by the words, relevance by its reader) or a causal model that was tuned for the four tasks; `--llm` any model that is asked.
+Labels: supported = fully, partial = partly, not supported and contradicted = no. Rows of split "train" are left out.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from selfstudy.answer.critics import Instructed
+from selfstudy.answer.critics import Critical, Instructed, Worded
 from selfstudy.answer.judged import Judging
 from selfstudy.answer.terms import terms
 from selfstudy.answer.written import bears_out
@@ -29,6 +29,7 @@ from selfstudy.core.ports import Judge
 from selfstudy.core.records import Passage
 from selfstudy.models.decoder import HFDecoder
 from selfstudy.models.hf import HF
+from selfstudy.models.starter.judge import Relevance
 
 LEVELS = {"supported": "fully", "partial": "partly", "not_supported": "no", "contradicted": "no"}
 Rows = list[tuple[str, str, str, str]]
@@ -39,11 +40,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--most", type=int, default=600, help="rows of each task")
-    parser.add_argument("--critic", help="hf:FOLDER of a tuned critic")
+    parser.add_argument("--critic", help="starter, or hf:FOLDER of a tuned critic")
     parser.add_argument("--llm", help="a model that is asked")
     given = parser.parse_args()
     judges: dict[str, Judge] = {}
-    if given.critic:
+    if given.critic == "starter":
+        judges[given.critic] = Critical(Worded(), Relevance().probabilities)
+    elif given.critic:
         judges[given.critic] = Instructed(HFDecoder(HF(given.critic.removeprefix("hf:"))))
     if given.llm:
         judges[given.llm] = Judging(resolve(given.llm, LLMS))

@@ -293,6 +293,28 @@ def test_a_judged_sentence_shows_how_far_its_passage_supports_it(own: Own, monke
             assert opened.locator(f"#{described}").inner_text() == "0 % fully, 100 % partly supported"
 
 
+def test_a_question_that_follows_another_is_asked_with_it(own: Own, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = "Who may reset the pump of the site?"
+
+    def script(body: dict[str, Any], place: int) -> str:
+        text = body["messages"][-1]["content"]
+        if '"conversation"' not in text:
+            return "Only the site engineer may reset the pump [1]."
+        asked = [turn["content"] for turn in json.loads(text)["conversation"]]
+        assert asked == ["Who may reset the pump?", "Only the site engineer may reset the pump. [1]"]
+        return whole
+
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-test-only-1234")
+    with endpoint.serving(script) as model:
+        sets = ("embedder=fake:64", "llm=openai:m", f"api.base_url={model.url}", "judged=false")
+        with own.serving(sets=sets) as (server, opened):
+            filled(server)
+            ask(opened, "Who may reset the pump?")
+            assert opened.locator("#asked").inner_text() == "Who may reset the pump?"
+            ask(opened, "And who else?")
+            opened.get_by_text(whole).wait_for()
+
+
 def test_a_quotation_says_so_and_the_answer_how_sure_it_is(page: Any) -> None:
     ask(page, "Who may reset the pump?")
     assert "word for word" in page.locator("#said").inner_text()

@@ -267,11 +267,12 @@ def test_ctrl_c_stops_cleanly(tmp_path: Path) -> None:
     assert (tmp_path / "marks").read_text().split() == [str(number) for number in range(30)]
 
 
-def test_a_wish_to_stop_ends_the_run_before_the_next_stage(tmp_path: Path) -> None:
+def test_a_wish_to_stop_ends_the_run_before_the_next_stage(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     run = Run(tmp_path)
     before = signal.getsignal(signal.SIGINT)
     with run.stop.on_interrupt():
         signal.raise_signal(signal.SIGINT)
+        assert "Stopping once what is under way has ended" in caplog.text, "whoever waits knows that it was heard"
         with pytest.raises(Stopped):
             run.stage(write, Config())
         with pytest.raises(KeyboardInterrupt):

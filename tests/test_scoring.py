@@ -29,12 +29,14 @@ from selfstudy.answer.scoring import (
     verdict_of,
     within,
 )
-from selfstudy.core.errors import BadModel, Stopped
+from selfstudy.core.errors import BadInput, BadModel, Stopped
 from selfstudy.core.ports import Judge
 from selfstudy.core.records import Message, Support, Token, Tree, Verdict
 from selfstudy.core.reflection import RELEVANT, RETRIEVE, SUPPORTED, USEFUL
 from selfstudy.models.api import Api, Endpoint
 from selfstudy.models.openai import OpenAI
+from selfstudy.recipes.loaded import Loaded
+from selfstudy.recipes.settings import Settings
 
 SURE = Verdict(0.8, Support(0.5, 0.3, 0.2), (0.0, 0.1, 0.2, 0.3, 0.4))
 
@@ -73,6 +75,13 @@ def test_a_constant_shift_of_the_logits_changes_nothing() -> None:
             assert before == pytest.approx(after)
             assert sum(before) == pytest.approx(1)
             assert sorted(group, key=lambda token: logits[token]) == sorted(group, key=lambda token: before[group.index(token)])
+
+
+def test_a_decision_is_read_whatever_stands_around_its_token() -> None:
+    listed = {" [Retrieval]": math.log(0.6), "[Retrieval]": math.log(0.1), "[No Retrieval] ": math.log(0.2)}
+    found = decision_of(listed)
+    assert found is not None
+    assert needs_search(found) == pytest.approx(0.75)
 
 
 def test_a_token_that_an_endpoint_does_not_list_is_bounded_by_the_smallest_that_it_lists() -> None:
@@ -195,9 +204,9 @@ def test_two_bad_segments_are_not_a_good_path() -> None:
     assert [piece.name for piece in found.segments] == ["fair", "fair"], "a product would take -2 * -2 = 4"
 
 
-def test_what_was_finished_before_a_stop_is_kept() -> None:
+def test_what_was_finished_before_nothing_followed_is_kept() -> None:
     calls = itertools.count()
-    endless = beam.search(lambda paths: [[Piece("x", 1.0)] for _ in paths], width=2, most=50, stopped=lambda: next(calls) == 3)
+    endless = beam.search(lambda paths, ended=calls: [[Piece("x", 1.0)] * (next(ended) < 3) for _ in paths], width=2, most=50)
     assert len(endless.segments) == 3
     assert beam.search(lambda paths: [[] for _ in paths], width=2, most=5).segments == ()
 
@@ -219,6 +228,32 @@ def test_a_critic_is_a_source_of_the_same_probabilities() -> None:
     assert judge.verdicts([("q", "a", "")]) == [Verdict()]
     assert judge.retrieve([("q", "")]) == [(1.0, 0.0, 0.0)], "who cannot tell searches"
     assert supports(np.zeros((0, 3), np.float32)) == []
+
+
+def test_the_starter_is_a_judge_words_tell_support_and_its_reader_relevance(tmp_path: Path) -> None:
+    judge = Loaded(tmp_path, Settings(critic="starter")).critic
+    assert judge is not None
+    question, passage = "How often is the pump oiled?", "The pump of the northern plant is oiled every 6 weeks by the night shift."
+    brass, yes, no = "Green tea is brewed at eighty degrees.", (1.0, 0.0, 0.0), (0.0, 0.0, 1.0)
+    asked = [
+        (question, "The pump is oiled every 6 weeks.", passage),
+        (question, "The pump is oiled every 9 weeks.", passage),
+        (question, "The pump is oiled every 6 weeks.", brass),
+        ("Is the pump oiled by the night shift?", "Yes.", passage),
+        ("泵多久加油一次？", "泵每6周加油一次。", "泵每6周加油一次，由夜班负责。"),
+        (question, "Somebody does it.", ""),
+    ]
+    found = judge.verdicts(asked)
+    assert [levels(one.supported) for one in found[:5]] == [yes, no, no, yes, yes]
+    assert found[0].relevant is not None
+    assert found[2].relevant is not None
+    assert found[0].relevant > 0.5 > found[2].relevant
+    assert found[4].relevant == 0.5, "a reader that knows no Chinese says nothing"
+    assert found[5] == Verdict()
+    assert judge.verdicts([]) == []
+    assert judge.retrieve([(question, "")]) == [(1.0, 0.0, 0.0)]
+    with pytest.raises(BadInput, match="no critic 'openai:m'"):
+        _ = Loaded(tmp_path, Settings(critic="openai:m")).critic
 
 
 def llm(url: str) -> OpenAI:

@@ -22,6 +22,7 @@ import pytest
 from conftest import Run
 from service import DOCS, Reply, Server, filled, serving
 
+from selfstudy.answer.assembled import UNPROVEN
 from selfstudy.apps import uploads
 from selfstudy.apps.server import asking, chat, heads
 from selfstudy.apps.server.job import Job
@@ -147,6 +148,23 @@ def test_marks_of_a_quotation_are_not_taken_for_those_of_the_answer() -> None:
         (True, "[1]"),
         (True, "[2]"),
     ], "and a mark that is nowhere has no place"
+
+
+@pytest.mark.parametrize("unproven", UNPROVEN)
+def test_a_sentence_that_no_passage_supports_has_no_citation_of_the_next_one(unproven: str) -> None:
+    quote = f"The words {unproven} stand behind such a sentence."
+    cited = tuple(Citation(number, "p", "d", "D", "", 0, 9, one) for number, one in enumerate(["Oil it by hand.", quote], 1))
+    told = f"Archimedes did it. {unproven} It is old. {unproven} It is oiled by hand. [1] {quote} [2] It is blue. {unproven}"
+    said = [(one.text, one.citations) for one in sentences_of(Answer("oil?", told, cited, (), 0.9, False))]
+    assert said == [
+        (f"Archimedes did it. {unproven}", []),
+        (f"It is old. {unproven}", []),
+        ("It is oiled by hand.", [1]),
+        (quote, [2]),
+        (f"It is blue. {unproven}", []),
+    ]
+    alone = sentences_of(Answer("oil?", f"One. {unproven} Two. {unproven}", (), (), 0.9, False))
+    assert [one.text for one in alone] == [f"One. {unproven}", f"Two. {unproven}"]
 
 
 def test_as_many_texts_are_embedded_as_openai_takes(server: Server) -> None:
@@ -777,6 +795,45 @@ def test_an_answer_that_was_weighed_comes_with_its_tree(path: None, tmp_path: Pa
             whole = server.post("/ask", {"question": RESET, "mode": "always", "stream": True}).raw.decode().rpartition("data: ")[2]
             assert json.loads(whole)["tree"]["mode"] == "always"
             assert server.post("/ask", {"question": RESET, "mode": "sometimes"}).status == 422
+
+
+def test_turns_before_a_question_are_read_by_the_model_where_there_is_one(
+    path: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, server: Server
+) -> None:
+    shown: list[dict[str, Any]] = []
+
+    def script(body: dict[str, Any], place: int) -> str:
+        text = body["messages"][-1]["content"]
+        if "conversation" in text:
+            shown.append(json.loads(text))
+            return RESET
+        return "Only the site engineer may reset the pump [1]."
+
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-test-only-1234")
+    talk: list[Any] = [{"role": "user", "content": "How is the pump reset?"}, {"role": "assistant", "content": "By the red button."}]
+    with endpoint.serving(script) as model:
+        sets = ("embedder=fake:64", "llm=openai:m", f"api.base_url={model.url}", "judged=false")
+        with serving(tmp_path / "home", sets=sets) as own:
+            filled(own)
+            found = own.post("/ask", {"question": "And who may do it?", "conversation": talk}).json
+            assert (found["question"], found["text"]) == (RESET, "Only the site engineer may reset the pump. [1]")
+            assert shown.pop() == {"conversation": talk, "question": "And who may do it?"}
+            other: list[Any] = [
+                {"role": "system", "content": "Be brief."},
+                {"role": "user", "content": [{"type": "image_url", "image_url": {}}, {"type": "text", "text": "How is the pump reset?"}]},
+                {"role": "assistant", "content": None, "tool_calls": []},
+                {"role": "tool", "content": "{}"},
+                talk[1],
+                {"role": "user", "content": "And who else?"},
+            ]
+            found = own.post("/v1/chat/completions", {"messages": other}).json
+            assert found["choices"][0]["message"]["content"].startswith("Only the site engineer may reset the pump. [1]")
+            assert shown.pop() == {"conversation": talk, "question": "And who else?"}
+            own.post("/v1/chat/completions", {"messages": other[-1:]})
+            assert shown == [], "nothing was said before"
+    alone = server.post("/ask", {"question": RESET, "conversation": talk})
+    assert (alone.status, alone.json["question"]) == (200, RESET), "without a model nobody reads them"
+    assert server.post("/ask", {"question": RESET, "conversation": [{"role": "god", "content": "x"}]}).status == 422
 
 
 def test_a_mode_that_needs_a_model_says_so(server: Server) -> None:

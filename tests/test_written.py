@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pytest
 from endpoint import Answer, Body, completion, serving
 from pydantic import SecretStr
 
 from selfstudy.answer.ask import NOT_FOUND, answer
 from selfstudy.answer.judged import Judging
-from selfstudy.answer.written import cited, denies, write
+from selfstudy.answer.written import cited, denies, proof, write
 from selfstudy.core.errors import BadModel
+from selfstudy.core.ports import Vectors
 from selfstudy.core.prompts import NOT_HERE, grounded
 from selfstudy.core.records import Document, Hit, Passage, Place, passage_id
 from selfstudy.index.store import Store
@@ -160,6 +163,45 @@ def test_a_citation_that_a_critic_finds_no_support_in_is_left_out() -> None:
     assert critic.supported([]).shape == (0, 3)
 
 
+class Levels:
+    """A critic with a row of probabilities (no, partly, fully) for each word that a sentence may hold."""
+
+    def __init__(self, **rows: tuple[float, float, float]) -> None:
+        self.rows = rows
+
+    def supported(self, triples: Sequence[tuple[str, str, str]]) -> Vectors:
+        return np.array([next(row for word, row in self.rows.items() if word in said) for _, said, _ in triples], np.float32)
+
+
+def test_what_is_said_in_other_words_or_another_language_is_for_the_critic_to_judge() -> None:
+    hits = [Hit(passage("The pump is oiled once a week by the night shift. It is red."), 1.0, "x")]
+    yes, no, unknown = (0.0, 0.0, 1.0), (0.6, 0.4, 0.0), (1 / 3, 1 / 3, 1 / 3)
+    said = {
+        "Lubrication happens weekly": "The pump is oiled once",
+        "Nachtschicht ölt sie": "The pump is oiled once",
+        "夜班加油": "The pump is",
+    }
+    for text, quote in said.items():
+        found = cited(f"{text} [1].", hits, "How often?", Levels(**{text[:3]: yes}))
+        assert found is not None
+        assert (found[0].replace(" ", ""), found[1][0].quote) == (f"{text}.[1]".replace(" ", ""), hits[0].passage.text)
+        assert found[1][0].quote.startswith(quote)
+        assert cited(f"{text} [1].", hits, "How often?", Levels(**{text[:3]: no})) is None
+        assert cited(f"{text} [1].", hits, "How often?", Levels(**{text[:3]: unknown})) is None, "nobody says that it is supported"
+        assert cited(f"{text} [1].", hits, "How often?") is None, "without a critic words alone decide"
+        assert cited(f"{text}.", hits, "How often?", Levels(**{text[:3]: yes})) is None, "a sentence that names no passage"
+    for wrong in ("Lubrication happens 7 times [1].", "The pump is never oiled once a week [1]."):
+        assert cited(wrong, hits, "How often?", Levels(e=yes)) is None, "a number or a denial that is not there"
+    assert cited("It is oiled once a week [1].", hits, "How often?", Levels(oiled=unknown)) is not None, "the words speak for it"
+
+
+def test_a_sentence_that_shares_no_word_with_its_passage_cites_all_of_it() -> None:
+    held = passage("Chapter 4. Maintenance is due. The device gets grease once per quarter.")
+    assert proof("Lubrication happens every three months.", held, 1).quote == held.text
+    assert proof("每三个月加一次油。", held, 1).quote == held.text
+    assert proof("The grease is new.", held, 1).quote == "The device gets grease once per quarter."
+
+
 def test_of_a_reply_that_was_cut_off_the_last_sentence_is_not_said() -> None:
     cut = ["The wheel turns day and night [2]. The valve is oiled every six", "The valve is oiled every six"]
     with serving(lambda body, place: Answer(completion(cut[place], finish_reason="length"))) as endpoint:
@@ -197,6 +239,7 @@ def test_ask_lets_the_model_answer_and_passes_its_faults_on(tmp_path: Path) -> N
         assert asked[0] == grounded(question, [hit.passage for hit in first.hits][:5])[1].content
         second = answer(question, hybrid, embedder, llm=llm)
         assert (second.text, second.abstained, second.citations) == (NOT_FOUND, True, ())
+        assert (second.confidence, first.confidence > 0.5) == (0.0, True), "what search thought is no longer said"
         with pytest.raises(BadModel, match="gave no answer"):
             answer(question, hybrid, embedder, llm=llm)
         foreign = answer("Who won the football match in Lisbon yesterday evening?", hybrid, embedder, llm=llm)

@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
+from selfstudy.answer.otherwise import OTHERWISE, disagree
+from selfstudy.answer.scoring import support
 from selfstudy.answer.speaking import Told
 from selfstudy.answer.terms import is_cjk_text
-from selfstudy.answer.written import bears_out, disagree, proof
+from selfstudy.answer.written import bears_out, proof
 from selfstudy.core.records import Citation
-from selfstudy.core.text import contains, normal
 
 _HALF = 0.5
-_UNPROVEN = ("(not from the documents)", "（非出自文档）")
-_LETTER = re.compile(r"\W*(?:(?i:(?:the )?answer(?: is)?)\W*|(?:答案[是为為]?|选项|選項)\W*)?(?:([A-J])(?:[).:：、]|\W*$)|([a-j])\W*$)")
-_DENIED = re.compile(r"(?:\b(?:not|never|no|isn['’]t|wasn['’]t|aren['’]t)(?: (?:a|an|the|at all|really|entirely))?|[不没沒無无未非])\s*$")
-_OTHERWISE = ("But another passage says otherwise:", "但另一处说法不同：")
+UNPROVEN = ("(not from the documents)", "（非出自文档）")
+"""What stands behind a sentence that no passage supports, in English and in Chinese."""
 
 
 def assembled(
     question: str, chosen: Sequence[Told], considered: Sequence[Sequence[Told]], marks: bool
 ) -> tuple[str, tuple[Citation, ...], float, list[str]]:
-    """Text, citations, the least probability that a cited sentence is supported (0 without one), and what is to be noted.
+    """Text, citations, how far the least supported of the cited sentences is (0 without one), and what is to be noted.
 
     `considered` are all candidates that might have been said, step by step.
     """
@@ -32,23 +30,48 @@ def assembled(
     sure: list[float] = []
 
     def cite(one: Told) -> str:
-        assert one.passage is not None
-        citations.append(proof(one.candidate.text, one.passage, len(citations) + 1))
-        sure.append(1.0 - one.candidate.supported.no if one.candidate.supported is not None else _HALF)
-        return f"{one.candidate.text} [{len(citations)}]"
+        marks = ""
+        supporting = _supporting(one)
+        for told in supporting:
+            assert told.passage is not None
+            citations.append(proof(told.candidate.text, told.passage, len(citations) + 1))
+            marks += f"[{len(citations)}]"
+        sure.append(max(_sure(told) for told in supporting))
+        if all(_in_part(told) for told in supporting):
+            notes.append("a sentence is supported only in part")
+        return f"{one.candidate.text} {marks}"
 
     for told in chosen:
-        if is_supported(told):
+        if _supporting(told):
             parts.append(cite(told))
             if (other := _contrary(told, considered)) is not None:
-                parts.append(f"{_OTHERWISE[chinese]} {cite(other)}")
+                parts.append(f"{OTHERWISE[chinese]} {cite(other)}")
                 notes.append("the passages disagree")
         elif marks:
-            parts.append(f"{told.candidate.text} {_UNPROVEN[chinese]}")
+            parts.append(f"{told.candidate.text} {UNPROVEN[chinese]}")
             notes.append("a sentence that no passage supports is marked")
         else:
             notes.append("a sentence that no passage supports was left out")
     return ("" if chinese else " ").join(parts), tuple(citations), min(sure, default=0.0), list(dict.fromkeys(notes))
+
+
+def _supporting(told: Told) -> list[Told]:
+    """The sentence, and those that say the same of relevant passages, as far as their passages support them."""
+    return [one for one in (told, *filter(_relevant, told.also)) if is_supported(one)]
+
+
+def _relevant(told: Told) -> bool:
+    return told.candidate.relevant is None or told.candidate.relevant >= _HALF
+
+
+def _sure(told: Told) -> float:
+    """How far its passage supports a sentence; half where nobody judged."""
+    return _HALF if told.candidate.supported is None else support(told.candidate.supported)
+
+
+def _in_part(told: Told) -> bool:
+    supported = told.candidate.supported
+    return supported is not None and supported.partly > supported.fully
 
 
 def is_supported(told: Told) -> bool:
@@ -68,21 +91,8 @@ def _contrary(told: Told, considered: Sequence[Sequence[Told]]) -> Told | None:
         if one.passage is not None
         and told.passage is not None
         and one.passage.id != told.passage.id
-        and (one.candidate.relevant is None or one.candidate.relevant >= _HALF)
+        and _relevant(one)
         and is_supported(one)
         and disagree(told.candidate.text, one.candidate.text)
     ]
     return max(others, key=lambda one: one.score, default=None)
-
-
-def matched(text: str, choices: Sequence[str]) -> str | None:
-    """The choice that `text` names, by its words or by its letter; None for none or several, and for one that it denies."""
-    said = normal(text)
-    named = [choice for choice in choices if contains(said, normal(choice))]
-    longest = [one for one in named if not any(one != other and normal(one) in normal(other) for other in named)]
-    if not longest:
-        letter = _LETTER.match(text)
-        place = "ABCDEFGHIJ".index((letter[1] or letter[2]).upper()) if letter is not None else len(choices)
-        return choices[place] if place < len(choices) else None
-    denied = _DENIED.search(said.partition(normal(longest[0]))[0]) is not None
-    return longest[0] if len(longest) == 1 and not denied else None

@@ -36,17 +36,15 @@ class Path(Generic[S]):
         return self.closed or (bool(self.segments) and self.segments[-1].done)
 
 
-def search(
-    expand: Callable[[Sequence[Path[S]]], Sequence[Sequence[S]]], width: int, most: int, stopped: Callable[[], bool] = lambda: False
-) -> Path[S]:
+def search(expand: Callable[[Sequence[Path[S]]], Sequence[Sequence[S]]], width: int, most: int) -> Path[S]:
     """The best path of at most `most` segments. `expand` gives the next segments of each path that is not done; of none, it is done.
 
-    All paths that are kept are expanded at once. Of equal sums the earlier is kept. With `stopped` the best of what there is.
+    All paths that are kept are expanded at once. Of equal sums the earlier is kept.
     """
     kept: list[Path[S]] = [Path()]
     for _ in range(most):
         begun = [path for path in kept if not path.done]
-        if not begun or stopped():
+        if not begun:
             break
         grown: list[Path[S]] = []
         following = iter(expand(begun))

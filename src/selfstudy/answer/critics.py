@@ -1,17 +1,31 @@
-"""Critics as a Judge: a small one (support, and relevance where it tells that too), or a generator tuned for the four tasks."""
+"""Critics as a Judge: words, a small one (support, and relevance where it tells that too), or a generator tuned for the four tasks."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+
+import numpy as np
 
 from selfstudy.answer.scoring import supports, within
+from selfstudy.answer.written import bears_out
 from selfstudy.core.critique import LABELS, Task, asked
 from selfstudy.core.errors import BadModel
-from selfstudy.core.ports import Critic, Decoder, Triple
-from selfstudy.core.records import Support, Verdict
+from selfstudy.core.ports import SUPPORT, Critic, Decoder, Triple, Vectors
+from selfstudy.core.records import Passage, Support, Verdict
 
-Relevance = Callable[[Sequence[tuple[str, str]]], Sequence[float]]
+Relevance = Callable[[Sequence[tuple[str, str]]], Iterable[float]]
 """The probability for each (question, passage) that the passage is relevant."""
+
+
+class Worded:
+    """A `core.ports.Critic` that goes by the words: what the passage bears out is fully supported, anything else is not."""
+
+    def supported(self, triples: Sequence[Triple]) -> Vectors:
+        """As `core.ports.Critic.supported`; the probabilities are 0 and 1."""
+        borne_out = [bears_out(said, Passage("", "", passage), question) for question, said, passage in triples]
+        levels = [SUPPORT.index("fully" if one else "no") for one in borne_out]
+        rows: Vectors = np.eye(len(SUPPORT), dtype=np.float32)[levels].reshape(len(levels), len(SUPPORT))
+        return rows
 
 
 class Critical:
@@ -30,7 +44,7 @@ class Critical:
         shown = [triple for triple in triples if triple[2]]
         supported = iter(supports(self.critic.supported(shown)) if shown else ())
         pairs = [(question, passage) for question, _, passage in shown]
-        relevant = iter(self.relevance(pairs) if self.relevance is not None and shown else [None] * len(shown))
+        relevant = iter(map(float, self.relevance(pairs)) if self.relevance is not None and shown else [None] * len(shown))
         return [Verdict(next(relevant), next(supported)) if passage else Verdict() for _, _, passage in triples]
 
 

@@ -78,7 +78,7 @@ def within(logprobs: Mapping[str, float], group: Sequence[str]) -> list[float] |
 
 def decision_of(logprobs: Mapping[str, float]) -> tuple[float, float, float] | None:
     """Search, none, go on with the evidence: as `Judge.retrieve`, from the token that stands where that is decided."""
-    found = within(logprobs, RETRIEVE)
+    found = within(_bare(logprobs), RETRIEVE)
     return None if found is None else (found[0], found[1], found[2])
 
 
@@ -114,12 +114,20 @@ def _read(tokens: Sequence[Token], group: Sequence[str]) -> list[float] | None:
     """The group where one of its tokens was written, else at the first place that lists it."""
     written = [token for token in tokens if token.text.strip() in group]
     for token in (*written, *tokens):
-        listed = {text.strip(): value for text, value in token.top.items()}
+        listed = _bare(token.top)
         if token.text.strip() in group:
             listed.setdefault(token.text.strip(), token.logprob)
         if (found := within(listed, group)) is not None:
             return found
     return None
+
+
+def _bare(logprobs: Mapping[str, float]) -> dict[str, float]:
+    """Without the space that many vocabularies put before a token; of two that are then alike the likelier."""
+    found: dict[str, float] = {}
+    for text, value in logprobs.items():
+        found[text.strip()] = max(value, found.get(text.strip(), -math.inf))
+    return found
 
 
 def supports(rows: Vectors) -> list[Support]:

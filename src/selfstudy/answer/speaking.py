@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from selfstudy.answer.scoring import decision_of, verdict_of
 from selfstudy.answer.terms import is_cjk_text
 from selfstudy.core.errors import BadModel
-from selfstudy.core.ports import LLM, Decoder, Judge
+from selfstudy.core.ports import LLM, Begun, Decoder, Judge
 from selfstudy.core.prompts import NOT_HERE
-from selfstudy.core.records import Candidate, Message, Passage, Support, Verdict
+from selfstudy.core.records import Candidate, Message, Passage, Reply, Support, Verdict
 from selfstudy.core.reflection import BEGIN, RETRIEVE, TOKENS, USEFUL, asked, evidence, judged
 from selfstudy.core.text import normal, sentences
 
 Decision = tuple[float, float, float]
 """The probabilities that going on needs a search, needs none, goes on with the evidence at hand."""
 DONE = "DONE"
+NO_ROOM = "there is no room for more in the model's context"
 _LONGEST = 4000
+_SHORTER = (1000, 500)
+"""Characters of a passage where there is no room for all of it."""
 _STOP = (*RETRIEVE, *USEFUL, BEGIN)
 _NEXT = (
     "You answer a question one sentence at a time. You are given, as JSON, the question, the answer so far, and a passage. Reply with the "
@@ -36,12 +39,16 @@ _ALONE = (
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """A candidate with the passage that it was written from (`same`: that of the one before), and how the model would go on, if known."""
+    """A candidate with the passage that it was written from (`same`: that of the one before), and how the model would go on, if known.
+
+    `also` say the same from other passages.
+    """
 
     candidate: Candidate
     passage: Passage | None
     following: Decision | None = None
     same: bool = False
+    also: tuple[Told, ...] = ()
 
     @property
     def score(self) -> float:
@@ -86,7 +93,10 @@ class Speaker(Protocol):
 
 
 class Tuned:
-    """A generator with reflection tokens, which judges itself. Raises BadModel where its vocabulary lacks them."""
+    """A generator with reflection tokens, which judges itself. Raises BadModel where its vocabulary lacks them.
+
+    What is asked stands whole in its context, or nothing is said: old passages make room, and a new one is shortened.
+    """
 
     def __init__(self, decoder: Decoder) -> None:
         if not decoder.knows(TOKENS):
@@ -94,22 +104,53 @@ class Tuned:
         self.decoder = decoder
 
     def decide(self, question: str, said: Sequence[tuple[Told, ...]]) -> list[Decision | None]:
-        """As `Speaker.decide`, from the token that would come next."""
-        weighed = self.decoder.weigh([(asked(question), _written(one), "") for one in said], RETRIEVE)
-        return [decision_of(one) for one in weighed]
+        """As `Speaker.decide`, from the token that would come next; None where there is no room for one."""
+        begun = [self._fitting(asked(question), ((text, "") for text in _ever_less(one, len(one))), 1) for one in said]
+        weighed = iter(self.decoder.weigh([one for one in begun if one is not None], RETRIEVE))
+        return [None if one is None else decision_of(next(weighed)) for one in begun]
 
     def propose(self, question: str, wanted: Sequence[Next], choices: Sequence[str] = (), max_tokens: int = 100) -> list[Proposal]:
-        """As `Speaker.propose`."""
-        begun = [(asked(question, choices), _written(one.said), _branch(one)) for one in wanted]
-        found = []
-        for one, reply in zip(wanted, self.decoder.write(begun, _STOP, TOKENS, max_tokens), strict=True):
-            verdict, logprob = verdict_of(reply.tokens)
-            if one.passage is None:
-                verdict = Verdict(useful=verdict.useful)
-            last = reply.tokens[-1] if reply.tokens else None
-            following = decision_of(last.top) if last is not None else None
-            found.append(Proposal(reply.text, verdict, logprob, following, last is not None and last.text in (*USEFUL, ""), reply.fault))
-        return found
+        """As `Speaker.propose`; what there is no room for has the fault NO_ROOM."""
+        begun = [self._fitting(asked(question, choices), _ways(one), max_tokens) for one in wanted]
+        replies = iter(self.decoder.write([one for one in begun if one is not None], _STOP, TOKENS, max_tokens))
+        return [
+            Proposal("", fault=NO_ROOM) if start is None else _judged_itself(next(replies), one.passage is not None)
+            for one, start in zip(wanted, begun, strict=True)
+        ]
+
+    def _fitting(self, messages: Sequence[Message], ways: Iterable[tuple[str, str]], more: int) -> Begun | None:
+        """The first way to begin a reply that leaves room for `more` tokens; None where none does."""
+        return next((begun for way in ways if self.decoder.fits(begun := (messages, *way), more)), None)
+
+
+def _judged_itself(reply: Reply, beside: bool) -> Proposal:
+    """What was written `beside` a passage, or without one, which then is not judged."""
+    verdict, logprob = verdict_of(reply.tokens)
+    last = reply.tokens[-1] if reply.tokens else None
+    return Proposal(
+        reply.text,
+        verdict if beside else Verdict(useful=verdict.useful),
+        logprob,
+        decision_of(last.top) if last is not None else None,
+        last is not None and last.text in (*USEFUL, ""),
+        reply.fault,
+    )
+
+
+def _ways(one: Next) -> Iterator[tuple[str, str]]:
+    """What was said, and the evidence of what comes next, in ever less room: old passages go first, then the end of the new one."""
+    shown = [place for place, told in enumerate(one.said) if told.passage is not None and not told.same]
+    spare = shown[-1] if one.same and shown else len(one.said)
+    for text in _ever_less(one.said, spare):
+        yield text, _evidence(one.passage, one.same)
+    if one.passage is not None and not one.same:
+        for longest in _SHORTER:
+            yield _written(one.said, spare), evidence(one.passage.indexed[:longest])
+
+
+def _ever_less(said: Sequence[Told], spare: int) -> Iterator[str]:
+    """What was said with all its passages, without that of the first sentence, of the first two, of `spare` at last."""
+    return (_written(said, without) for without in range(spare + 1))
 
 
 class Served:
@@ -197,9 +238,13 @@ def _begun(question: str, written: str, choices: Sequence[str] = ()) -> list[Mes
     return [*asked(question, choices), *([Message("assistant", written)] if written else [])]
 
 
-def _written(said: Sequence[Told]) -> str:
-    """What was said, with its evidence and judgements, as the generator learned to write it."""
-    return "".join(_evidence(one.passage, one.same) + judged(one.candidate.text, _verdict(one.candidate)) for one in said)
+def _written(said: Sequence[Told], without: int = 0) -> str:
+    """What was said, with its evidence and judgements, as the generator learned to write it; that of the first `without` stands empty."""
+    return "".join(
+        (_evidence(one.passage, one.same) if place >= without or one.passage is None else evidence("", one.same))
+        + judged(one.candidate.text, _verdict(one.candidate))
+        for place, one in enumerate(said)
+    )
 
 
 def _verdict(candidate: Candidate) -> Verdict:

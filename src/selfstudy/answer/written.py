@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from selfstudy.answer.reading import pieces
 from selfstudy.answer.terms import is_cjk_text, terms
 from selfstudy.core.errors import BadModel
-from selfstudy.core.ports import LLM, Critic
+from selfstudy.core.ports import LLM, Critic, Vectors
 from selfstudy.core.prompts import NOT_HERE, grounded
 from selfstudy.core.records import Citation, Hit, Passage, Place
 from selfstudy.core.text import normal, sentences
@@ -54,8 +54,8 @@ def write(
 ) -> tuple[str, tuple[Citation, ...]] | None:
     """The model's answer with a mark for each citation; None where it says that the passages hold none, or nothing that they bear out.
 
-    A citation that `critic` finds no support in is left out, and a sentence with it that has no other. Raises BadModel where the model
-    gives no reply.
+    A citation that `critic` finds no support in is left out, and a sentence with it that has no other; one that it supports may be in
+    other words than the passage's, or in another language. Raises BadModel where the model gives no reply.
     """
     (reply,) = llm.chat([grounded(question, [hit.passage for hit in hits])], max_tokens=max_tokens)
     if reply.fault:
@@ -71,8 +71,9 @@ def whole(text: str) -> str:
 def cited(text: str, hits: Sequence[Hit], question: str = "", critic: Critic | None = None) -> tuple[str, tuple[Citation, ...]] | None:
     """The sentences of `text` that passages bear out, with their citations; None where there are none.
 
-    A sentence that names no passage is looked for in all of them; one that none bears out is left out. A bare verdict ("Yes [1].") is cited
-    to what its passage says about `question`.
+    A sentence that names no passage is looked for in all of them; one that none bears out is left out. Where a passage is named and there
+    is a `critic`, that says whether it does, and else the words. A bare verdict ("Yes [1].") is cited to what its passage says about
+    `question`.
     """
     if normal(NOT_HERE) in normal(text) and len(text) < 4 * len(NOT_HERE):
         return None
@@ -85,7 +86,8 @@ def cited(text: str, hits: Sequence[Hit], question: str = "", critic: Critic | N
             continue
         verdict = normal(bare).strip() in _VERDICTS and bool(named)
         wanted = question if verdict else bare
-        found = [best for at in named or range(len(hits)) if (best := _borne_out(wanted, hits[at].passage, verdict)) is not None]
+        judged = critic is not None and bool(named)
+        found = [best for at in named or range(len(hits)) if (best := _borne_out(wanted, hits[at].passage, verdict, judged)) is not None]
         if not found:
             continue
         told.append((bare, found if named else [max(found, key=lambda one: one[0])]))
@@ -120,28 +122,45 @@ def _judged(critic: Critic | None, question: str, told: Sequence[Cited]) -> list
     if critic is None or not told:
         return list(told)
     triples = [(question, bare, passage.indexed) for bare, chosen in told for _, passage, _ in chosen]
-    unsupported = iter(critic.supported(triples)[:, 0] > _UNSUPPORTED)
-    left = [(bare, [one for one in chosen if not next(unsupported)]) for bare, chosen in told]
+    rows = iter(critic.supported(triples))
+    left = [(bare, [one for one in chosen if _stays(one[0], next(rows))]) for bare, chosen in told]
     return [(bare, chosen) for bare, chosen in left if chosen]
 
 
-def _borne_out(said: str, passage: Passage, verdict: bool = False) -> tuple[float, Passage, tuple[int, int]] | None:
+def _stays(share: float, supported: Vectors) -> bool:
+    """Whether a citation stays by what a critic made of it: where the words speak for it already, unless that finds no support."""
+    return bool(supported[0] <= _UNSUPPORTED if share >= _BORNE_OUT else max(supported[1:]) > supported[0])
+
+
+def _borne_out(said: str, passage: Passage, verdict: bool = False, judged: bool = False) -> tuple[float, Passage, tuple[int, int]] | None:
     """The sentence of `passage` that holds most of what is said, if it holds enough, every number of it, and denies what is denied.
 
-    Words prove no more than that; whether the sentence follows from them is for a critic to say.
+    Words prove no more than that; whether the sentence follows from them is for a critic to say. Where one is asked (`judged`) they need
+    not hold anything, but a number that is not there, or another denial in the sentence that they point at, still speaks against it.
     """
     said = _ITEM.sub("", said)
+    share, span = _nearest(said, passage)
+    if share < _BORNE_OUT and not judged:
+        return None
+    if verdict:
+        return share, passage, span
+    if not _numbers(said) <= _numbers(passage.indexed) | _counted(passage.indexed):
+        return None
+    if share >= _BORNE_OUT and denies(said) != denies(passage.text[slice(*span)]):
+        return None
+    return share, passage, span
+
+
+def _nearest(said: str, passage: Passage) -> tuple[float, tuple[int, int]]:
+    """The share of what is said that the sentence of `passage` with most of it holds, and where that stands; all of it for none."""
     wanted = set(terms(said))
     wanted = wanted - set(terms(passage.title)) or wanted  # what the title says already need not be said again
     spans = pieces(passage.text, _LONGEST)
     shares = [len(wanted & set(terms(passage.text[start:end]))) / len(wanted) for start, end in spans] if wanted else []
-    if not shares or max(shares) < _BORNE_OUT:
-        return None
+    if not any(shares):
+        return 0.0, (0, len(passage.text))
     best = shares.index(max(shares))
-    told = _numbers(passage.indexed) | _counted(passage.indexed)
-    if not verdict and (not _numbers(said) <= told or denies(said) != denies(passage.text[slice(*spans[best])])):
-        return None
-    return shares[best], passage, spans[best]
+    return shares[best], spans[best]
 
 
 def _numbers(text: str) -> set[str]:
@@ -160,27 +179,20 @@ def denies(text: str) -> bool:
 
 
 def proof(said: str, passage: Passage, number: int) -> Citation:
-    """The citation of a sentence that a judge found supported: the passage's sentence that holds most of what is said."""
-    wanted = set(terms(said))
-    spans = pieces(passage.text, _LONGEST) or [(0, len(passage.text))]
-    best = max(spans, key=lambda span: len(wanted & set(terms(passage.text[slice(*span)]))))
-    return citation(passage, best, number)
+    """The citation of a sentence that a judge found supported: the passage's sentence that holds most of what is said.
+
+    All of the passage where none holds any of it: what is said in another language supports it somewhere, and words cannot tell where.
+    """
+    return citation(passage, _nearest(said, passage)[1], number)
 
 
-def bears_out(said: str, passage: Passage) -> bool:
-    """Whether the words, numbers and denials of `said` stand in the passage: what can be told without a judge."""
-    return _borne_out(said, passage) is not None
+def bears_out(said: str, passage: Passage, question: str = "") -> bool:
+    """Whether the words, numbers and denials of `said` stand in the passage: what can be told without a judge.
 
-
-def disagree(one: str, other: str) -> bool:
-    """Whether two sentences say different numbers, or one denies, of what is otherwise mostly the same."""
-    first, second = (set(terms(text)) - _numbers(text) for text in (one, other))
-    shared = len(first & second)
-    if not first or not second or shared < 0.5 * min(len(first), len(second)):
-        return False
-    numbers = [_numbers(text) for text in (one, other)]
-    differ = bool(numbers[0] - numbers[1]) and bool(numbers[1] - numbers[0])
-    return differ or denies(one) != denies(other)
+    Of a bare verdict ("Yes.") whether those of `question` do.
+    """
+    verdict = bool(question) and normal(said).strip() in _VERDICTS
+    return _borne_out(question if verdict else said, passage, verdict) is not None
 
 
 def citation(passage: Passage, span: tuple[int, int], number: int) -> Citation:

@@ -18,6 +18,8 @@ from selfstudy.core.records import Answer, Citation, Hit
 
 SHOWN = 20
 """How many of a long list are shown; --json gives all of them."""
+SAMPLED = 4
+"""How many rows of each of a critic's tasks are shown."""
 _ROW = re.compile(r":\d+$")
 
 
@@ -54,6 +56,8 @@ def answer(given: Answer) -> RenderableType:
             )
         )
         parts += [Padding(_quote(citation, given.question), (0, 0, 0, 4), expand=False), Text()]
+    if given.tree is not None and given.tree.notes:
+        parts += [*(Text(f"Note: {plain(note)}.", style="yellow") for note in given.tree.notes), Text()]
     sure = f"Confidence {given.confidence:.2f}"
     parts.append(Text(f"{sure} that what was found answers this: too little." if given.abstained else sure, style="dim"))
     return Group(*parts)
@@ -70,8 +74,10 @@ def considered(given: Answer, asked: str) -> RenderableType:
     for number, step in enumerate(tree.steps, 1):
         after = "the beginning" if step.parent is None else f"candidate {step.parent}"
         needed = "" if step.retrieve is None else f"; a search is needed with probability {step.retrieve:.2f} (above {tree.threshold:g})"
+        further = f"; the evidence at hand goes further with {step.proceed:.2f}" if step.proceed and step.parent is not None else ""
         searched = f"; searched: {plain(step.searched)}" if step.searched else "; no search"
-        parts.append(Text(f"Step {number}, after {after}{needed}{searched}", style="bold"))
+        closed = "; complete before this, most say" if step.closed else ""
+        parts.append(Text(f"Step {number}, after {after}{needed}{further}{searched}{closed}", style="bold"))
         table = _table(">", ">score", ">logprob", ">relevant", "fully/partly/no", "useful 1-5", "passage", "sentence")
         for one in step.candidates:
             support = "" if one.supported is None else f"{one.supported.fully:.2f}/{one.supported.partly:.2f}/{one.supported.no:.2f}"
@@ -83,11 +89,9 @@ def considered(given: Answer, asked: str) -> RenderableType:
             )  # fmt: skip
         parts += [table, Text()]
     weights = ", ".join(f"{name} {weight:g}" for name, weight in tree.weights.items())
-    parts.append(
-        Text(f"Score: e^logprob + the weighted judgements ({weights}); a path counts their sum; {tree.beam} paths are kept.", style="dim")
-    )
-    parts += [Text(f"Note: {plain(note)}") for note in tree.notes]
-    return Group(*parts, Text())
+    rule = f"Score: e^logprob + the weighted judgements ({weights}); a path counts their sum; {tree.beam} paths are kept."
+    asked_for = f" Calls of the model: {tree.calls}." if tree.calls else ""
+    return Group(*parts, Text(rule + asked_for, style="dim"), Text())
 
 
 def _shown(value: float | None) -> str:
@@ -161,7 +165,7 @@ def plan(rows: Sequence[Mapping[str, Any]]) -> RenderableType:
     total = f"About {duration(known)} in all" if ahead else "Nothing to do: every stage is kept"
     parts: list[RenderableType] = [table, Text(total + (f", and {unknown} whose time nobody knows yet." if unknown else "."))]
     if memory := max((row.get("memory_gib") or 0.0 for row in ahead), default=0.0):
-        parts.append(Text(f"Tuning the generator takes about {memory:.1f} GiB of memory, and its activations beside."))
+        parts.append(Text(f"Tuning the generator takes about {memory:.1f} GiB of memory."))
     calls, tokens = (sum(row.get(name, 0) for row in ahead) for name in ("calls", "tokens"))
     if calls:
         money = [row["money"] for row in ahead if row.get("calls")]
@@ -174,12 +178,22 @@ def questions(rows: Sequence[Mapping[str, Any]]) -> RenderableType:
     """Questions to read, with what their answers are and where they stand."""
     if not rows:
         return Text("No question is left to show.")
-    table = _table("id", "question", "answer", "kind", "writer", "split", "")
+    table = _table("id", "question", "answer (* the right choice)", "kind", "writer", "split", "written from", "")
     for row in rows:
-        answers = " / ".join(row["choices"] or row["answers"])
         note = row["said"] or row["dropped"]
-        table.add_row(row["id"][:8], plain(row["question"]), plain(answers[:80]), row["kind"], row["writer"], row["split"] or "", note)
+        about = f"{row['passage']}: {' '.join(row['text'].split())[:60]}"
+        table.add_row(
+            row["id"][:8], plain(row["question"]), _answers(row), row["kind"], row["writer"], row["split"] or "", plain(about), note
+        )
     return Group(table, Text("Strike one with --strike ID, keep one that was dropped with --keep ID; the next adapt respects it."))
+
+
+def _answers(row: Mapping[str, Any]) -> Text:
+    """The answers of a question; of choices all, and the right one marked."""
+    if not row["choices"]:
+        return Text(plain(" / ".join(row["answers"])[:80]))
+    right = row["answers"]
+    return Text(" / ").join(Text(plain(f"*{one}" if one in right else one), style="bold" if one in right else "") for one in row["choices"])
 
 
 def intents(rows: Sequence[Mapping[str, Any]]) -> RenderableType:
@@ -285,6 +299,8 @@ def outcome(result: Mapping[str, Any]) -> RenderableType:
         parts.append(Text(f"{votes['reason']}\n"))
     if result["round_trip"]:
         parts += _questions(result["questions"], result["round_trip"])
+    if result.get("critic"):
+        parts += _critic(result["critic"])
     parts += _before_after(result["metrics"], result["differences"], result.get("metric", "MRR@10"))
     parts += _differences(f"{'dense' if 'dense' in result['differences'] else 'hybrid'} MRR@10 by writer", result["writers"])
     parts += _checks(result["verdict"] or {})
@@ -313,17 +329,32 @@ def distilled(result: Mapping[str, Any]) -> RenderableType:
 
 
 def _questions(questions: Mapping[str, Mapping[str, int]], round_trip: Mapping[str, Mapping[str, int]]) -> list[RenderableType]:
-    """How many each writer wrote for each split, and how many of them came back from the corpus."""
+    """How many of each writer's questions were taken for each split, how many came back from the corpus, and why others were dropped."""
     splits = [split for split in ("train", "tune", "exam") if any(split in counts for counts in questions.values())]
     table = _table("questions by", *(f">{split}" for split in splits), ">kept", "dropped because")
-    for writer, counts in questions.items():
-        came = round_trip.get(writer, {})
+    for writer in dict.fromkeys([*questions, *round_trip]):
+        counts, came = questions.get(writer, {}), round_trip.get(writer, {})
         dropped = "; ".join(f"{reason} ({count})" for reason, count in came.items() if reason != "kept")
         table.add_row(writer, *(str(counts.get(split, 0)) for split in splits), str(came.get("kept", 0)), dropped)
     total = [sum(counts.get(split, 0) for counts in questions.values()) for split in splits]
     kept = sum(came.get("kept", 0) for came in round_trip.values())
     table.add_row("all", *map(str, total), str(kept), "", style="bold")
     return [table]
+
+
+def _critic(told: Mapping[str, Any]) -> list[RenderableType]:
+    """What a critic learned: the share of each label, and of each task a few rows for a person to read."""
+    table = _table("a critic learned", "shares of its labels")
+    for task, shares in told["shares"].items():
+        table.add_row(task, ", ".join(f"{label} {share:.0%}" for label, share in shares.items()))
+    dropped = ", ".join(f"{count} {plain(fault)}" for fault, count in told["dropped"].items())
+    sample = _table("task", "label", "question", "answer", "passage")
+    by_task = groupby(told["sample"], lambda row: row["task"])
+    for row in (one for _, ones in by_task for one in list(ones)[:SAMPLED]):
+        sample.add_row(row["task"], row["label"], *(plain(row[name])[:100] for name in ("question", "answer", "passage")))
+    left = len(told["sample"]) - sample.row_count
+    more = [Text(f"and {left} more to read; --json lists them all.", style="dim")] if left > 0 else []
+    return [table, *([Text(f"Rows without a label: {dropped}.")] if dropped else []), sample, *more]
 
 
 def _before_after(metrics: Mapping[str, Mapping[str, Any]], differences: Mapping[str, Any], of: str) -> list[RenderableType]:

@@ -283,21 +283,25 @@ class Candidate(Record):
 class Step(Record):
     """How the answer that ends with the candidate `parent` (None: nothing is said yet) could go on.
 
-    `retrieve` is the probability that a search is needed, None where nobody was asked; `searched` the words that were searched with, ""
-    where nothing was searched.
+    `retrieve` is the probability that a search is needed and `proceed` that of going on with the evidence of the sentence before, which is
+    done where it is the larger part; both None where nobody was asked. `searched` are the words that were searched with, "" where nothing
+    was searched. With `closed` most of the candidates said that the answer is complete, so that it is.
     """
 
     parent: int | None
     retrieve: float | None
+    proceed: float | None
     searched: str
     candidates: tuple[Candidate, ...]
+    closed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Tree(Record):
     """All that was considered for an answer, and what the choice followed from: `chosen` is the path of the largest sum of scores.
 
-    `question` is what was asked once it stands alone. `notes` say what else happened.
+    A path ends with a candidate that is done, or before a step that is closed or has no candidate that may be said. `question` is what was
+    asked once it stands alone, `calls` how often the model behind `llm` was asked for it. `notes` say what else happened.
     """
 
     mode: str
@@ -308,6 +312,7 @@ class Tree(Record):
     steps: tuple[Step, ...]
     chosen: tuple[int, ...]
     notes: tuple[str, ...] = ()
+    calls: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ after the manifest is on disk, so that a folder without a manifest was never fin
 from __future__ import annotations
 
 import json
+import logging
 import os
 import shutil
 import signal
@@ -41,6 +42,7 @@ from selfstudy.core.errors import Stopped
 from selfstudy.core.files import Lock, Log, home_errors, make_folder, sync_folder, write_json
 from selfstudy.core.records import Artifact, Record, digest
 
+_log = logging.getLogger("selfstudy")
 P = ParamSpec("P")
 T = TypeVar("T")
 Estimate = Callable[..., float | None]
@@ -129,6 +131,7 @@ class Stop:
             if self.requested:
                 raise KeyboardInterrupt
             self.requested = True
+            _log.warning("Stopping once what is under way has ended; Ctrl-C once more stops at once.")
 
         before = signal.signal(signal.SIGINT, interrupted)
         try:

@@ -7,12 +7,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from selfstudy.answer.critics import Critical, Worded
 from selfstudy.core.errors import BadInput
 from selfstudy.core.plugs import LLMS, resolve
 from selfstudy.core.ports import LLM, Judge, Reader
 from selfstudy.index.snapshot import Snapshot
 from selfstudy.models.api import Meter
 from selfstudy.models.hf import HF
+from selfstudy.models.starter.judge import Relevance
 from selfstudy.models.starter.shared import SHIPPED
 from selfstudy.recipes.caches import vectors_of
 from selfstudy.recipes.generator import SCHEME, folder_of
@@ -90,13 +92,14 @@ class Loaded:
     @cached_property
     def critic(self) -> Judge | None:
         """Who judges reflective answers, None where the model that writes them does. Raises BadInput."""
-        if self._settings.critic is None:
+        name = self._settings.critic
+        if name is None:
             return None
-        if not self._settings.critic.startswith(SCHEME):
-            raise BadInput(
-                f"The critic {self._settings.critic!r} is no model of transformers.", "Name one as hf:<folder> or hf:artifact:<key>."
-            )
-        return critic_of(self.generator(self._settings.critic))
+        if name == "starter":
+            return Critical(Worded(), Relevance(SHIPPED.kept_in(converted(self._home))).probabilities)
+        if not name.startswith(SCHEME):
+            raise BadInput(f"There is no critic {name!r}.", "Name one as starter, hf:<folder> or hf:artifact:<key>.")
+        return critic_of(self.generator(name))
 
     @property
     def reader(self) -> Reader | None:

@@ -18,6 +18,7 @@ class Outcome(Record):
     """What an adapt came to. `metrics` holds `metric` of the exam and the guard before and after; `report` is relative to the home.
 
     `imitation`, `sentences`, `int8`, `reranker` and `generator` are the Outcomes of what came beside and after it, as plain data.
+    `critic`: of a generator that judges itself what its critic learned: `shares` of labels, what was `dropped`, a `sample` of rows to read.
     `votes`: whether people's votes were learned from, and why. `paid`: what models behind an API were asked, None where none was.
     """
 
@@ -36,6 +37,7 @@ class Outcome(Record):
     report: str = ""
     note: str = ""
     metric: str = "MRR@10"
+    critic: dict[str, Any] | None = None
     votes: dict[str, Any] | None = None
     paid: dict[str, Any] | None = None
     imitation: dict[str, Any] | None = None

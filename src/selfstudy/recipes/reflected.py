@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TypeGuard
 
+from selfstudy.answer.bounded import Bounded, Calls
 from selfstudy.answer.judged import Judging
 from selfstudy.answer.reflective import Mode, Reflect, reflect
 from selfstudy.answer.speaking import Chatting, Served, Speaker, Tuned
@@ -12,7 +13,6 @@ from selfstudy.answer.standalone import reworded
 from selfstudy.core.ports import LLM, Judge, Retriever
 from selfstudy.core.records import Answer
 from selfstudy.core.reflection import TOKENS
-from selfstudy.core.run import Stop
 from selfstudy.models.decoder import HFDecoder
 from selfstudy.models.hf import HF
 
@@ -48,9 +48,10 @@ def reflected(
     judge: Judge | None = None,
 ) -> Answer:
     """As `answer.reflective.reflect`, in a mode that is `plainly` there. Ctrl-C ends it early."""
-    speaker = speaker_of(llm, cfg, judge)
+    calls = Calls(cfg.calls)
+    asked = llm if judge is None and reflects(llm) else Bounded(llm, calls)
+    speaker = speaker_of(asked, cfg, judge)
     cfg = cfg.model_copy(update={"mode": plainly(cfg.mode)})
-    stop = Stop()
-    with stop.on_interrupt():
-        again = (lambda asked: reworded(llm, asked)) if isinstance(speaker, Chatting) else None
-        return reflect(question, retriever, speaker, cfg, where, choices, again, stop)
+    with calls.stop.on_interrupt():
+        again = (lambda said: reworded(asked, said)) if isinstance(speaker, Chatting) else None
+        return reflect(question, retriever, speaker, cfg, where, choices, again, calls)

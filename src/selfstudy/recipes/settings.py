@@ -122,7 +122,8 @@ class Settings(BaseModel):
     reflect: Reflect = Field(default_factory=Reflect)
     critic: str | None = Field(
         None,
-        description="who judges reflective answers in place of the model that writes them: hf:<folder or name>, hf:artifact:<key>",
+        description="who judges reflective answers in place of the model that writes them: starter (support by the words, relevance by "
+        "the starter's reader), hf:<folder or name>, hf:artifact:<key>",
     )
     api: Api = Field(default_factory=Api)
     budget: Budget = Field(default_factory=Budget)

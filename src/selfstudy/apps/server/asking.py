@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from typing import Annotated, Any, Literal
 
@@ -18,7 +18,7 @@ from selfstudy.apps.server.cost import Clock, Cost
 from selfstudy.apps.server.faults import RESPONSES, accident
 from selfstudy.apps.server.sentences import Said, sentences_of
 from selfstudy.apps.server.service import Caller, log
-from selfstudy.core.records import Answer, Citation, Document, Hit
+from selfstudy.core.records import Answer, Citation, Document, Hit, Message
 from selfstudy.index.question import LONGEST
 from selfstudy.recipes.engine import Engine
 from selfstudy.recipes.reflected import Mode
@@ -47,8 +47,21 @@ class Found(BaseModel):
     hits: list[dict[str, Any]]
 
 
+class Turn(BaseModel):
+    """What was said before."""
+
+    role: Literal["user", "assistant"]
+    content: str = Field(max_length=32_000, examples=["How long is the warranty?"])
+
+
 class Ask(BaseModel):
     question: Question
+    conversation: list[Turn] = Field(
+        [],
+        max_length=1000,
+        description="The turns before, oldest first. Where the settings name an `llm`, it puts the question so that it stands alone; else "
+        "nobody reads them.",
+    )
     where: Where = None
     superseded: Superseded = False
     mode: Mode | None = Field(
@@ -63,7 +76,8 @@ class Ask(BaseModel):
 class Answered(BaseModel):
     """An Answer, the sentences of its text with the numbers of their citations, and the id to vote on it with.
 
-    `tree`: all that was considered where it was chosen sentence by sentence, as `selfstudy ask --explain --json` gives it; else null.
+    `question` is what was answered: of a follow-up, how it stands alone. `tree`: all that was considered where it was chosen sentence by
+    sentence, as `selfstudy ask --explain --json` gives it; else null.
     """
 
     id: str
@@ -109,12 +123,21 @@ async def search(asked: Search, by: Asks) -> Found:
 @router.post("/ask", response_model=Answered)
 async def ask(asked: Ask, by: Asks) -> Answered | StreamingResponse:
     """An answer with citations, or that the documents do not hold one."""
-    answered = await reply(by, asked.question, asked.where, "ask", asked.superseded, asked.mode)
+    turns = [Message(turn.role, turn.content) for turn in asked.conversation]
+    answered = await reply(by, asked.question, asked.where, "ask", asked.superseded, asked.mode, turns)
     return events(_told(answered)) if asked.stream else answered
 
 
-async def reply(by: Caller, question: str, where: str | None, kind: str, superseded: bool = False, mode: Mode | None = None) -> Answered:
-    """The answer to a question, noted in the ledger."""
+async def reply(
+    by: Caller,
+    question: str,
+    where: str | None,
+    kind: str,
+    superseded: bool = False,
+    mode: Mode | None = None,
+    conversation: Sequence[Message] = (),
+) -> Answered:
+    """The answer to a question, noted in the ledger; the turns before are read where there is a model to read them."""
 
     came = time.perf_counter()
 
@@ -122,7 +145,8 @@ async def reply(by: Caller, question: str, where: str | None, kind: str, superse
         clock = Clock(came)
         with clock.stage("answer"):
             serving = engine.serving()
-            found = public(engine.ask(question, where, superseded, mode=mode, serving=clock.timed(serving)))
+            turns = conversation if engine.settings.llm is not None else ()
+            found = public(engine.ask(question, where, superseded, mode=mode, conversation=turns, serving=clock.timed(serving)))
         with clock.stage("note"):
             id = engine.ledger.asked(by.name, kind, question, found.hits, serving.version, found)
         cost = clock.cost()

@@ -15,6 +15,7 @@ from selfstudy.apps.server.asking import Answered, events, reply
 from selfstudy.apps.server.cost import Cost
 from selfstudy.apps.server.faults import RESPONSES
 from selfstudy.apps.server.sentences import marks_of
+from selfstudy.core.records import Message
 from selfstudy.index.question import LONGEST
 
 router = APIRouter(prefix="/v1", responses=RESPONSES, tags=["OpenAI's protocol"])
@@ -23,7 +24,7 @@ EMBEDDER = "selfstudy-embedder"
 
 
 class Turn(BaseModel):
-    """Of any role and kind; nothing but the last user's is read."""
+    """Of any role and kind. The last user's is the question; before it only what user and assistant said in words is read."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -34,7 +35,8 @@ class Turn(BaseModel):
 class Chat(BaseModel):
     """As OpenAI's, of which `messages`, `model` and `stream` count: the last user turn is the question, and what answers is the documents.
 
-    Whatever else the protocol knows is taken and changes nothing.
+    Where the settings name an `llm`, it reads the turns before, so that a follow-up is put as a question that stands alone. Whatever else
+    the protocol knows is taken and changes nothing.
     """
 
     model_config = ConfigDict(extra="allow")
@@ -66,7 +68,7 @@ class Completion(BaseModel):
 async def chat(asked: Chat, by: Asks) -> Completion | StreamingResponse:
     """Answer the last user turn out of the documents, with citations."""
     _known(asked.model, CHAT)
-    answered = await reply(by, _question(asked.messages), None, "chat")
+    answered = await reply(by, _question(asked.messages), None, "chat", conversation=_before(asked.messages))
     if asked.stream:
         return events(_chunks(answered))
     message = {"role": "assistant", "content": answered.text + sources(answered), "refusal": None, "annotations": annotated(answered)}
@@ -86,6 +88,20 @@ def _question(turns: list[Turn]) -> str:
     if len(question) > LONGEST:
         raise HTTPException(400, f"The question has {len(question):,} characters; at most {LONGEST:,} are read.")
     return question
+
+
+def _before(turns: list[Turn]) -> list[Message]:
+    """What user and assistant said in words before the last user turn."""
+    last = max(place for place, turn in enumerate(turns) if turn.role == "user")
+    roles: dict[str, Literal["user", "assistant"]] = {"user": "user", "assistant": "assistant"}
+    said = [(turn.role, _words(turn.content)) for turn in turns[:last]]
+    return [Message(roles[role], words) for role, words in said if role in roles and words.strip()]
+
+
+def _words(content: str | list[dict[str, Any]] | None) -> str:
+    if not isinstance(content, list):
+        return content or ""
+    return "\n".join(part["text"] for part in content if isinstance(part.get("text"), str))
 
 
 def _known(model: str, *known: str) -> None:

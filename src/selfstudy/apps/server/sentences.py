@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from itertools import pairwise
 
 from pydantic import BaseModel, Field
 
+from selfstudy.answer.assembled import UNPROVEN
 from selfstudy.core.records import Answer
+
+_UNPROVEN = re.compile("|".join(map(re.escape, UNPROVEN)))
 
 
 class Said(BaseModel):
@@ -18,18 +22,23 @@ class Said(BaseModel):
 
 
 def sentences_of(answer: Answer) -> list[Said]:
-    """The sentences of `answer.text`, each with the numbers of its marks."""
-    if answer.abstained or not answer.citations:
-        return [Said(text=answer.text, citations=[])]
+    """The sentences of `answer.text`, each with the numbers of its marks; one that is marked as unproven has none, and stands alone."""
+    quotes = {citation.number: citation.quote for citation in answer.citations}
     found: list[Said] = []
     at = 0
-    for marks in marks_of(answer.text, {citation.number: citation.quote for citation in answer.citations}):
-        found.append(Said(text=answer.text[at : min(marks.values())].strip(), citations=list(marks)))
+    for marks in marks_of(answer.text, quotes):
+        *unproven, said = _apart(answer.text[at : min(marks.values())], quotes[min(marks)]) or [Said(text="", citations=[])]
+        found += [*unproven, Said(text=said.text, citations=list(marks))]
         last = max(marks)
         at = marks[last] + len(f"[{last}]")
-    if rest := re.sub(r"\s+", " ", answer.text[at:]).strip():
-        found.append(Said(text=rest, citations=[]))
-    return found
+    return found + _apart(answer.text[at:])
+
+
+def _apart(text: str, quote: str = "") -> list[Said]:
+    """What stands in `text` behind each mark of an unproven sentence; `quote` at its end may hold such words of its own."""
+    head = text.rstrip().removesuffix(quote)
+    ends = [0, *(match.end() for match in _UNPROVEN.finditer(head)), len(text)]
+    return [Said(text=said, citations=[]) for start, end in pairwise(ends) if (said := text[start:end].strip())]
 
 
 def marks_of(text: str, quotes: Mapping[int, str]) -> Iterator[dict[int, int]]:

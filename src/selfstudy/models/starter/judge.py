@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from selfstudy.core.ports import Reader, Vectors
 from selfstudy.core.quiet import quiet
@@ -36,10 +37,14 @@ class Relevance:
 
     def score(self, pairs: Sequence[tuple[str, str]]) -> Vectors:
         """As `core.ports.Reranker.score`. Raises BadModel."""
-        read = iter(self._reader.read([pair for pair in pairs if not is_chinese(pair[0])]))
-        relevant = np.clip([0.5 if is_chinese(question) else next(read).relevant for question, _ in pairs], _LEAST, 1 - _LEAST)
+        relevant = self.probabilities(pairs)
         odds: Vectors = np.log(relevant / (1 - relevant)).astype(np.float32)
         return odds
+
+    def probabilities(self, pairs: Sequence[tuple[str, str]]) -> NDArray[np.float64]:
+        """(len(pairs),) how probable it is that the passage of each (question, passage) is about the question; one half for Chinese."""
+        read = iter(self._reader.read([pair for pair in pairs if not is_chinese(pair[0])]))
+        return np.clip([0.5 if is_chinese(question) else next(read).relevant for question, _ in pairs], _LEAST, 1 - _LEAST)
 
 
 def is_chinese(question: str) -> bool:

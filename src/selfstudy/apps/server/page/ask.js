@@ -5,8 +5,10 @@ import { get, post, stream } from "./service.js";
 import { label, say, tell } from "./words.js";
 
 let answer = null;
+let turns = [];  // what was asked and answered before, so that a model may read "And who does it?"
 let sent = {};  // the correction of this answer that is kept
 let round = 0;
+const TURNS = 20;
 
 export function start(trouble) {
   const question = by("question");
@@ -41,11 +43,14 @@ async function ask(question) {
   tell(by("asking"), "asking");
   for (const id of ["voting", "correct", "found", "answer"]) by(id).hidden = true;
   try {
-    await stream("ask", { question, stream: true }, (name, data) => {
+    await stream("ask", { question, conversation: turns, stream: true }, (name, data) => {
       if (mine !== round) return;  // another question was asked since
       by("answer").hidden = false;
       if (name === "sentence") sentence(said, data);
-      if (name === "answer") whole(data);
+      if (name !== "answer") return;
+      by("asked").textContent = data.question;  // a follow-up as it was understood
+      turns = [...turns, { role: "user", content: question }, { role: "assistant", content: data.text }].slice(-TURNS);
+      whole(data);
     });
     if (mine === round) tell(by("asking"), "answered");
   } catch (error) {
