@@ -7,15 +7,17 @@ from typing import Any
 
 import pytest
 import torch
-from tiny import causal, encoder_decoder
-from transformers import AutoModelForCausalLM, AutoModelForSeq2SeqLM, AutoTokenizer
+from tiny import causal, encoder_decoder, tokenizer
+from transformers import AutoModelForCausalLM, AutoModelForSeq2SeqLM, AutoTokenizer, GPT2Config, GPT2LMHeadModel
 
-from selfstudy.answer.speaking import Next, Told, Tuned
+from selfstudy.answer.reflective import Reflect, reflect
+from selfstudy.answer.speaking import NO_ROOM, Next, Proposal, Told, Tuned
 from selfstudy.core.errors import BadModel
 from selfstudy.core.ports import Decoder
 from selfstudy.core.prompts import prompt_ids
-from selfstudy.core.records import Candidate, Message, Passage, Support
+from selfstudy.core.records import Candidate, Hit, Message, Passage, Support, Verdict
 from selfstudy.core.reflection import BEGIN, RETRIEVE, TOKENS, USEFUL, evidence
+from selfstudy.models import decoder as decoding
 from selfstudy.models.decoder import HFDecoder
 from selfstudy.models.hf import HF
 
@@ -139,6 +141,103 @@ def test_a_generator_judges_itself_even_where_it_writes_no_such_token(tmp_path: 
             assert one.verdict.supported is None or sum(one.verdict.supported.json().values()) == pytest.approx(1)
     assert found[3].verdict.relevant is found[3].verdict.supported is None, "there was no passage to judge"
     assert all(one.fault == "cut off at 6 tokens" or one.following is not None for one in found)
+
+
+def gpt2(folder: Path) -> HFDecoder:
+    """A tiny model that has learned 512 positions and no more."""
+    words = tokenizer(folder)
+    words.add_special_tokens({"additional_special_tokens": list(TOKENS)})
+    words.save_pretrained(folder)
+    torch.manual_seed(3)
+    config = GPT2Config(
+        vocab_size=len(words), n_embd=32, n_layer=2, n_head=4, n_positions=512,
+        eos_token_id=words.eos_token_id, pad_token_id=words.pad_token_id,
+    )  # fmt: skip
+    GPT2LMHeadModel(config).save_pretrained(folder)
+    return HFDecoder(HF(str(folder)))
+
+
+LONG = Passage("1" * 32, "", "the pump is oiled by hand once a week and runs for ten years " * 6)
+
+
+def after(count: int, same: bool = False) -> tuple[Told, ...]:
+    """So many sentences, each with the evidence that it was written from, or all with that of the first."""
+    return tuple(
+        Told(Candidate(n, f"the pump is oiled {n}", LONG.id, -1.0, 0.9, Support(0.9, 0.1, 0.0), None, 1.0), LONG, None, same and n > 0)
+        for n in range(count)
+    )
+
+
+@pytest.mark.parametrize("made", [gpt2, lambda folder: reflecting(folder, "causal")], ids=["learned positions", "rotated"])
+def test_old_evidence_makes_room_and_the_question_never_does(tmp_path: Path, made: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    decoder = made(tmp_path)
+    speaker, words = Tuned(decoder), AutoTokenizer.from_pretrained(tmp_path)
+    read: list[str] = []
+    _, truly = decoder.llm.parts(), decoding._read
+
+    def watched(model: Any, tokens: Any, prompts: Any, which: Any, rest: Any, wanted: int) -> Any:
+        read.extend(words.decode([*prompts[place], *end]) for place, end in zip(which, rest, strict=True))
+        return truly(model, tokens, prompts, which, rest, wanted)
+
+    monkeypatch.setattr(decoding, "_read", watched)
+    question = "Which part of the pump is oiled by hand once a week?"
+    for count in range(8):
+        said = after(count)
+        assert speaker.decide(question, [said])[0] is not None
+        found = speaker.propose(question, [Next(said, LONG), Next(said, Passage("2" * 32, "", "by hand"))], max_tokens=20)
+        assert all(one.fault != NO_ROOM for one in found)
+    assert all(f"Question: {question}" in text for text in read)
+    assert all(len(words(text)["input_ids"]) + 20 <= 512 + 1 for text in read)
+    last = read[-2]
+    assert last.count(LONG.text) < 8
+    assert last.endswith(evidence(LONG.text)), "the newest is whole"
+    assert "the pump is oiled 0" in last, "what was said stays"
+    (kept,) = speaker.propose(question, [Next(after(7, True), LONG, True)], max_tokens=20)
+    assert kept.fault != NO_ROOM
+    assert LONG.text in read[-1], "the evidence that goes further stays"
+    (huge,) = speaker.propose(question, [Next((), Passage("3" * 32, "", LONG.text * 9))], max_tokens=20)
+    assert huge.fault != NO_ROOM
+    assert question in read[-1], "a passage that is too long for the model is shortened"
+    crowded = "the pump is oiled by hand " * 120
+    assert speaker.propose(crowded, [Next((), LONG)], max_tokens=20)[0].fault == NO_ROOM
+    assert speaker.decide(crowded, [()]) == [None]
+
+
+def test_what_has_no_room_is_said_in_the_tree_and_what_is_finished_stays(tmp_path: Path) -> None:
+    class Wordy(Tuned):
+        """Finds words for every passage, and writes on."""
+
+        def propose(self, question: str, wanted: Any, choices: Any = (), max_tokens: int = 100) -> list[Proposal]:
+            found = super().propose(question, wanted, choices, max_tokens)
+            said = [f"{'the pump is oiled by hand ' * 12} {len(one.said)}" for one in wanted]
+            good = Verdict(0.9, Support(0.9, 0.1, 0.0))
+            return [one if one.fault == NO_ROOM else Proposal(text, good, -1.0) for one, text in zip(found, said, strict=True)]
+
+    class Shelf:
+        def search(self, questions: Any, k: int, where: str | None = None) -> list[list[Hit]]:
+            return [[Hit(LONG, 1.0, "x")] for _ in questions]
+
+    found = reflect("how often?", Shelf(), Wordy(gpt2(tmp_path)), Reflect(mode="always", max_tokens=20))
+    assert found.tree is not None
+    assert 1 <= len(found.tree.chosen) < 7
+    assert f"the answer ended: {NO_ROOM}" in found.tree.notes
+    assert len(found.citations) == len(found.tree.chosen)
+    nothing = reflect("the pump is oiled by hand " * 120, Shelf(), Wordy(gpt2(tmp_path)), Reflect(mode="always", max_tokens=20))
+    assert nothing.abstained
+    assert nothing.tree is not None
+    assert f"the answer ended: {NO_ROOM}" in nothing.tree.notes
+
+
+def test_more_than_a_model_has_positions_for_is_its_fault_and_no_crash(tmp_path: Path) -> None:
+    decoder = gpt2(tmp_path)
+    begun = (ASKED, "", evidence(LONG.text) * 6)
+    assert not decoder.fits(begun, 1)
+    assert decoder.fits((ASKED, "", ""), 400)
+    with pytest.raises(BadModel, match="failed"):
+        decoder.write([begun], STOP, TOKENS, 4)
+    apart = reflecting(tmp_path / "apart", "encoder-decoder")
+    assert apart.fits(begun, 1), "a T5 has no last position"
+    assert not apart.fits(([Message("user", LONG.text * 6)], "", ""), 1), "but its tokenizer names how much it reads"
 
 
 def test_a_model_without_the_tokens_is_refused(tmp_path: Path) -> None:

@@ -8,18 +8,24 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from conftest import Run as Command
+from endpoint import Answer, serving
 from test_light import docs  # noqa: F401 (a fixture)
+from test_modelled import llm as api_model
+from test_modelled import pupil
 from tiny import causal, encoder_decoder, tokenizer
 from transformers import AutoModelForCausalLM
 
+from selfstudy.answer.reflective import Reflect, reflect
+from selfstudy.answer.speaking import Proposal
 from selfstudy.core.artifacts import manifest, read_records, write_records
 from selfstudy.core.errors import BadConfig, BadInput, Busy, Stopped
 from selfstudy.core.prompts import NOT_HERE, grounded, prompt_ids, rendered
 from selfstudy.core.quiet import quiet
-from selfstudy.core.records import Artifact, Conversation, Example, Message, Passage, Place, passage_id
+from selfstudy.core.records import Artifact, Conversation, Example, Hit, Message, Passage, Place, passage_id
 from selfstudy.core.run import Lazy, Run
 from selfstudy.evals.answers import score
 from selfstudy.evals.gate import Gate, judge_answers
@@ -216,11 +222,47 @@ def test_a_stopped_training_goes_on_from_its_checkpoint(tmp_path: Path) -> None:
 def test_what_tuning_needs_is_said_before_any_weight_is_loaded(tmp_path: Path) -> None:
     folder = causal(tmp_path)
     (tmp_path / "model.safetensors").unlink()
-    whole, lora = needed(Generator(), str(folder), 1000), needed(Generator(lora=Lora(r=1)), str(folder), 1000)
     config = json.loads((folder / "config.json").read_text())
-    assert whole.memory_gib == pytest.approx(16 * 2 * config["vocab_size"] * 32 / 2**30, abs=0.01)
-    assert lora.memory_gib <= whole.memory_gib
+    weights = 2 * config["vocab_size"] * 32  # the same in and out, and some in between
+    short = {"per_device_train_batch_size": 1, "max_length": 16}
+    whole = needed(Generator(**short), str(folder), 1000)
+    assert whole.memory_gib == pytest.approx(16 * weights / 2**30, abs=0.01)
+    assert needed(Generator(lora=Lora(r=1), **short), str(folder), 1000).memory_gib <= whole.memory_gib
     assert needed(Generator(), str(folder), 100_000_000).seconds > needed(Generator(), str(folder), 1_000_000).seconds > 0
+
+
+def test_what_a_batch_needs_grows_with_its_rows_and_lengths(tmp_path: Path) -> None:
+    folder = str(causal(tmp_path))
+
+    def memory(**config: Any) -> float:
+        return needed(Generator(**{"lora": Lora(r=4)} | config), folder, 1000).memory_gib
+
+    once = memory()
+    assert memory(per_device_train_batch_size=64, max_length=8192) == pytest.approx(64 * once, rel=0.05), "the model itself is tiny"
+    assert memory(activation_checkpointing=True) < once
+    assert memory(reflection=True, per_device_train_batch_size=1, max_length=16) >= memory(per_device_train_batch_size=1, max_length=16)
+
+
+def test_half_a_byte_is_counted_for_linear_layers_alone(tmp_path: Path) -> None:
+    folder = causal(tmp_path)
+    shape = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(shape | {"vocab_size": 32000, "hidden_size": 512, "intermediate_size": 8192}))
+    short = {"per_device_train_batch_size": 1, "max_length": 16}
+    four, half = (needed(Generator(lora=Lora(r=1, load_in_4bit=small), **short), str(folder), 1).memory_gib for small in (True, False))
+    assert 32000 * 512 * 2 / 2**30 < four < half, "the vectors of words stay as they are"
+
+
+def test_further_arguments_are_those_of_the_trainer(tmp_path: Path) -> None:
+    folder = str(causal(tmp_path))
+    training.check(Generator(arguments={"dataset_num_proc": 2, "max_steps": 3}), folder)
+    with pytest.raises(BadConfig, match="unexpected keyword"):
+        training.check(Generator(arguments={"dataset_num_prok": 2}), folder)
+    with pytest.raises(BadConfig, match="loss_type"):
+        training.check(Generator(arguments={"loss_type": "nonsense"}), folder)
+    apart = str(encoder_decoder(tmp_path / "apart"))
+    training.check(Generator(arguments={"max_steps": 3}), apart)
+    with pytest.raises(BadConfig, match="unexpected keyword"):
+        training.check(Generator(arguments={"dataset_num_proc": 2}), apart)
 
 
 def test_answers_are_scored_by_their_kind() -> None:
@@ -236,6 +278,57 @@ def test_answers_are_scored_by_their_kind() -> None:
     assert score("The claim is false [1].", example("false", "claim")) == 1
     assert score("It is oiled every 4 weeks [2].", example("4 weeks")) == score("4 weeks", example("4 weeks")) == 1
     assert score("every 4 days [2]", example("4 weeks")) == pytest.approx(0.4)
+
+
+def test_a_verdict_or_choice_counts_in_other_words_and_never_by_chance() -> None:
+    def example(answer: str, kind: str = "text", choices: tuple[str, ...] = ()) -> Example:
+        return Example("e", "?", (answer,), (), kind=kind, choices=choices)
+
+    assert score("It is not safe [1].", example("not safe", "choice", ("safe", "not safe"))) == 1
+    assert score("It is not safe [1].", example("safe", "choice", ("safe", "not safe"))) == 0
+    assert score("10 mg daily", example("10 mg daily", "choice", ("10 mg", "10 mg daily"))) == 1
+    assert score("b)", example("9 days", "choice", ("4 weeks", "9 days"))) == 1
+    assert score("B [4].", example("9", "choice", ("4", "9"))) == 1, "a mark names no choice"
+    assert [score(said, example("true", "claim")) for said in ("对", "是的 [1]", "正确。", "错误")] == [1, 1, 1, 0]
+    assert score("It is not true.", example("false", "claim")) == 1
+    assert score("No contradiction is found, so the claim is true.", example("true", "claim")) == 1
+    assert score("Who knows?", example("perhaps", "claim")) == 0, "what nobody can read is not right"
+
+
+def test_who_talks_longer_does_not_score_higher() -> None:
+    right = Example("e", "?", ("4 weeks",), ())
+    more = " ".join(f"It may be {n} days." for n in range(20))
+    assert score("It is oiled every 4 weeks.", right) == score(f"It is oiled every 4 weeks. {more}", right) == 1
+    assert score(f"{more} Or 4 weeks.", right) < 0.1
+    words = "水泵由夜班工人加油，" * 8
+    assert score(f"每四周加油。{words}", Example("e", "?", ("四周",), ())) == 1
+    assert score(f"{words}每四周一次。", Example("e", "?", ("四周",), ())) < 0.2
+
+
+def test_an_answer_in_sentences_has_no_more_tokens_in_the_exam_than_any_other(tmp_path: Path) -> None:
+    class Talks:
+        """Says a sentence of some six tokens for ever."""
+
+        def decide(self, question: str, said: Any) -> list[None]:
+            return [None for _ in said]
+
+        def propose(self, question: str, wanted: Any, choices: Any = (), max_tokens: int = 100) -> list[Proposal]:
+            return [Proposal(f"the pump is oiled {'by hand ' * len(one.said)}.") for one in wanted]
+
+    class Shelf:
+        def search(self, questions: Any, k: int, where: str | None = None) -> list[list[Hit]]:
+            return [[Hit(one, 1.0, "x") for one in PASSAGES[:2]] for _ in questions]
+
+    llm, words = HF(str(causal(tmp_path))), tokenizer(tmp_path)
+    found = [
+        reflect("How?", Shelf(), generator_loop._Brief(Talks(), llm, tokens), Reflect(mode="always", max_tokens=tokens))
+        for tokens in (10, 26, 300)
+    ]
+    sizes = [len(words(generator_loop._own_words(one), add_special_tokens=False)["input_ids"]) for one in found]
+    assert sizes[0] <= 10 < sizes[1] <= 26 < sizes[2], "whole sentences, and all of them together"
+    assert found[1].tree is not None
+    assert "longer than it may be" in found[1].tree.steps[-1].candidates[0].left_out
+    assert "[1]" not in generator_loop._own_words(found[2])
 
 
 def test_general_conversations_are_read_once_and_in_part_kept_out(tmp_path: Path) -> None:
@@ -272,11 +365,13 @@ def test_a_plan_names_what_a_judge_is_asked_and_the_training_of_a_critic(full: A
     assert woven["seconds"] > 0
     _, planned, _ = full(*command, "--set", "tuning.reflection.critic.base=hf:large")
     calls = {one["stage"]: one["calls"] for one in planned}
-    assert calls["synth.labels"] == 10 * (1 + 2 * 2 + 1), "whether to search, relevance and support of two passages, usefulness"
+    assert calls["synth.labels"] == 10 * 2 + 10 * 3 + 2 * 2 * (10 + 5), (
+        "relevance and support of two passages, a wrong answer beside one; whether to search and what use it is, twice, of general ones too"
+    )
     assert calls["synth.reflections"] == 0, "the critic judges, not the model behind the API"
     trained = [one["memory_gib"] for one in planned if one["stage"] == "train.generator"]
-    large, tiny = (needed(Generator(), str(tmp_path / name), 1).memory_gib for name in ("large", "tiny"))
-    assert sorted(trained) == sorted([tiny, large, tiny])
+    limits = (("tiny", 128), ("large", 1536), ("tiny", 256))
+    assert sorted(trained) == sorted(needed(Generator(max_length=most), str(tmp_path / name), 1).memory_gib for name, most in limits)
 
 
 def test_too_few_general_conversations_prove_nothing() -> None:
@@ -343,6 +438,10 @@ def alive(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 def test_a_generator_that_learned_nothing_is_refused_and_one_that_is_promoted_answers(
     full: Any, monkeypatch: pytest.MonkeyPatch, alive: list[int]
 ) -> None:
+    with Path("general.jsonl").open("a") as lines:
+        for n in range(3):
+            turns = [{"role": "user", "content": f"Count {n}."}, {"role": "assistant", "content": "one two three " * 50}]
+            lines.write(f"\n{json.dumps({'messages': turns})}")
     _, planned, _ = full("adapt", "--generator", "hf:tiny", "--plan")
     tuned = [stage for stage in planned if stage["stage"] == "train.generator"]
     assert len(tuned) == 2
@@ -352,6 +451,7 @@ def test_a_generator_that_learned_nothing_is_refused_and_one_that_is_promoted_an
     refused = outcome["generator"]
     assert refused["promoted"] is False
     assert "The score of answers changes" in refused["reason"]
+    assert "answers were too long to be learned" in refused["note"]
     assert alive == [0, 0, 0, 0], "two stages of training, then the answers of the base and of the tuned model, each alone in memory"
     assert full("status")[1]["live"]["generator"] is None
     key = refused["key"]
@@ -373,6 +473,55 @@ def test_a_generator_that_learned_nothing_is_refused_and_one_that_is_promoted_an
     assert live["generator"].removeprefix("hf:artifact:") in heard[0]
     assert full("rollback")[0] == 0
     assert full("status")[1]["live"]["generator"] is None
+
+
+def test_a_tuned_generator_is_compared_with_the_model_that_answers_now(full: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-test-only-1234")
+    sets = [part for one in ("llm=openai:m", "modelled.passages=2", "api.retries=0", "api.prices={m={input=10, output=10}}")
+            for part in ("--set", one)]  # fmt: skip
+    answered: list[str] = []
+
+    def script(body: Any, place: int) -> str:
+        asked = body["messages"][-1]["content"]
+        if "[1]" not in asked:
+            return pupil(body, place)
+        answered.append(asked)
+        return "It is engineer Number7 [1]."
+
+    with serving(script) as endpoint:
+        monkeypatch.setenv("OPENAI_BASE_URL", endpoint.url)
+        _, planned, _ = full(*sets, "adapt", "--generator", "hf:tiny", "--plan")
+        (exam,) = [one for one in planned if one["stage"] == "study.answers"]
+        assert exam["calls"] == 40
+        assert exam["money"] == pytest.approx(exam["tokens"] / 1e5)
+        code, outcome, err = full(*sets, "adapt", "--generator", "hf:tiny")
+        assert code == 0, err
+        tuned = outcome["generator"]
+        assert "compared with those of openai:m, which answered so far" in tuned["reason"]
+        assert "general conversations with those of its base, hf:tiny" in tuned["reason"]
+        asked = len(answered)
+        assert asked >= 5
+        assert full(*sets, "adapt", "--generator", "hf:tiny")[1]["generator"]["key"] == tuned["key"]
+        assert len(answered) == asked, "what was judged is not asked again"
+    assert full("adapt", "--generator", "hf:tiny")[1]["generator"]["reason"].endswith("It was compared with its base, hf:tiny.")
+
+
+def test_an_endpoint_that_is_down_gets_no_score(tmp_path: Path) -> None:
+    def script(body: Any, place: int) -> Answer | str:
+        return Answer({"error": {"message": "down"}}, 500) if body["messages"][-1]["content"] in down else "Number7"
+
+    down = {"q2"}
+    with serving(script) as endpoint:
+
+        def said(*questions: str) -> list[str | None]:
+            return generator_loop._replies(api_model(endpoint.url), [[Message("user", one)] for one in questions], 8)
+
+        assert said("q0", "q1", "q2") == ["Number7", "Number7", None]
+        down |= {"q3", "q4"}
+        with pytest.raises(Stopped, match="openai:m was asked"):
+            said("q1", "q2", "q3", "q4")
+    was, now = generator_loop._both(np.array([1.0, np.nan, 0.5]), np.array([0.0, 1.0, 0.25]))
+    assert (was.tolist(), now.tolist()) == ([1.0, 0.5], [0.0, 0.25])
 
 
 def test_a_promotion_that_was_cut_off_is_made_up_for(full: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -410,6 +559,15 @@ def test_an_exam_without_answers_ends_before_the_training(full: Any) -> None:
         (["tuning.base=hf:tiny", "tuning.reflection.on=true"], "a model that judges"),
         (["tuning.base=hf:tiny", "tuning.reflection.on=true", "tuning.reflection.critic.base=openai:x", "llm=hf:tiny"], "cannot be tuned"),
         (["tuning.base=hf:tiny", "tuning.stage2.lr_scheduler_type=cosin"], "cannot be set up"),
+        (["tuning.base=hf:tiny", "tuning.stage2.report_to=nonsense"], "nonsense is not supported"),
+        (["tuning.base=hf:tiny", 'tuning.stage2.arguments={"eval_strategy"="steps"}'], "cannot be set up"),
+        (["tuning.base=hf:tiny", 'tuning.stage1.arguments={"gradient_checkpointing"=true}'], "Set activation_checkpointing"),
+        (["tuning.base=hf:tiny", 'tuning.stage1.arguments={"learning_rate"=1}'], "has a setting of its own"),
+        (["tuning.base=hf:tiny", 'tuning.stage1.arguments={"packing"=true}'], "cannot be set"),
+        (["tuning.base=hf:tiny", "tuning.stage1.lora.target_modules=nothing"], "Target modules nothing not found"),
+        (["tuning.base=hf:tiny", "tuning.held=4"], "tuning.held is 4, and fewer than 5 prove nothing"),
+        (["tuning.base=hf:tiny", "tuning.exam=3"], "tuning.exam is 3, and fewer than 5 prove nothing"),
+        (["tuning.base=hf:tiny", 'tuning.general=["same.jsonl"]'], "There are 3 different general conversations"),
         (["tuning.base=hf:tiny", "tuning.stage2.lora.load_in_4bit=true"], "pip install bitsandbytes"),
         (["tuning.base=hf:tiny", "tuning.stage1.lora.r=4", "tuning.stage2.lora.r=32"], "asks for another one than tuning.stage1.lora"),
         (["tuning.base=hf:adapter", "tuning.stage1.lora.r=8"], "with r=4, and something else"),
@@ -419,7 +577,9 @@ def test_an_exam_without_answers_ends_before_the_training(full: Any) -> None:
 def test_what_cannot_be_tuned_is_said_before_any_work(full: Any, sets: list[str], told: str) -> None:
     if "hf:adapter" in sets[0]:
         adapter_of(Path("tiny"), Path("adapter"))
+    general = Path("general.jsonl").read_text().splitlines()
+    Path("same.jsonl").write_text("\n".join(general[:3] * 20))
     code, said, err = full("adapt", *(part for one in sets for part in ("--set", one)))
-    assert code == (5 if "bitsandbytes" in told else 5 if "read" in told else 2), said
+    assert code == (4 if "different" in told else 5 if "bitsandbytes" in told or "read" in told else 2), said
     assert told in json.dumps(said) + err
     assert not Path("home", "artifacts").exists()

@@ -160,6 +160,10 @@ class Decoder(Protocol):
         """Whether each of `tokens` is one token of its vocabulary."""
         ...
 
+    def fits(self, begun: Begun, more: int) -> bool:
+        """Whether all of it and `more` tokens behind it have room in the model's context."""
+        ...
+
     def weigh(self, begun: Sequence[Begun], texts: Sequence[str]) -> list[dict[str, float]]:
         """The log-probability that each of `texts` comes next, for each reply that was begun."""
         ...

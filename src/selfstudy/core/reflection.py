@@ -16,6 +16,8 @@ SUPPORTED = ("[Fully supported]", "[Partially supported]", "[No support / Contra
 USEFUL = ("[Utility:1]", "[Utility:2]", "[Utility:3]", "[Utility:4]", "[Utility:5]")
 BEGIN, END = "<paragraph>", "</paragraph>"
 TOKENS = (*RETRIEVE, *RELEVANT, *SUPPORTED, *USEFUL, BEGIN, END)
+WOVEN = "reflection"
+"""The kind of a conversation whose answer has tokens in it; in any other what reads like one is a word."""
 _ANY = re.compile("|".join(re.escape(token) for token in TOKENS))
 _LONGEST = 2000
 

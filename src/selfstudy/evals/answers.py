@@ -10,12 +10,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
+from selfstudy.core.choices import affirmed, matched
 from selfstudy.core.records import Example, Record
 from selfstudy.core.text import is_cjk
 
 _ARTICLE = re.compile(r"\b(?:a|an|the)\b")
-_VERDICTS = {"true": True, "yes": True, "false": False, "no": False}
 _MARK = re.compile(r"\s*(?:\[\d+\])+")
+_FIRST = 40
+"""The words of an answer (Chinese: characters) among which the right ones must stand: who talks on finds them by chance."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,19 +120,17 @@ def holds(answer: str, references: Sequence[str]) -> float:
 
 
 def score(answer: str, example: Example) -> float:
-    """How right an answer is, 0 to 1, whatever its form: 1 where it holds the right words, else the token F1.
+    """How right an answer is, 0 to 1, whatever its form: 1 where its first words hold the right ones, else the token F1 of all of it.
 
-    A claim's is its first verdict, however that is put; a choice's the right one, by its words or its letter, and no other.
+    So nobody wins by talking on. `exact_match` and `token_f1` alone are those of SQuAD. A claim's answer is its first verdict, that of a
+    multiple choice the one that it names and does not deny (`core.choices`).
     """
     if example.kind == "claim":
-        said = next((_VERDICTS[word] for word in normalized(answer) if word in _VERDICTS), None)
-        return float(said == _VERDICTS.get(example.answers[0].lower()))
+        right = affirmed(example.answers[0])
+        return float(right is not None and affirmed(answer) == right)
     if example.choices:
-        named = {choice for choice in example.choices if holds(answer, [choice])} or {
-            choice for letter, choice in zip("ABCDEFGHIJ", example.choices, strict=False) if re.search(rf"(?<!\w){letter}(?!\w)", answer)
-        }
-        return float(bool(named) and named <= set(example.answers))
-    return max(holds(answer, example.answers), token_f1(answer, example.answers))
+        return float(matched(_MARK.sub("", answer), example.choices) in example.answers)
+    return max(holds(" ".join(normalized(answer)[:_FIRST]), example.answers), token_f1(answer, example.answers))
 
 
 def _f1(answer: list[str], reference: list[str]) -> float:

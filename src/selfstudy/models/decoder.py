@@ -11,7 +11,7 @@ from selfstudy.core.ports import Begun
 from selfstudy.core.prompts import opening, prompt_ids
 from selfstudy.core.quiet import quiet
 from selfstudy.core.records import Reply, Token
-from selfstudy.models.hf import HF, ends, in_groups, room
+from selfstudy.models.hf import HF, ends, in_groups, longest_reply, room
 
 Forward = Callable[..., Any]
 
@@ -31,6 +31,17 @@ class HFDecoder:
         """As `core.ports.Decoder.knows`."""
         tokenizer = self.llm.parts()[1]  # asked for each token: a vocabulary as a whole takes a tenth of a second to come out
         return all(tokenizer.convert_tokens_to_ids(token) not in (None, tokenizer.unk_token_id) for token in tokens)
+
+    def fits(self, begun: Begun, more: int) -> bool:
+        """As `core.ports.Decoder.fits`; an encoder-decoder reads the conversation apart from the reply."""
+        model, tokenizer = self.llm.parts()
+        messages, shared, branch = begun
+        most = room(model, tokenizer, 0)
+        asked = len(prompt_ids(tokenizer, messages, most + 1))
+        reply = len(self._ids(shared, True)) + len(self._ids(branch, not shared)) + more
+        if model.config.is_encoder_decoder:
+            return asked <= most and reply <= longest_reply(model, tokenizer, reply, 0)
+        return asked + reply <= most
 
     def weigh(self, begun: Sequence[Begun], texts: Sequence[str]) -> list[dict[str, float]]:
         """As `core.ports.Decoder.weigh`; a text of several tokens has the sum of their log-probabilities.
@@ -100,7 +111,7 @@ class HFDecoder:
                         break
                     mask = torch.cat([mask, torch.ones_like(mask[:, :1])], dim=1)
                     logits = forward(best.indices[:, None], mask, cache).logits
-        except (MemoryError, RuntimeError) as error:
+        except (MemoryError, RuntimeError, IndexError) as error:  # IndexError: more tokens than it has positions
             raise BadModel(f"{self.name} failed: {first_line(error)}", "Give a smaller model, or fewer passages.") from error
         ids, values, tops = (torch.stack(found, dim=1).cpu() for found in (written, of_written, of_watched))
         halting = set(stops.tolist())
@@ -108,6 +119,13 @@ class HFDecoder:
             _reply(tokenizer, self.name, ids[row].tolist(), values[row].tolist(), tops[row].tolist(), watched, halting, over, max_tokens)
             for row in range(len(begun))
         ]
+
+    def _ids(self, text: str, first: bool) -> list[int]:
+        """The tokens of what stands in a reply, at its beginning or later."""
+        if not text:
+            return []
+        written = self._opening(first, [text])[0]
+        return list(self.llm.parts()[1](written, add_special_tokens=False, verbose=False)["input_ids"])
 
     def _opening(self, first: bool, texts: Sequence[str]) -> list[str]:
         model, tokenizer = self.llm.parts()
@@ -118,24 +136,20 @@ class HFDecoder:
         model, tokenizer = self.llm.parts()
         apart = bool(model.config.is_encoder_decoder)
 
-        def ids(text: str, first: bool) -> list[int]:
-            told = opening(tokenizer, text, apart) if first else text
-            return list(tokenizer(told, add_special_tokens=False)["input_ids"]) if text else []
-
-        ends_with = [ids(branch, not shared) + force for (_, shared, branch), force in zip(begun, forced, strict=True)]
+        ends_with = [self._ids(branch, not shared) + force for (_, shared, branch), force in zip(begun, forced, strict=True)]
         heads: dict[str, int] = {}
         which = [heads.setdefault(repr((list(messages), shared if not apart else "")), len(heads)) for messages, shared, _ in begun]
         firsts = [begun[which.index(place)] for place in range(len(heads))]
         if apart:
             prompts = [prompt_ids(tokenizer, messages, room(model, tokenizer, 0)) for messages, _, _ in firsts]
             start = model.config.decoder_start_token_id
-            replies = [[start, *ids(shared, True), *end] for (_, shared, _), end in zip(begun, ends_with, strict=True)]
+            replies = [[start, *self._ids(shared, True), *end] for (_, shared, _), end in zip(begun, ends_with, strict=True)]
             return _read_apart(model, tokenizer, prompts, which, replies)
-        longest = max(len(end) for end in ends_with) + more
-        shares = [ids(shared, True) for _, shared, _ in firsts]
+        shares = [self._ids(shared, True) for _, shared, _ in firsts]
+        longest = [max(len(end) for at, end in zip(which, ends_with, strict=True) if at == place) for place in range(len(firsts))]
         prompts = [
-            prompt_ids(tokenizer, messages, max(8, room(model, tokenizer, longest + len(share)))) + share
-            for (messages, _, _), share in zip(firsts, shares, strict=True)
+            prompt_ids(tokenizer, messages, room(model, tokenizer, len(share) + end + more)) + share
+            for (messages, _, _), share, end in zip(firsts, shares, longest, strict=True)
         ]
         last = [[prompts[place][-1], *end] for place, end in zip(which, ends_with, strict=True)]
         return _read(model, tokenizer, [prompt[:-1] for prompt in prompts], which, last, 1 + max(map(len, forced)))

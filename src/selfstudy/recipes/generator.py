@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import numpy as np
@@ -14,24 +15,24 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from selfstudy.answer.reflective import Reflect, reflect
+from selfstudy.answer.speaking import Decision, Next, Proposal, Speaker, Told
 from selfstudy.core.artifacts import manifest, read_records, write_records
-from selfstudy.core.errors import BadConfig, BadInput, NotEnough
+from selfstudy.core.errors import BadConfig, BadInput, NotEnough, Stopped
 from selfstudy.core.files import read_json, write_json
 from selfstudy.core.ports import LLM, Retriever
 from selfstudy.core.prompts import grounded
-from selfstudy.core.records import Artifact, Conversation, Example, Message, digest
+from selfstudy.core.records import Answer, Artifact, Conversation, Example, Message, digest
 from selfstudy.core.run import Lazy, Planned, Run, Work, stage
 from selfstudy.evals.answers import score, token_f1
-from selfstudy.evals.gate import Verdict, judge_answers
+from selfstudy.evals.gate import Gate, Verdict, judge_answers
 from selfstudy.models.hf import HF
 from selfstudy.recipes.candidate import examples_of
 from selfstudy.recipes.outcome import Outcome
 from selfstudy.recipes.reflected import plainly, reflects, speaker_of
-from selfstudy.recipes.reflection import Reflection, woven
+from selfstudy.recipes.reflection import Reflection, audited, labelled, woven
 from selfstudy.recipes.system import System
 from selfstudy.synth.conversations import Mix, conversations, held_out
 from selfstudy.synth.draft import pick
-from selfstudy.synth.labels import expected
 from selfstudy.train.generator import Generator, check_adapter, needed
 from selfstudy.train.generator import check as check_training
 from selfstudy.train.generator import generator as train
@@ -41,9 +42,11 @@ SCHEME = "hf:"
 ARTIFACT = "hf:artifact:"
 ABOUT_A_PASSAGE = 3
 """Questions with an answer in words that training may count on, about."""
-_BLOCK = 16
-_FEWEST = 40
-"""General conversations, of which half at most are kept out of training."""
+BLOCK = 16
+"""Conversations that are answered at once."""
+_LONG = "the answer would be longer than it may be"
+_KEPT_OUT = 0.5
+"""The most of the general conversations that is kept out of training."""
 _SHAPE = '{"messages": [{"role": "user", "content": "..."}, {"role": "assistant", "content": "..."}]}'
 
 
@@ -68,11 +71,16 @@ class Tuning(BaseModel):
 @stage("study.general", version=1)
 def general(work: Work, config: None, held: int, files: tuple[Path, ...]) -> dict[str, int]:
     """`conversations.jsonl` to learn from and `held.jsonl` to measure on, out of the user's files; what stands there twice counts once."""
-    rows = list({digest(*(one.content for one in row.messages)): row for path in files for row in read_conversations(path)}.values())
-    learned, kept = held_out(rows, min(0.5, held / max(1, len(rows))))
+    rows = _different(files)
+    learned, kept = held_out(rows, min(_KEPT_OUT, held / max(1, len(rows))))
     write_records(work.folder / "conversations.jsonl", learned)
     write_records(work.folder / "held.jsonl", kept)
     return {"learned": len(learned), "held out": len(kept)}
+
+
+def _different(files: Sequence[Path]) -> list[Conversation]:
+    """The conversations of all files, each once."""
+    return list({digest(*(one.content for one in row.messages)): row for path in files for row in read_conversations(path)}.values())
 
 
 def read_conversations(path: Path) -> Iterator[Conversation]:
@@ -97,51 +105,106 @@ def read_conversations(path: Path) -> Iterator[Conversation]:
                 yield Conversation(tuple(messages[: answered[-1] + 1]), "general", str(path))
 
 
-@stage("study.answers", version=2)
+@stage("study.answers", version=3)
 def answers(
-    work: Work, config: Reflect, mined: Artifact, kept: Artifact, most: int, passages: int, tokens: int, searched: Retriever, llm: LLM
+    work: Work,
+    config: Reflect,
+    mined: Artifact,
+    kept: Artifact | None,
+    most: int,
+    passages: int,
+    tokens: int,
+    searched: Retriever,
+    llm: LLM,
 ) -> dict[str, float]:
     """`scores.json`: how right this generator's answers to exam questions are, and those to general conversations; `rows.json`: both.
 
-    One that was tuned with reflection tokens answers through them, as `config` says. A kill loses one block of replies.
+    One that was tuned with reflection tokens answers through them, as `config` says, and has as many `tokens` for a whole answer as any
+    other. What an endpoint never answers has no score. A kill loses one block of replies. Raises Stopped where an endpoint is out of order.
     """
     examples = pick(answerable(mined), most, "answers")
-    held = list(read_records(kept.path / "held.jsonl", Conversation))
+    held = list(read_records(kept.path / "held.jsonl", Conversation)) if kept is not None else []
     blocks = [*_blocks(examples), *_blocks(held)]
     cfg = config.model_copy(update={"mode": plainly(config.mode), "passages": passages, "max_tokens": max(8, tokens)})
-    speaker = speaker_of(llm, cfg) if reflects(llm) else None
+    speaker = _Brief(speaker_of(llm, cfg), llm, tokens) if reflects(llm) else None
     with work.log("said") as log:
         for done, block in enumerate(blocks):
             if str(done) in log:
                 continue
             if isinstance(block[0], Conversation):
-                said = [reply.text for reply in llm.chat([one.messages[:-1] for one in block], max_tokens=tokens)]
+                said = _replies(llm, [one.messages[:-1] for one in block], tokens)
             elif speaker is not None:
-                said = [reflect(one.question, searched, speaker, cfg, choices=one.choices).text for one in block]
+                said = [_own_words(reflect(one.question, searched, speaker, cfg, choices=one.choices)) for one in block]
             else:
                 said = _grounded(block, searched, passages, llm, tokens)
             log.append(str(done), said)
             work.progress(done + 1, len(blocks))
         said = [text for texts in log.values() for text in texts]
-    of_exam = [score(text, example) for text, example in zip(said, examples, strict=False)]
-    of_held = [token_f1(text, [one.messages[-1].content]) for text, one in zip(said[len(examples) :], held, strict=True)]
-    write_json(work.folder / "scores.json", {"answers": of_exam, "general": of_held})
+    of_exam = [score(text, example) if text is not None else None for text, example in zip(said, examples, strict=False)]
+    of_held = [
+        token_f1(text, [one.messages[-1].content]) if text is not None else None
+        for text, one in zip(said[len(examples) :], held, strict=True)
+    ]
+    scores = {"answers": of_exam, "general": of_held}
+    write_json(work.folder / "scores.json", scores)
     write_json(work.folder / "rows.json", [_row(example, text) for example, text in zip(examples, said, strict=False)])
-    return {"answers": float(np.mean(of_exam or [0])), "general": float(np.mean(of_held or [0]))}
+    return {name: fmean([one for one in scored if one is not None] or [0.0]) for name, scored in scores.items()}
 
 
 def _blocks(rows: Sequence[Any]) -> list[Sequence[Any]]:
-    return [rows[start : start + _BLOCK] for start in range(0, len(rows), _BLOCK)]
+    return [rows[start : start + BLOCK] for start in range(0, len(rows), BLOCK)]
 
 
-def _grounded(examples: Sequence[Example], searched: Retriever, passages: int, llm: LLM, tokens: int) -> list[str]:
+class _Brief:
+    """`speaker` with so many tokens of `llm` for all that it says; a sentence beyond them is not said."""
+
+    def __init__(self, speaker: Speaker, llm: HF, tokens: int) -> None:
+        self.speaker, self.llm, self.tokens = speaker, llm, tokens
+
+    def decide(self, question: str, said: Sequence[tuple[Told, ...]]) -> list[Decision | None]:
+        """As `Speaker.decide`."""
+        return self.speaker.decide(question, said)
+
+    def propose(self, question: str, wanted: Sequence[Next], choices: Sequence[str] = (), max_tokens: int = 100) -> list[Proposal]:
+        """As `Speaker.propose`."""
+        left = [self.tokens - sum(self._size(told.candidate.text) for told in one.said) for one in wanted]
+        if max(left, default=0) <= 0:
+            return [Proposal("", fault=_LONG) for _ in wanted]
+        made = zip(self.speaker.propose(question, wanted, choices, max_tokens), left, strict=True)
+        return [one if self._size(one.text) <= most else replace(one, fault=one.fault or _LONG) for one, most in made]
+
+    def _size(self, text: str) -> int:
+        return len(self.llm.parts()[1](f" {text}", add_special_tokens=False)["input_ids"])
+
+
+def _own_words(found: Answer) -> str:
+    """The sentences that were chosen, without marks and what is put between them; an abstention as it stands."""
+    if found.abstained or found.tree is None:
+        return found.text
+    texts = {one.id: one.text for step in found.tree.steps for one in step.candidates}
+    return " ".join(texts[id] for id in found.tree.chosen)
+
+
+def _grounded(examples: Sequence[Example], searched: Retriever, passages: int, llm: LLM, tokens: int) -> list[str | None]:
     """What the model says to each question over the passages that are found for it."""
     hits = searched.search([example.question for example in examples], passages)
     asked = [
         grounded(example.question, [hit.passage for hit in found], example.choices, example.kind == "claim")
         for example, found in zip(examples, hits, strict=True)
     ]
-    return [reply.text for reply in llm.chat(asked, max_tokens=tokens)]
+    return _replies(llm, asked, tokens)
+
+
+def _replies(llm: LLM, asked: Sequence[Sequence[Message]], tokens: int) -> list[str | None]:
+    """What the model says to each conversation; None where its endpoint failed. Raises Stopped where that is so of more than half."""
+    replies = llm.chat(asked, max_tokens=tokens)
+    failed = [reply.fault for reply in replies if reply.transient]
+    if 2 * len(failed) > len(replies) > 1:
+        raise Stopped(
+            f"{llm.name} was asked what the tuned generator is compared with, and gave no answer: {failed[0]}.",
+            "What was answered is kept; run the same command again to go on.",
+        )
+    return [None if reply.transient else reply.text for reply in replies]
 
 
 def answerable(mined: Artifact) -> list[Example]:
@@ -149,12 +212,14 @@ def answerable(mined: Artifact) -> list[Example]:
     return [one for one in examples_of(mined, "exam") if one.answers and one.kind != "section"]
 
 
-def _row(example: Example, said: str) -> dict[str, Any]:
+def _row(example: Example, said: str | None) -> dict[str, Any]:
     return {"question": example.question, "kind": example.kind, "right": example.answers[0], "said": said}
 
 
-def checked(tuning: Tuning, llm: LLM | None = None) -> str:
-    """The folder or name of the generator to be tuned; `llm` judges what it learns to judge. Raises BadInput where that cannot be done."""
+def checked(tuning: Tuning, gate: Gate, llm: LLM | None = None) -> str:
+    """The folder or name of the generator to be tuned; `llm` judges what it learns to judge. Raises BadInput where that cannot be done, and
+    BadConfig or NotEnough where `gate` could never let it through.
+    """
     if tuning.base is None or not tuning.base.startswith(SCHEME):
         raise BadInput(f"The generator {tuning.base!r} cannot be tuned: only a model of transformers can.", "Name one as hf:<folder>.")
     if not tuning.general:
@@ -162,21 +227,37 @@ def checked(tuning: Tuning, llm: LLM | None = None) -> str:
             "A generator is tuned with general conversations beside those about the documents, and there are none.",
             'Give some hundred: --set tuning.general=["general.jsonl"], lines of {"messages": [...]}.',
         )
-    rows = sum(1 for path in tuning.general for _ in read_conversations(path))
-    if rows < _FEWEST:
-        raise NotEnough(f"There are {rows} general conversations: too few to see that nothing is forgotten.", f"Give {_FEWEST} or more.")
+    _check_sizes(tuning, gate)
     if tuning.reflection.on:
         critic = tuning.reflection.critic.base
         if llm is None:
             raise BadInput("A generator learns to judge itself from a model that judges, and there is none.", "--set llm=openai:<model>")
         if critic is not None and not critic.startswith(SCHEME):
             raise BadInput(f"The critic {critic!r} cannot be tuned: only a model of transformers can.", "Name one as hf:<folder>.")
-    for config in filter(None, (tuning.stage1, tuning.stage2)):
-        check_training(config)
     base = tuning.base.removeprefix(SCHEME)
-    needed(tuning.stage2, base, 1)
+    for config in filter(None, (tuning.stage1, tuning.stage2)):
+        check_training(_training(tuning, config), base)
+    judge = tuning.reflection.critic
+    if tuning.reflection.on and judge.base is not None:
+        check_training(judge.training, judge.base.removeprefix(SCHEME))
     _check_adapters(tuning, base)
     return base
+
+
+def _check_sizes(tuning: Tuning, gate: Gate) -> None:
+    """Raise BadConfig or NotEnough where the exam, or what is kept out of training, would be too small to prove anything."""
+    sizes = (("held", tuning.held, "minimum_general", gate.minimum_general), ("exam", tuning.exam, "minimum_exam", gate.minimum_exam))
+    for name, size, least, fewest in sizes:
+        if size < fewest:
+            raise BadConfig(
+                f"tuning.{name} is {size}, and fewer than {fewest} prove nothing (gate.{least}): no generator could be promoted.",
+                f"Set tuning.{name} to {fewest} or more.",
+            )
+    if (rows := len(_different(tuning.general))) * _KEPT_OUT < gate.minimum_general:
+        raise NotEnough(
+            f"There are {rows} different general conversations: too few to see that nothing is forgotten.",
+            f"Give {round(gate.minimum_general / _KEPT_OUT)} or more: half of them at most are kept out of training.",
+        )
 
 
 def _check_adapters(tuning: Tuning, base: str) -> None:
@@ -199,7 +280,9 @@ def _training(tuning: Tuning, config: Generator) -> Generator:
 
 
 class GeneratorStudy:
-    """The stages of one tuning over the examples of an embedder's study; `searched` is the hybrid search that serves, `llm` may judge."""
+    """The stages of one tuning over the examples of an embedder's study; `searched` is the hybrid search that serves, `llm` the model of
+    the settings, which may judge.
+    """
 
     def __init__(
         self, run: Run, tuning: Tuning, reflect: Reflect, mined: Artifact, searched: Lazy, live: System, content: str, llm: LLM | None
@@ -240,8 +323,10 @@ class GeneratorStudy:
         return _alone(self.run.stage(train, _training(self.tuning, self.tuning.stage2), self.written, self._named(self.first)))
 
     def plan(self) -> None:
-        """Ask for the stages of the training."""
+        """Ask for the stages of the training, and for what a model behind an API is asked in the exam."""
         _ = self.second
+        if not self.before.startswith(SCHEME):
+            self._answered(self.before, self.tuning.exam, None)
 
     def costed(self, planned: Planned, passages: int) -> Planned:
         """`planned` with the memory and the time that training takes, roughly: some questions are written about each of `passages`."""
@@ -250,12 +335,11 @@ class GeneratorStudy:
         tuning, examples = self.tuning, ABOUT_A_PASSAGE * passages
         critic = tuning.reflection.critic
         if planned.key == self.second.key:
-            need = needed(tuning.stage2, self.base, min(tuning.mix.most, examples) * (1 + tuning.mix.general))
+            need = needed(_training(tuning, tuning.stage2), self.base, min(tuning.mix.most, examples) * (1 + tuning.mix.general))
         elif tuning.stage1 is not None and self.first is not None and planned.key == self.first.key:
-            need = needed(tuning.stage1, self.base, sum(1 for path in tuning.general for _ in read_conversations(path)))
+            need = needed(_training(tuning, tuning.stage1), self.base, len(_different(tuning.general)))
         else:
-            rows = sum(expected(critic.labels, min(critic.most, examples), critic.passages))
-            need = needed(critic.training, str(critic.base).removeprefix(SCHEME), rows)
+            need = needed(critic.training, str(critic.base).removeprefix(SCHEME), sum(critic.asked(examples)))
         return replace(planned, seconds=planned.seconds if planned.seconds is not None else need.seconds, memory_gib=need.memory_gib)
 
     def _named(self, made: Artifact | None) -> Lazy:
@@ -264,31 +348,89 @@ class GeneratorStudy:
             return Lazy(made.key, lambda: str(made.path / "model"))
         return Lazy(HF(self.base).fingerprint, lambda: self.base)
 
-    def _scores(self, folder: str) -> dict[str, NDArray[np.float64]]:
-        """The scores of the model in `folder`, which is loaded only where they are not known, and gone afterwards."""
-        tuning, llm = self.tuning, Lazy(HF(folder).fingerprint, lambda: HF(folder))
-        limits = (tuning.exam, tuning.mix.passages, tuning.max_tokens)
-        made = _alone(self.run.stage(answers, self.reflect, self.mined, self.general, *limits, self.searched, llm))
-        return {name: np.array(values) for name, values in read_json(made.path / "scores.json").items()}
+    @property
+    def before(self) -> str:
+        """The name of what answers as long as nothing is promoted: a generator that was, the model of the settings, else the base."""
+        return self.live.generator or (self.llm.name if self.llm is not None else f"{SCHEME}{self.base}")
+
+    def _model(self, name: str) -> Lazy:
+        """The model called `name`, loaded only where its answers are not known."""
+        if self.llm is not None and name == self.llm.name and not name.startswith(SCHEME):
+            return Lazy(self.llm.fingerprint, lambda: self.llm)
+        folder = folder_of(name, self.run.folder)
+        return Lazy(HF(folder).fingerprint, lambda: HF(folder))
+
+    def _answered(self, name: str, most: int, kept: Artifact | None) -> Artifact:
+        """What the model called `name` answers to so many exam questions, and to general ones of `kept`; it is gone afterwards."""
+        tuning = self.tuning
+        limits = (most, tuning.mix.passages, tuning.max_tokens)
+        return _alone(self.run.stage(answers, self.reflect, self.mined, kept, *limits, self.searched, self._model(name)))
+
+    def _scores(self, name: str, most: int, kept: Artifact | None) -> dict[str, NDArray[np.float64]]:
+        """The scores of what the model called `name` answers, nan where it never did."""
+        read = read_json(self._answered(name, most, kept).path / "scores.json")
+        return {name: np.array(values, dtype=np.float64) for name, values in read.items()}
+
+    def _before(self) -> dict[str, NDArray[np.float64]]:
+        """The scores of what answers now, and beside them what must not be forgotten: the general answers of the model that was tuned."""
+        beneath = self.live.generator or f"{SCHEME}{self.base}"
+        if self.before == beneath:
+            return self._scores(beneath, self.tuning.exam, self.general)
+        return {**self._scores(self.before, self.tuning.exam, None), "general": self._scores(beneath, 0, self.general)["general"]}
 
     @property
     def key(self) -> str:
-        return digest("generator", self.second.key, self.live.fingerprint)
+        compared = [self.llm.name] if self.llm is not None else []
+        return digest("generator", self.second.key, self.live.fingerprint, *compared)
 
     def system(self) -> System:
         """What serves now, with the tuned generator."""
         return replace(self.live, key=self.key, generator=f"{ARTIFACT}{self.second.key}")
 
-    def judge(self, before: str, gate: Any, candidates: int) -> tuple[Verdict, Outcome]:
-        """The verdict on the tuned generator beside the one in the folder `before`, which serves, over the same passages."""
-        was, now = self._scores(before), self._scores(str(self.second.path / "model"))
-        verdict = judge_answers(
-            gate, answers=(was["answers"], now["answers"]), general=(was["general"], now["general"]), candidates=candidates
-        )
-        pairs = {name: (was[name], now[name]) for name in was}
-        note = "The generator. An answer scores 1 where it holds the right words, choice or verdict, else the F1 of its words."
+    @cached_property
+    def labels(self) -> Artifact | None:
+        """What a critic was tuned on; None where none was."""
+        reflection = self.tuning.reflection
+        if not reflection.on or reflection.critic.base is None or self.llm is None:
+            return None
+        return labelled(self.run, reflection.critic, self.mined, self.searched, self.llm, self.general)
+
+    def _compared(self) -> str:
+        """What the verdict rests upon."""
+        base = f"{SCHEME}{self.base}"
+        if self.before == base:
+            return f"It was compared with its base, {base}."
+        beneath = "" if self.live.generator else f", and its general conversations with those of its base, {base}"
+        return f"Its answers were compared with those of {self.before}, which answered so far{beneath}."
+
+    def _warnings(self) -> Iterator[str]:
+        """What was learned from less than it seems."""
+        results = [manifest(made).result for made in (self.first, self.second) if made is not None]
+        if dropped := sum(one["too long"] for one in results):
+            rows = dropped + sum(one["rows"] for one in results)
+            yield f"{dropped} of {rows} answers were too long to be learned (max_length)."
+        if self.labels is not None:
+            for task, label in manifest(self.labels).result["one-sided"].items():
+                yield f"Nearly all labels of the task {task!r} are {label!r}: the critic has learned to say so, and hardly to judge."
+
+    def judge(self, gate: Gate, candidates: int) -> tuple[Verdict, Outcome]:
+        """The verdict on the tuned generator beside what answers now, over the same passages."""
+        was, now = self._before(), self._scores(f"{ARTIFACT}{self.second.key}", self.tuning.exam, self.general)
+        pairs = {name: _both(was[name], now[name]) for name in was}
+        verdict = judge_answers(gate, answers=pairs["answers"], general=pairs["general"], candidates=candidates)
+        verdict = replace(verdict, reason=f"{verdict.reason} {self._compared()}")
+        scored = "The generator. An answer scores 1 where it begins with the right words, choice or verdict, else the F1 of its words."
+        note = " ".join([scored, *self._warnings()])
         written = {"conversations": manifest(self.written).result}
-        return verdict, Outcome.of(self.key, verdict, pairs, weight=self.live.weight, questions=written, note=note, metric="score")
+        critic = None if self.labels is None else audited(self.labels)
+        more = {"questions": written, "note": note, "metric": "score", "critic": critic}
+        return verdict, Outcome.of(self.key, verdict, pairs, weight=self.live.weight, **more)
+
+
+def _both(was: NDArray[np.float64], now: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The scores of what both answered."""
+    there = np.isfinite(was) & np.isfinite(now)
+    return was[there], now[there]
 
 
 def _alone(made: Artifact) -> Artifact:

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from selfstudy.answer.critics import Instructed
 from selfstudy.answer.judged import Judging
-from selfstudy.core.artifacts import read_records, write_records
+from selfstudy.core.artifacts import manifest, read_records, write_records
 from selfstudy.core.ports import LLM, Judge, Retriever
-from selfstudy.core.records import Artifact, Example, digest
+from selfstudy.core.records import Artifact, Conversation, Example, digest
 from selfstudy.core.run import Lazy, Run, Work, stage
 from selfstudy.models.decoder import HFDecoder
 from selfstudy.models.hf import HF
 from selfstudy.synth.draft import pick
-from selfstudy.synth.labels import Labels, labels, rows_of, versions
-from selfstudy.synth.reflections import Reflections, reflections
+from selfstudy.synth.labels import Labels, Row, expected, general_rows, labels, rows_of, versions
+from selfstudy.synth.reflections import Reflections, first_turn, reflections
 from selfstudy.train.generator import Generator
 from selfstudy.train.generator import generator as train
 
@@ -31,8 +32,14 @@ class Critique(BaseModel):
     base: str | None = Field(None, description="what is tuned as the critic on labels of `llm`: hf:<folder or name>; unset: `llm` judges")
     passages: int = Field(3, ge=1, description="passages that each question is judged beside")
     most: int = Field(1000, ge=1, description="most examples that a model labels")
+    general: float = Field(0.5, ge=0, description="general conversations for each of them, so that not every question is to be looked up")
     labels: Labels = Field(default_factory=Labels)
     training: Generator = Field(default_factory=lambda: Generator(learning_rate=2e-5, num_train_epochs=3, max_length=1536))
+
+    def asked(self, examples: int) -> tuple[int, int]:
+        """For how many rows a model is asked for a label, at most, where there are so many examples: with a passage, and with none."""
+        told = min(self.most, examples)
+        return expected(self.labels, told, self.passages, round(self.general * told))
 
 
 class Reflection(BaseModel):
@@ -45,12 +52,17 @@ class Reflection(BaseModel):
     data: Reflections = Field(default_factory=Reflections)
 
 
-@stage("study.critic_rows", version=1)
-def critic_rows(work: Work, config: None, mined: Artifact, most: int, passages: int, searched: Retriever) -> dict[str, int]:
-    """`rows.jsonl`: the train examples beside what a search finds for them, as rows of the four tasks, not labelled yet."""
+@stage("study.critic_rows", version=2)
+def critic_rows(
+    work: Work, config: None, mined: Artifact, most: int, passages: int, share: float, searched: Retriever, general: Artifact | None
+) -> dict[str, int]:
+    """`rows.jsonl`: rows of the four tasks, not labelled yet: first those of general conversations, `share` for each example, then the
+    train examples beside what a search finds for them.
+    """
     examples = [one for one in read_records(mined.path / "mined.jsonl", Example) if one.split == "train"]
     examples = pick(examples, most, "critic")
-    rows = []
+    talks = list(read_records(general.path / "conversations.jsonl", Conversation)) if general is not None else []
+    rows = list(general_rows(pick([first_turn(one) for one in talks], round(share * len(examples)), "critic general")))
     for start in range(0, len(examples), _BLOCK):
         block = examples[start : start + _BLOCK]
         hits = searched.search([one.question for one in block], passages)
@@ -60,11 +72,17 @@ def critic_rows(work: Work, config: None, mined: Artifact, most: int, passages: 
     return dict(Counter(row.task for row in rows))
 
 
-def tuned_critic(run: Run, cfg: Critique, mined: Artifact, searched: Lazy, llm: LLM | Lazy, base: Lazy) -> Artifact:
-    """A causal model tuned for the four tasks on labels of `llm`, in `model/`; `base` is its folder or name."""
-    rows = run.stage(critic_rows, None, mined, cfg.most, cfg.passages, searched)
-    labelled = run.stage(labels, cfg.labels, rows, versions(), llm)
-    return run.stage(train, cfg.training, labelled, base)
+def labelled(run: Run, cfg: Critique, mined: Artifact, searched: Lazy, llm: LLM | Lazy, general: Artifact | None) -> Artifact:
+    """What a critic learns: labels of `llm` for the four tasks."""
+    rows = run.stage(critic_rows, None, mined, cfg.most, cfg.passages, cfg.general, searched, general)
+    return run.stage(labels, cfg.labels, rows, versions(), llm)
+
+
+def audited(learned: Artifact) -> dict[str, Any]:
+    """What a person looks at before a critic is trusted: the shares of its labels, the faults of those that are missing, and a sample."""
+    result = manifest(learned).result
+    rows = [row.json() for row in read_records(learned.path / "sample.jsonl", Row)]
+    return {"shares": result["shares"], "dropped": result["dropped"], "sample": rows}
 
 
 def critic_of(model: HF) -> Judge:
@@ -78,6 +96,7 @@ def woven(run: Run, cfg: Reflection, mined: Artifact, searched: Lazy, llm: LLM, 
         judge = Lazy(digest("judging", llm.fingerprint), lambda: Judging(llm))
     else:
         name = cfg.critic.base.removeprefix("hf:")
-        critic = tuned_critic(run, cfg.critic, mined, searched, llm, Lazy(HF(name).fingerprint, lambda: name))
+        learned = labelled(run, cfg.critic, mined, searched, llm, general)
+        critic = run.stage(train, cfg.critic.training, learned, Lazy(HF(name).fingerprint, lambda: name))
         judge = Lazy(critic.key, lambda: critic_of(HF(str(critic.path / "model"))))
     return run.stage(reflections, cfg.data, mined, searched, judge, general)

@@ -17,7 +17,7 @@ from selfstudy.recipes import int8
 from selfstudy.recipes.bysentence import SentenceStudy
 from selfstudy.recipes.bysentence import embedded as sentences_embedded
 from selfstudy.recipes.costs import costed, guessed
-from selfstudy.recipes.generator import GeneratorStudy, checked, folder_of
+from selfstudy.recipes.generator import GeneratorStudy, checked
 from selfstudy.recipes.history import Event, History
 from selfstudy.recipes.imitation import ImitationStudy
 from selfstudy.recipes.int8 import Int8Study
@@ -60,7 +60,7 @@ class Studies:
     def plan(self, share: float = 1.0) -> list[Planned]:
         """What `adapt` would run and what is kept; `share` as in `study`. Loads and writes nothing."""
         if self.settings.tuning.base is not None:
-            checked(self.settings.tuning, self.loaded.llm)
+            checked(self.settings.tuning, self.settings.gate, self.loaded.llm)
         study = self.study(planning=True, share=share)
         study.plan(self._history.judged)
         if self.settings.imitation.on:
@@ -92,7 +92,7 @@ class Studies:
         if self.settings.int8 == "auto":
             int8.check()
         if self.settings.tuning.base is not None:
-            checked(self.settings.tuning, self.loaded.llm)
+            checked(self.settings.tuning, self.settings.gate, self.loaded.llm)
         with self._alone("adapting"):
             self._votes = self._counted_votes()  # those that come meanwhile wait for the next study
             try:
@@ -279,11 +279,10 @@ class Studies:
         study = self._generator_study(self.ready())
         study.check(self.settings.gate.minimum_exam)
         exam = f"answers {study.content}"
-        serving = folder_of(self._live.generator or str(self.settings.tuning.base), self.home / "artifacts")
         candidates = self._history.examined(exam) + 1
 
         def judge() -> tuple[Verdict, Outcome, System | None]:
-            return *study.judge(serving, self.settings.gate, candidates), study.system()
+            return *study.judge(self.settings.gate, candidates), study.system()
 
         return self._judged(study.key, exam, lambda system: system.generator, judge)
 

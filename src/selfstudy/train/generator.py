@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from selfstudy.core.plugs import extra
 from selfstudy.core.prompts import opening, prompt_ids
 from selfstudy.core.quiet import quiet
 from selfstudy.core.records import Artifact, Conversation, Message, Record
-from selfstudy.core.reflection import BEGIN, END, TOKENS
+from selfstudy.core.reflection import BEGIN, END, TOKENS, WOVEN, harmless
 from selfstudy.core.run import Work, stage
 from selfstudy.train.trainers import LENGTHS, has_bf16, precision, trained
 
@@ -27,6 +28,10 @@ IGNORED = -100
 """The label of a token that nothing is learned from."""
 _SHAPE = ("r", "lora_alpha", "lora_dropout")
 """What an adapter keeps of its beginning."""
+_PASSED = ("num_train_epochs", "per_device_train_batch_size", "gradient_accumulation_steps", "learning_rate", "lr_scheduler_type",
+           "weight_decay", "activation_checkpointing", "save_steps", "report_to", "seed")  # fmt: skip
+_FIXED = {"output_dir", "packing", "assistant_only_loss", "completion_only_loss"}
+"""Arguments that may not be others: rows are made here, with their labels, and a killed training goes on where its checkpoints are."""
 
 
 class Lora(BaseModel):
@@ -60,22 +65,29 @@ class Generator(BaseModel):
     save_steps: int = Field(200, ge=1, exclude=True, description="steps between checkpoints")
     report_to: str = Field("none", exclude=True)
     seed: int = 0
-    arguments: dict[str, Any] = Field(default_factory=dict, description="further arguments of transformers' TrainingArguments, by name")
+    arguments: dict[str, Any] = Field(default_factory=dict, description="further arguments of TRL's SFTConfig, by name")
 
 
-@stage("train.generator", version=4)
+@stage("train.generator", version=5)
 def generator(work: Work, config: Generator, rows: Artifact, base: str) -> dict[str, Any]:
     """Tune the model `base` (a folder or a hub's name) on `conversations.jsonl` of `rows`; `model/` is what transformers or PEFT load.
 
-    Resumes from its last checkpoint after a kill. Raises NotEnough where there is no row to learn from, BadModel, MissingExtra.
+    The result counts the answers that were "too long" and are not learned. Resumes from its last checkpoint after a kill. Raises
+    NotEnough where there is no row to learn from, BadModel, MissingExtra.
     """
     trl = extra("trl", "full")
     with quiet():
         model, tokenizer = _load(config, base)
-    pairs = [pair for one in read_records(rows.path / "conversations.jsonl", Conversation) for pair in turns(one)]
-    learned = [row for messages, answer in pairs if (row := tokens(tokenizer, messages, answer, config.max_length, _reads_apart(model)))]
+    marks = not set(TOKENS).isdisjoint(tokenizer.get_vocab())
+    read = read_records(rows.path / "conversations.jsonl", Conversation)
+    pairs = [pair for one in read for pair in turns(_plain(one) if marks and one.kind != WOVEN else one)]
+    made = [tokens(tokenizer, messages, answer, config.max_length, _reads_apart(model)) for messages, answer in pairs]
+    learned = [row for row in made if row is not None]
     if not learned:
-        raise NotEnough("There is no conversation to tune a generator on.", "Add documents, or let more questions through.")
+        raise NotEnough(
+            f"There is no conversation to tune a generator on{f': {len(made)} answers are too long' if made else ''}.",
+            "Add documents, let more questions through, or allow more tokens (max_length).",
+        )
     if _reads_apart(model):
         start = model.config.decoder_start_token_id
         learned = [row | {"decoder_input_ids": [start, *row.pop("reply")[:-1]]} for row in learned]
@@ -88,12 +100,16 @@ def generator(work: Work, config: Generator, rows: Artifact, base: str) -> dict[
         tokenizer.save_pretrained(str(work.folder / "model"))
     write_json(work.folder / "losses.json", losses)
     shutil.rmtree(checkpoints, ignore_errors=True)
-    return {"rows": len(learned), "steps": trainer.state.global_step, "losses": [losses[0], losses[-1]] if losses else []}
+    ends = [losses[0], losses[-1]] if losses else []
+    return {"rows": len(learned), "too long": len(made) - len(learned), "steps": trainer.state.global_step, "losses": ends}
 
 
-def check(config: Generator) -> None:
-    """Raise what would stop the training before any work is done for it: MissingExtra, BadConfig."""
-    extra("trl", "full")
+def check(config: Generator, base: str) -> None:
+    """Raise what would stop the training of `base` before any work is done for it: MissingExtra, BadModel, BadConfig.
+
+    The libraries themselves say it: the very trainer is set up over a toy, and the adapters over a model without weights.
+    """
+    trl = extra("trl", "full")
     if config.lora is not None:
         extra("peft", "full")
         if config.lora.load_in_4bit:
@@ -103,12 +119,37 @@ def check(config: Generator) -> None:
                 raise MissingExtra(
                     "The module 'bitsandbytes' is not installed, which load_in_4bit needs.", "pip install bitsandbytes"
                 ) from error
-    from transformers import TrainingArguments
+    if "gradient_checkpointing" in config.arguments:
+        raise BadConfig("The argument 'gradient_checkpointing' has another name here.", "Set activation_checkpointing beside `arguments`.")
+    if own := sorted(Generator.model_fields.keys() & config.arguments.keys()):
+        raise BadConfig(f"The argument {own[0]!r} has a setting of its own.", f"Set {own[0]} beside `arguments`, not in it.")
+    if fixed := sorted(_FIXED & config.arguments.keys()):
+        raise BadConfig(f"The argument {fixed[0]!r} cannot be set: the trainer gets finished rows.", "Leave it out of `arguments`.")
+    with quiet():
+        toy, words = _toy(_reads_apart(_hollow(config, base)))
+        _trainer(trl, config, toy, words, [{"input_ids": [0], "labels": [0]}], Path())
 
+
+def _toy(reads_apart: bool) -> tuple[Any, Any]:
+    """A model of a few weights and a tokenizer of one word."""
+    from tokenizers import Tokenizer
+    from tokenizers.models import WordLevel
+    from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast, T5Config, T5ForConditionalGeneration
+
+    kind: Any = PreTrainedTokenizerFast
+    words = kind(tokenizer_object=Tokenizer(WordLevel({"a": 0}, "a")), eos_token="a", pad_token="a")
+    if reads_apart:
+        return T5ForConditionalGeneration(T5Config(vocab_size=8, d_model=8, d_kv=8, d_ff=8, num_layers=1, num_heads=1)), words
+    shape = LlamaConfig(vocab_size=8, hidden_size=8, intermediate_size=8, num_hidden_layers=1, num_attention_heads=1)
+    return LlamaForCausalLM(shape), words
+
+
+@contextmanager
+def _set_up() -> Iterator[None]:
+    """What a library objects to while a training is set up, as BadConfig."""
     try:
-        with quiet():
-            TrainingArguments(output_dir=".", lr_scheduler_type=config.lr_scheduler_type, **config.arguments)
-    except (TypeError, ValueError) as error:
+        yield
+    except (TypeError, ValueError, LookupError, ImportError, RuntimeError) as error:
         raise BadConfig(f"The trainer cannot be set up so: {first_line(error)}", "Look at tuning.stage1 and tuning.stage2.") from error
 
 
@@ -151,6 +192,11 @@ def turns(conversation: Conversation) -> list[tuple[list[Message], str]]:
     ]
 
 
+def _plain(one: Conversation) -> Conversation:
+    """A conversation in which nothing reads as a reflection token: nobody wove any into it."""
+    return replace(one, messages=tuple(Message(message.role, harmless(message.content)) for message in one.messages))
+
+
 def tokens(tokenizer: Any, messages: Sequence[Message], answer: str, most: int, reads_apart: bool = False) -> dict[str, list[int]] | None:
     """A training row: the prompt just as it is read at answer time, and labels that are IGNORED but for the answer and its end.
 
@@ -169,13 +215,15 @@ def tokens(tokenizer: Any, messages: Sequence[Message], answer: str, most: int, 
 
 
 def without_passages(tokenizer: Any, ids: Sequence[int]) -> list[int]:
-    """`ids` with IGNORED for what stands inside each <paragraph>...</paragraph>, one after the other: what is between them is learned."""
+    """`ids` with IGNORED for what stands inside each <paragraph>...</paragraph>; what is between two is learned, and one without an end."""
     begin, end = (tokenizer.get_vocab().get(token) for token in (BEGIN, END))
-    inside, labels = False, []
-    for id in ids:
-        inside = inside and id != end
-        labels.append(IGNORED if inside else id)
-        inside = inside or (begin is not None and id == begin)
+    opened, labels = None, list(ids)
+    for place, id in enumerate(ids):
+        if id == begin:
+            opened = place
+        elif id == end and opened is not None:
+            labels[opened + 1 : place] = [IGNORED] * (place - opened - 1)
+            opened = None
     return labels
 
 
@@ -188,27 +236,20 @@ class Need(Record):
 
 
 def needed(config: Generator, base: str, rows: float, tokens_a_row: int = 600) -> Need:
-    """Memory and time from the size of the model alone, whose weights are not loaded.
+    """Memory and time from the shape of the model alone, whose weights are not loaded.
 
-    All weights: weight, gradient and two moments of AdamW in fp32, 16 bytes for each; LoRA: the frozen weights (bf16, or half a byte), and
-    16 bytes for each of its own. Time: 6 multiply-adds for each weight and token (arXiv 2001.08361), at half of what a matrix product
-    reaches here.
+    Memory: weights; 16 bytes for each that learns (it, its gradient and two moments of AdamW in fp32); and what a batch of the longest rows
+    leaves on its way through (`_passing`). Time: 6 multiply-adds for each weight and token (arXiv 2001.08361), at half of what a matrix
+    product reaches here.
     """
     import time
 
     import torch
-    from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSeq2SeqLM
 
-    try:
-        with quiet():
-            about = AutoConfig.from_pretrained(_under(base))
-    except Exception as error:
-        raise BadModel(f"The generator {base!r} cannot be read: {first_line(error)}", "Give the folder of a whole model.") from error
-    kind: Any = AutoModelForSeq2SeqLM if about.is_encoder_decoder else AutoModelForCausalLM
-    with torch.device("meta"):
-        weights = sum(weight.numel() for weight in kind.from_config(about).parameters())
-    small = 0 if config.lora is None else 24 * config.lora.r * about.hidden_size * getattr(about, "num_hidden_layers", 1)
-    held = 16 * weights if config.lora is None else (0.5 if config.lora.load_in_4bit else 2.0) * weights + 16 * small
+    with quiet():
+        model = _hollow(config, base)
+    weights = sum(weight.numel() for weight in model.parameters())
+    held = _held(config, model)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     one = torch.randn(2048, 2048, device=device, dtype=torch.bfloat16 if has_bf16() else torch.float32)
     one @ one
@@ -216,7 +257,61 @@ def needed(config: Generator, base: str, rows: float, tokens_a_row: int = 600) -
     float((one @ one).sum())
     flops = 2 * 2048**3 / (time.perf_counter() - began)
     seen = rows * config.num_train_epochs * min(tokens_a_row, config.max_length)
-    return Need(round(held / 2**30, 3), round(6 * weights * seen / (0.5 * flops), 3))
+    return Need(round((held + _passing(config, model)) / 2**30, 3), round(6 * weights * seen / (0.5 * flops), 3))
+
+
+def _held(config: Generator, model: Any) -> float:
+    """Bytes of the weights and of what learning adds to them; four bits are made of linear layers alone, and not of the last one."""
+    from torch.nn import Linear
+    from transformers.pytorch_utils import Conv1D
+
+    last, small = model.get_output_embeddings(), config.lora is not None and config.lora.load_in_4bit
+    sizes: dict[int, float] = {}
+    for module in model.modules():
+        frozen = 0.5 if small and isinstance(module, Linear | Conv1D) and module is not last else 2 if small else _half()
+        for weight in module.parameters(recurse=False):
+            sizes[id(weight)] = (16.0 if weight.requires_grad else frozen) * weight.numel()
+    return sum(sizes.values())
+
+
+def _half() -> int:
+    """Bytes of a number that nothing is learned in."""
+    return 2 if has_bf16() else 4
+
+
+def _passing(config: Generator, model: Any) -> float:
+    """Bytes that a batch leaves behind on its way through: 48 for each token, layer and dimension in 16 bits (measured on Llama's layers;
+    arXiv 2205.05198 counts 34 for GPT's), or 2 and one layer at a time where only checkpoints are kept; and 12 for each token and word of
+    the vocabulary, whose logits, their copy in fp32 and the gradients of both stand side by side.
+    """
+    about = model.config.get_text_config()
+    tokens = config.per_device_train_batch_size * config.max_length
+    layers = sum(getattr(about, name, None) or 0 for name in ("num_hidden_layers", "num_decoder_layers", "decoder_layers"))
+    kept = 2 * layers + 48 if config.activation_checkpointing else 48 * layers
+    return float(tokens * (kept * about.hidden_size * _half() / 2 + 12 * about.vocab_size))
+
+
+def _hollow(config: Generator, base: str) -> Any:
+    """The model that would be trained, without its weights, on the device "meta"; with LoRA its adapters. Raises BadModel, BadConfig."""
+    import torch
+    from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSeq2SeqLM
+
+    under = _under(base)
+    try:
+        about = AutoConfig.from_pretrained(under)
+    except Exception as error:
+        raise BadModel(f"The generator {base!r} cannot be read: {first_line(error)}", "Give the folder of a whole model.") from error
+    kind: Any = AutoModelForSeq2SeqLM if about.is_encoder_decoder else AutoModelForCausalLM
+    with torch.device("meta"):
+        model = kind.from_config(about)
+        if config.lora is None:
+            return model
+        if under == base:
+            return _adapted(config, model, range(len(TOKENS)))
+        peft = extra("peft", "full")
+        adapter = peft.PeftConfig.from_pretrained(base)
+        adapter.inference_mode = False
+        return peft.get_peft_model(model, adapter)
 
 
 def _reads_apart(model: Any) -> bool:
@@ -251,22 +346,28 @@ def _load(config: Generator, base: str) -> tuple[Any, Any]:
         adapted = extra("peft", "full").PeftModel.from_pretrained(model, base, is_trainable=config.lora is not None)
         return (adapted if config.lora is not None else adapted.merge_and_unload().requires_grad_(True)), tokenizer
     if config.lora is not None:
-        peft = extra("peft", "full")
-        task = "SEQ_2_SEQ_LM" if about.is_encoder_decoder else "CAUSAL_LM"
-        modules = config.lora.target_modules if isinstance(config.lora.target_modules, str) else list(config.lora.target_modules)
-        chosen = config.lora.model_dump(exclude={"load_in_4bit", "target_modules"})
-        chosen |= _learning_tokens(model, tokenizer) if config.reflection else {}
-        model = peft.get_peft_model(model, peft.LoraConfig(task_type=task, target_modules=modules, **chosen))
+        model = _adapted(config, model, [id for token, id in tokenizer.get_vocab().items() if token in TOKENS])
     return model, tokenizer
 
 
-def _learning_tokens(model: Any, tokenizer: Any) -> dict[str, Any]:
+def _adapted(config: Generator, model: Any, tokens: Sequence[int]) -> Any:
+    """`model` with a new adapter, beside which the vectors of the reflection tokens, `tokens`, learn where it is to have them."""
+    peft, lora = extra("peft", "full"), config.lora or Lora()
+    task = "SEQ_2_SEQ_LM" if _reads_apart(model) else "CAUSAL_LM"
+    modules = lora.target_modules if isinstance(lora.target_modules, str) else list(lora.target_modules)
+    chosen = lora.model_dump(exclude={"load_in_4bit", "target_modules"})
+    chosen |= _learning_tokens(model, tokens) if config.reflection else {}
+    with _set_up():
+        return peft.get_peft_model(model, peft.LoraConfig(task_type=task, target_modules=modules, **chosen))
+
+
+def _learning_tokens(model: Any, tokens: Sequence[int]) -> dict[str, Any]:
     """What lets the vectors of the reflection tokens learn beside LoRA: their rows alone, or all of a matrix where it has no twin.
 
     Rows alone need input and output to be one matrix; else the token could be read and never be written.
     """
     if model.config.tie_word_embeddings and not model.config.is_encoder_decoder:
-        return {"trainable_token_indices": tokenizer.convert_tokens_to_ids(list(TOKENS))}
+        return {"trainable_token_indices": list(tokens)}
     ends = (model.get_input_embeddings(), model.get_output_embeddings())
     names = {name.rpartition(".")[2] for name, module in model.named_modules(remove_duplicate=False) if any(module is end for end in ends)}
     return {"modules_to_save": sorted(names)}
@@ -298,21 +399,28 @@ def _four_bits() -> Any:
 def _trainer(trl: Any, config: Generator, model: Any, tokenizer: Any, learned: list[dict[str, list[int]]], folder: Path) -> Any:
     """TRL's SFTTrainer for a causal model, transformers' Seq2SeqTrainer for an encoder-decoder, which TRL does not train."""
     from datasets import Dataset
-    from transformers import Seq2SeqTrainer, Seq2SeqTrainingArguments
+    from transformers import Seq2SeqTrainer
 
-    steps = max(1, -(-len(learned) // (config.per_device_train_batch_size * config.gradient_accumulation_steps)))
-    named = ("num_train_epochs", "per_device_train_batch_size", "gradient_accumulation_steps", "learning_rate", "lr_scheduler_type",
-             "weight_decay", "activation_checkpointing", "save_steps", "report_to", "seed")  # fmt: skip
-    options = {name: getattr(config, name) for name in named} | {
+    data = Dataset.from_list(learned)
+    with _set_up():
+        arguments = _arguments(trl, config, _reads_apart(model), len(learned), folder)
+        if _reads_apart(model):
+            return Seq2SeqTrainer(model=model, args=arguments, train_dataset=data, data_collator=_Collator(tokenizer.pad_token_id))
+        return trl.SFTTrainer(model=model, args=arguments, train_dataset=data, processing_class=tokenizer)
+
+
+def _arguments(trl: Any, config: Generator, reads_apart: bool, rows: int, folder: Path) -> Any:
+    """The trainer's arguments for so many `rows`, with checkpoints in `folder`."""
+    from transformers import Seq2SeqTrainingArguments
+
+    steps = max(1, -(-rows // (config.per_device_train_batch_size * config.gradient_accumulation_steps)))
+    options = {name: getattr(config, name) for name in _PASSED} | {
         "output_dir": str(folder), "warmup_steps": int(config.warmup_ratio * steps * config.num_train_epochs), "save_strategy": "steps",
         "save_total_limit": 1, "logging_steps": 5, "disable_tqdm": True, "dataloader_pin_memory": False,
     } | precision() | config.arguments  # fmt: skip
-    data = Dataset.from_list(learned)
-    if _reads_apart(model):
-        collator = _Collator(tokenizer.pad_token_id)
-        return Seq2SeqTrainer(model=model, args=Seq2SeqTrainingArguments(**options), train_dataset=data, data_collator=collator)
-    arguments = trl.SFTConfig(**{"pad_to_multiple_of": LENGTHS} | options, max_length=None, packing=False)
-    return trl.SFTTrainer(model=model, args=arguments, train_dataset=data, processing_class=tokenizer)
+    if reads_apart:
+        return Seq2SeqTrainingArguments(**options)
+    return trl.SFTConfig(**{"pad_to_multiple_of": LENGTHS} | options, max_length=None, packing=False)
 
 
 class _Collator:
