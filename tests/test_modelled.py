@@ -19,9 +19,10 @@ from selfstudy.core.run import Run
 from selfstudy.models.api import Api, Budget, Endpoint, Meter
 from selfstudy.models.openai import OpenAI
 from selfstudy.models.replies import Replies
+from selfstudy.synth.asked import Modelled
 from selfstudy.synth.checks import fault_of, nearly_equal
 from selfstudy.synth.draft import draft
-from selfstudy.synth.modelled import PROMPTS, Modelled, Suspicious, cost_of, modelled
+from selfstudy.synth.modelled import PROMPTS, Suspicious, cost_of, modelled
 from selfstudy.synth.prompting import language, prompt
 from selfstudy.synth.round_trip import Dropped
 

@@ -28,7 +28,7 @@ from selfstudy.recipes.generator import Tuning
 from selfstudy.recipes.glossary import Glossary
 from selfstudy.recipes.reranking import Rerank
 from selfstudy.recipes.votes import Votes
-from selfstudy.synth.modelled import Modelled
+from selfstudy.synth.asked import Modelled
 from selfstudy.synth.negatives import Negatives
 from selfstudy.synth.questions import Questions
 from selfstudy.synth.round_trip import RoundTrip

@@ -5,25 +5,23 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
-
-from pydantic import BaseModel, ConfigDict, Field
+from typing import Any
 
 from selfstudy.core.artifacts import read_records, write_records
 from selfstudy.core.errors import BadModel, Stopped
 from selfstudy.core.files import Log, read_json, write_json
 from selfstudy.core.injection import aimed_at_models
 from selfstudy.core.ports import LLM, Progress, silent
-from selfstudy.core.records import Artifact, Example, Message, Passage, Record, Reply
+from selfstudy.core.records import Artifact, Example, Passage, Record, Reply
 from selfstudy.core.run import Work, stage
-from selfstudy.core.text import contains, content_words, model_tokens, normal, tokens
-from selfstudy.synth.checks import fault_of, nearly_equal
-from selfstudy.synth.draft import draft, pick, weights_of
+from selfstudy.core.text import content_words, model_tokens
+from selfstudy.synth.asked import STEPS, Draft, Modelled, Written, steps
+from selfstudy.synth.checks import nearly_equal
+from selfstudy.synth.draft import pick, weights_of
 from selfstudy.synth.kinds import choices_for
-from selfstudy.synth.prompting import by_script, language, prompt, shown
+from selfstudy.synth.prompting import prompt, shown
 from selfstudy.synth.round_trip import Dropped
 
-Kind = Literal["short", "choice", "claim"]
 PROMPTS = ("answers", "questions", "claims", "closed")
 _BLOCK = 32
 _ENOUGH = 8
@@ -35,70 +33,7 @@ _TRIES = 3
 _MOST_TOKENS = 800
 _REPLY_TOKENS = 120
 _FEWEST_WORDS = 12
-_LONGEST_ANSWER = 12
 _NO_REPLY = "no reply"
-_ADDRESSED = "it speaks to models"
-_TYPES = ("entity", "term", "number", "date", "action")
-_ONE = {"type": "object", "additionalProperties": False}
-ANSWERS = _ONE | {
-    "properties": {
-        "answers": {
-            "type": "array",
-            "items": _ONE | {"properties": {"text": {"type": "string"}, "type": {"enum": list(_TYPES)}}, "required": ["text", "type"]},
-        }
-    },
-    "required": ["answers"],
-}
-QUESTIONS = _ONE | {
-    "properties": {
-        "questions": {
-            "type": "array",
-            "items": _ONE
-            | {"properties": {"answer": {"type": "string"}, "question": {"type": "string"}}, "required": ["answer", "question"]},
-        }
-    },
-    "required": ["questions"],
-}
-CLAIMS = _ONE | {
-    "properties": {
-        "claims": {
-            "type": "array",
-            "items": _ONE
-            | {
-                "properties": {"claim": {"type": "string"}, "true": {"type": "boolean"}, "evidence": {"type": "string"}},
-                "required": ["claim", "true", "evidence"],
-            },
-        }
-    },
-    "required": ["claims"],
-}
-CLOSED = _ONE | {"properties": {"answers": {"type": "array", "items": {"type": "string"}}}, "required": ["answers"]}
-
-
-class Modelled(BaseModel):
-    """What a model is asked to write."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    kinds: tuple[Kind, ...] = Field(("short", "choice", "claim"), description="short answers, multiple choice, claims true and false")
-    passages: int = Field(600, ge=1, description="most passages that a model is asked about")
-    answers: int = Field(4, ge=1, description="candidate answers of a passage")
-    claims: int = Field(2, ge=1, description="claims about a passage")
-    per_document: int = Field(200, ge=1, description="most questions about one document")
-    closed_book: bool = Field(True, description="drop what the model answers rightly without the passage")
-    temperature: float = Field(0.3, ge=0)
-    seed: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Written(Record):
-    """What was made of one passage: examples, what was dropped, and the candidate answers by type."""
-
-    examples: tuple[Example, ...]
-    dropped: tuple[Dropped, ...]
-    candidates: tuple[tuple[str, str], ...]
-    calls: int
-    tokens: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +89,7 @@ def _by_writer(dropped: Sequence[Dropped]) -> dict[str, dict[str, int]]:
     return {writer: dict(count) for writer, count in counts.items()}
 
 
-def _ask(work: Work, config: Modelled, llm: LLM, asked: Sequence[Passage], log: Log) -> list[_Draft]:
+def _ask(work: Work, config: Modelled, llm: LLM, asked: Sequence[Passage], log: Log) -> list[Draft]:
     """Write about all that `log` does not hold yet, and note it there. Returns what got no reply and is to be asked again later."""
     missed, up = _pass(work, config, llm, [passage for passage in asked if passage.id not in log], log, len(asked))
     if _FEW * len(missed) > len(asked):
@@ -175,9 +110,9 @@ def _ask(work: Work, config: Modelled, llm: LLM, asked: Sequence[Passage], log: 
     return missed
 
 
-def _pass(work: Work, config: Modelled, llm: LLM, passages: Sequence[Passage], log: Log, all_of_them: int) -> tuple[list[_Draft], bool]:
+def _pass(work: Work, config: Modelled, llm: LLM, passages: Sequence[Passage], log: Log, all_of_them: int) -> tuple[list[Draft], bool]:
     """Write about passages, block after block. Returns what got no reply, and whether most of the last block did."""
-    missed: list[_Draft] = []
+    missed: list[Draft] = []
     up = False
     size = -(-len(passages) // max(1, -(-len(passages) // _BLOCK)))  # of like size: what fails alone in the last one tells nothing
     for start in range(0, len(passages), max(1, size)):
@@ -218,7 +153,7 @@ def cost_of(passages: Sequence[Passage], config: Modelled, kept: LLM | None = No
 
     What `kept` still answers, which has only replies from before, costs nothing again.
     """
-    drafts = [_Draft(passage, config) for passage in about(passages, config)[0]]
+    drafts = [Draft(passage, config) for passage in about(passages, config)[0]]
     calls = read = 0
     for name in steps(config):
         if kept is not None:
@@ -230,23 +165,16 @@ def cost_of(passages: Sequence[Passage], config: Modelled, kept: LLM | None = No
     return Cost(calls, read, calls * _REPLY_TOKENS)
 
 
-def steps(config: Modelled) -> tuple[str, ...]:
-    """What is asked about a passage, one after the other, by the names of the prompts."""
-    short = ("answers", "questions") if {"short", "choice"} & set(config.kinds) else ()
-    claims = ("claims",) if "claim" in config.kinds else ()
-    return (*short, *claims, *(("closed",) if short and config.closed_book else ()))
-
-
-def _write(config: Modelled, llm: LLM, passages: Sequence[Passage], tell: Callable[[float], None]) -> list[_Draft]:
+def _write(config: Modelled, llm: LLM, passages: Sequence[Passage], tell: Callable[[float], None]) -> list[Draft]:
     """Write about a block of passages: each step is one batch of conversations. `tell` hears which share of it is done."""
-    found = [_Draft(passage, config) for passage in passages]
+    found = [Draft(passage, config) for passage in passages]
     names = steps(config)
     for at, name in enumerate(names):
         _step(llm, name, found, config, lambda share: tell((at + share) / len(names)))  # noqa: B023
     return found
 
 
-def _step(llm: LLM, name: str, drafts: Sequence[_Draft], config: Modelled, tell: Callable[[float], None]) -> None:
+def _step(llm: LLM, name: str, drafts: Sequence[Draft], config: Modelled, tell: Callable[[float], None]) -> None:
     """As `_take`. Raises BadModel where many replies bring nothing that can be used, Stopped where the endpoint may be better later."""
     replies = _take(llm, name, drafts, config, lambda done, total: tell(done / total))
     if len(replies) >= _ENOUGH and all(reply.fault for reply in replies):
@@ -261,9 +189,9 @@ def _step(llm: LLM, name: str, drafts: Sequence[_Draft], config: Modelled, tell:
         )
 
 
-def _take(llm: LLM, name: str, drafts: Sequence[_Draft], config: Modelled, progress: Progress = silent) -> list[Reply]:
+def _take(llm: LLM, name: str, drafts: Sequence[Draft], config: Modelled, progress: Progress = silent) -> list[Reply]:
     """One conversation about each passage that has something to be asked about, and what is taken of the replies."""
-    schema, wanted, ask, take = _STEPS[name]
+    schema, wanted, ask, take = STEPS[name]
     drafts = [one for one in drafts if not one.missed and wanted(one)]
     temperature = 0.0 if name == "closed" else config.temperature
     asked = [ask(one) for one in drafts]
@@ -277,122 +205,6 @@ def _take(llm: LLM, name: str, drafts: Sequence[_Draft], config: Modelled, progr
         else:
             take(one, reply.data)
     return replies
-
-
-class _Draft:
-    """One passage on its way: what the model is asked about it, and what is taken of its replies."""
-
-    def __init__(self, passage: Passage, config: Modelled) -> None:
-        self.passage = passage
-        self.config = config
-        self.language = language(passage)
-        self.longest = (3 if by_script(passage.text) else 1) * _LONGEST_ANSWER
-        self.candidates: list[tuple[str, str]] = []
-        self.examples: list[Example] = []
-        self.dropped: list[Dropped] = []
-        self.calls = self.tokens = 0
-        self.missed = ""
-
-    def count(self, reply: Reply) -> None:
-        self.calls += 1
-        self.tokens += reply.prompt_tokens + reply.completion_tokens
-
-    def drop(self, question: str, reason: str, writer: str = "model") -> None:
-        self.dropped.append(Dropped(draft(self.passage, question, (), "", writer).id, question, writer, reason, self.passage.id))
-
-    def ask_answers(self) -> list[Message]:
-        return prompt("answers").messages(count=self.config.answers, longest=_LONGEST_ANSWER, passage=shown(self.passage))
-
-    def take_answers(self, data: dict[str, Any]) -> None:
-        inside = normal(self.passage.indexed)
-        taken: list[str] = []
-        for one in data["answers"][: 2 * self.config.answers]:
-            answer = one["text"].strip()
-            if not contains(inside, normal(answer)):
-                self.drop(answer, "the answer is not in the passage")
-            elif len(tokens(answer)) > self.longest:
-                self.drop(answer, "the answer is too long")
-            elif any(contains(normal(answer), normal(other)) or contains(normal(other), normal(answer)) for other in taken):
-                self.drop(answer, "the answer is like another")
-            else:
-                taken.append(answer)
-                self.candidates.append((answer, one["type"]))
-        del self.candidates[self.config.answers :]
-
-    def ask_questions(self) -> list[Message]:
-        listed = "; ".join(f'"{answer}"' for answer, _ in self.candidates)
-        return prompt("questions").messages(language=self.language, answers=listed, passage=shown(self.passage))
-
-    def take_questions(self, data: dict[str, Any]) -> None:
-        open_answers = {normal(answer): (answer, kind) for answer, kind in self.candidates}
-        for one in data["questions"]:
-            question = " ".join(one["question"].split())
-            found = open_answers.pop(normal(one["answer"]), None)
-            if found is None:
-                self.drop(question, "it is about an answer that was not asked for", "model short")
-                continue
-            reason = (
-                _ADDRESSED
-                if aimed_at_models(question)
-                else fault_of(question, (found[0],), self.passage.indexed, language=self.passage.language)
-            )
-            if reason:
-                self.drop(question, reason, "model short")
-            else:
-                self.examples.append(draft(self.passage, question, (found[0],), _KIND_OF.get(found[1], "text"), "model short"))
-
-    def ask_claims(self) -> list[Message]:
-        return prompt("claims").messages(count=self.config.claims, language=self.language, passage=shown(self.passage))
-
-    def take_claims(self, data: dict[str, Any]) -> None:
-        inside = normal(self.passage.indexed)
-        for one in data["claims"][: self.config.claims]:
-            claim = " ".join(one["claim"].split())
-            reason = (
-                _ADDRESSED
-                if aimed_at_models(claim)
-                else fault_of(claim, (), self.passage.indexed, claim=True, language=self.passage.language)
-            )
-            if reason is None and not contains(inside, normal(one["evidence"])):
-                reason = "its evidence is not in the passage"
-            if reason:
-                self.drop(claim, reason, "model claim")
-            else:
-                self.examples.append(draft(self.passage, claim, ("true" if one["true"] else "false",), "claim", "model claim"))
-
-    @property
-    def open_questions(self) -> list[Example]:
-        """Those that could be answered without the passage; a claim is guessed right half the time, which says nothing."""
-        return [example for example in self.examples if example.kind != "claim"]
-
-    def ask_closed(self) -> list[Message]:
-        asked = "\n".join(f"{place}. {example.question}" for place, example in enumerate(self.open_questions, 1))
-        return prompt("closed").messages(questions=asked)
-
-    def take_closed(self, data: dict[str, Any]) -> None:
-        """Where a question went unanswered nobody knows which one: then any answer may be meant for any of them."""
-        asked, said = self.open_questions, [normal(answer) for answer in data["answers"]]
-        meant = [[one] for one in said] if len(said) == len(asked) else [said] * len(asked)
-        known = {
-            example.id for example, ones in zip(asked, meant, strict=True) if any(contains(one, normal(example.answers[0])) for one in ones)
-        }
-        for example in self.examples:
-            if example.id in known:
-                self.drop(example.question, "it is answered without the passage", example.writer)
-        self.examples = [example for example in self.examples if example.id not in known]
-
-    def written(self) -> Written:
-        return Written(tuple(self.examples), tuple(self.dropped), tuple(self.candidates), self.calls, self.tokens)
-
-
-_STEPS: dict[str, tuple[dict[str, Any], Callable[[_Draft], Any], Callable[[_Draft], list[Message]], Callable[[_Draft, Any], None]]] = {
-    "answers": (ANSWERS, lambda one: True, _Draft.ask_answers, _Draft.take_answers),
-    "questions": (QUESTIONS, lambda one: one.candidates, _Draft.ask_questions, _Draft.take_questions),
-    "claims": (CLAIMS, lambda one: True, _Draft.ask_claims, _Draft.take_claims),
-    "closed": (CLOSED, lambda one: one.open_questions, _Draft.ask_closed, _Draft.take_closed),
-}
-"""For each step the schema of a reply, whether there is something to ask, and how it is asked and taken."""
-_KIND_OF = {"number": "number", "date": "date", "entity": "name", "term": "term"}
 
 
 def _gathered(config: Modelled, asked: Sequence[Passage], done: dict[str, Written]) -> tuple[list[Example], list[Dropped]]:
