@@ -89,7 +89,7 @@ def joined(read: Read, sentences: Sequence[Sentence]) -> list[Span]:
 
 
 def _alike(read: Read, one: Sentence, other: Sentence) -> bool:
-    said, before = _text(read, one), _text(read, other)
+    said, before = read.text(one), read.text(other)
     if not one.terms or not other.terms:
         return normal(said) == normal(before)
     return len(one.terms & other.terms) > _SAME * len(one.terms | other.terms) and same_facts(said, before)
@@ -97,11 +97,7 @@ def _alike(read: Read, one: Sentence, other: Sentence) -> bool:
 
 def _against(read: Read, one: Sentence, other: Sentence) -> bool:
     """Whether a sentence of another passage disagrees."""
-    return one.hit != other.hit and disagree(_text(read, one), _text(read, other))
-
-
-def _text(read: Read, sentence: Sentence) -> str:
-    return read.hits[sentence.hit].passage.text[sentence.start : sentence.end]
+    return one.hit != other.hit and disagree(read.text(one), read.text(other))
 
 
 def _cite(read: Read, span: Span, number: int) -> list[Citation]:

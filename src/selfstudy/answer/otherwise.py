@@ -29,14 +29,14 @@ def contrary(read: Read, said: Span, told: Sequence[Span]) -> list[Span]:
     What the question names and the title of the hit of `said` too, the other passage must name: the manual of another pump may well say
     something else.
     """
-    mine = [_text(read, one) for one in read.sentences if _within(one, said)]
+    mine = [read.text(one) for one in read.sentences if _within(one, said)]
     named = read.weights.keys() & terms(read.hits[said[0]].passage.title)
     found: list[Sentence] = []
     for other in sorted(read.saying, key=lambda sentence: -sentence.score):
         if other.hit == said[0] or not named <= read.found[other.hit] or any(_within(other, span) for span in told):
             continue
-        theirs = _text(read, other)
-        if any(disagree(one, theirs) for one in mine) and all(disagree(_text(read, one), theirs) for one in found):
+        theirs = read.text(other)
+        if any(disagree(one, theirs) for one in mine) and all(disagree(read.text(one), theirs) for one in found):
             found.append(other)
     return [(one.hit, one.start, one.end) for one in found]
 
@@ -44,7 +44,3 @@ def contrary(read: Read, said: Span, told: Sequence[Span]) -> list[Span]:
 def _within(sentence: Sentence, span: Span) -> bool:
     hit, start, end = span
     return sentence.hit == hit and start <= sentence.start < end
-
-
-def _text(read: Read, sentence: Sentence) -> str:
-    return read.hits[sentence.hit].passage.text[sentence.start : sentence.end]

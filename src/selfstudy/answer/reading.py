@@ -104,6 +104,10 @@ class Read:
             return None
         return hit, self.readings[hit].start, self.readings[hit].end
 
+    def text(self, sentence: Sentence) -> str:
+        """What one of `sentences` says."""
+        return self.hits[sentence.hit].passage.text[sentence.start : sentence.end]
+
 
 def read(
     questions: Sequence[str], hits: Sequence[Sequence[Hit]], embedder: Embedder | None, cfg: Extract, reader: Reader | None = None
