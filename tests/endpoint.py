@@ -7,7 +7,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -63,12 +63,11 @@ class Endpoint:
                     outer.most_under_way = max(outer.most_under_way, outer.under_way)
                 try:
                     answer = outer.script(body, place)
-                    self.send(Answer(completion(answer)) if isinstance(answer, str) else answer)
-                except (BrokenPipeError, ConnectionResetError):
-                    pass  # the client gave up, as some tests want it to
                 finally:
-                    with outer.lock:
+                    with outer.lock:  # before the reply goes out: whoever has it may ask again at once
                         outer.under_way -= 1
+                with suppress(BrokenPipeError, ConnectionResetError):  # the client gave up, as some tests want it to
+                    self.send(Answer(completion(answer)) if isinstance(answer, str) else answer)
 
             def send(self, answer: Answer) -> None:
                 self.send_response(answer.status)
