@@ -340,6 +340,9 @@ def test_where_the_reader_knows_the_answer_nothing_is_added_but_for_another_part
         ("Who ran the mill in the 1930s?", "Otto ran the mill from 1931 on.", True),
         ("Did the mill have 50 workers in 2012?", "In 2012 the mill had 40 workers.", True),
         ("水磨是否有50名工人？", "水磨有40名工人。", True),
+        ("Tell in 50 words or 12 lines who ran the mill.", "Otto ran the mill from 1931 on.", True),
+        ("What are the top 10 rules of the mill?", "The rules of the mill: no fire, no noise.", True),
+        ("请用50字以内说明水磨有多少工人。", "水磨有四十名工人。", True),
     ],
 )
 def test_what_names_a_number_that_stands_nowhere_is_not_answered(question: str, text: str, answered: bool) -> None:

@@ -46,6 +46,8 @@ cmrc2018, cjrc_zh_legal, clapnq).
 COSINES = 3
 _NAMED = re.compile(r"(?<![A-Za-z\d./])\d(?:\d+(?:\.\d+)?|\.\d+)(?!['’]?[A-Za-z]|[\d/])")
 """Numbers of two figures and more that are no parts of names, ordinals, decades or fractions. A lone figure only counts, mostly."""
+_WANTED = re.compile(r"\btop\s+\d+|\d+\s*(?:words?|sentences?|lines?|bullets?)\b|\d+\s*(?:多)?(?:字|词|句|行)", re.IGNORECASE)
+"""Numbers that say how much of an answer is wanted: no passage need state them."""
 _FIGURES = re.compile(r"\d+")
 _DECIMALS = re.compile(r"\d+\.\d+")
 _THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
@@ -79,7 +81,7 @@ def _row(one: Read) -> list[float]:
 
 def _unstated(one: Read) -> bool:
     """Whether the question names a number that no hit states, in figures or in words; where it asks whether that is so, it may be wrong."""
-    named = set(_NAMED.findall(_plain(one.question)))
+    named = set(_NAMED.findall(_WANTED.sub("", _plain(one.question))))
     if not named or asks_whether(one.question):
         return False
     texts = [_plain(hit.passage.indexed) for hit in one.hits]
