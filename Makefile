@@ -1,6 +1,6 @@
 # make demo   the whole loop on real documents        make test      checks and the fast tests (what CI runs)
 # make check  lint, types, architecture               make test-all  the slow tests too
-# make starter  the starter model anew out of labelled sets in DATA (hours)
+# make tree   README's tree of files, anew            make starter   the starter model anew out of labelled sets in DATA (hours)
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
@@ -15,7 +15,7 @@ TESTS := $(LONG) $(filter-out $(LONG),$(wildcard tests/test_*.py))
 MARK := -m "not slow"
 EACH := OMP_NUM_THREADS=1 $(MAKE) --no-print-directory --jobs=2 --output-sync=target --keep-going
 
-.PHONY: demo test test-all check starter env env-dev $(TESTS)
+.PHONY: demo test test-all check tree starter env env-dev $(TESTS)
 
 demo: env
 	$(BIN)/python -m selfstudy.apps.demo
@@ -36,6 +36,9 @@ check: env-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+tree: env
+	$(BIN)/python tests/readme_tree.py
 
 starter: env
 	$(BIN)/python -m selfstudy.apps.starter --data $(DATA)

@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from beir import relevant, rows_in
 from figures import Interval, forest
 
 from selfstudy.recipes.engine import Engine
@@ -54,10 +55,10 @@ class Loud:
 
 def subset(source: Path, into: Path, most: int, seed: int = 0) -> None:
     """Write whole groups of `source`, up to `most` documents, with the questions whose relevant documents are all among them."""
-    rows = [json.loads(line) for line in (source / "corpus.jsonl").open(encoding="utf-8")]
-    field = next((name for name in FIELDS if name in (rows[0].get("meta") or {})), None)
+    documents = rows_in(source / "corpus.jsonl")
+    field = next((name for name in FIELDS if name in (documents[0].get("meta") or {})), None)
     groups: dict[str, list[dict[str, Any]]] = defaultdict(list)
-    for row in rows:
+    for row in documents:
         groups[str(row["meta"][field]) if field else row["id"]].append(row)
     names = sorted(groups)
     random.Random(seed).shuffle(names)
@@ -66,12 +67,7 @@ def subset(source: Path, into: Path, most: int, seed: int = 0) -> None:
         if len(chosen) + len(groups[name]) <= most:
             chosen += groups[name]
     ids = {row["id"] for row in chosen}
-    relevant: dict[str, dict[str, int]] = defaultdict(dict)
-    for line in (source / "qrels.tsv").open(encoding="utf-8"):
-        question, document, score = line.rstrip("\n").split("\t")
-        if question != "query-id" and float(score) > 0:
-            relevant[question][document] = int(float(score))
-    inside = {question: found for question, found in relevant.items() if set(found) <= ids}
+    inside = {question: found for question, found in relevant(source).items() if found and set(found) <= ids}
     into.mkdir(parents=True, exist_ok=True)
     with (into / "corpus.jsonl").open("w", encoding="utf-8") as out:
         out.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in chosen)

@@ -10,7 +10,6 @@ Every way ranks the same passages of the same run; differences are paired, quest
 from __future__ import annotations
 
 import argparse
-import json
 import random
 import re
 import tempfile
@@ -21,19 +20,21 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from beir import rows_in
 from numpy.typing import NDArray
 
 from selfstudy.answer.locating import located
 from selfstudy.answer.reading import pieces
 from selfstudy.core.ports import Embedder
 from selfstudy.core.records import Document, Hit, Passage, Place, passage_id
-from selfstudy.corpus.chunk import Chunk, chunk
+from selfstudy.corpus.passages.chunk import Chunk, chunk
 from selfstudy.evals.paired import compare
 from selfstudy.index.snapshot import Snapshot
 from selfstudy.index.store import Store
 from selfstudy.recipes.caches import Cache, vectors_of
 from selfstudy.recipes.embedding import put_embedded
-from selfstudy.recipes.system import Remembering, load_embedder, retrievers
+from selfstudy.recipes.remembering import Remembering
+from selfstudy.recipes.system import load_embedder, retrievers
 
 Span = tuple[int, int]
 Asked = tuple[str, str, list[Span]]
@@ -51,16 +52,14 @@ def whole(parts: Sequence[str]) -> str:
 
 def read(folder: Path, most: int) -> tuple[list[Document], list[Asked]]:
     """Some contracts, drawn by a fixed seed, and what is asked about them."""
-    rows: dict[str, list[dict[str, str]]] = defaultdict(list)
-    for line in (folder / "corpus.jsonl").open(encoding="utf-8"):
-        row = json.loads(line)
-        rows[row["meta"]["contract"]].append(row)
-    names = sorted(rows)
+    parts: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for row in rows_in(folder / "corpus.jsonl"):
+        parts[row["meta"]["contract"]].append(row)
+    names = sorted(parts)
     random.Random(0).shuffle(names)
-    found = {name: Document(name, whole([row["text"] for row in rows[name]]), rows[name][0]["title"]) for name in names[:most]}
+    found = {name: Document(name, whole([row["text"] for row in parts[name]]), parts[name][0]["title"]) for name in names[:most]}
     asked: list[Asked] = []
-    for line in (folder / "queries.jsonl").open(encoding="utf-8"):
-        row = json.loads(line)
+    for row in rows_in(folder / "queries.jsonl"):
         if row["contract"] in found and row["type"] == "clause":
             text = found[row["contract"]].text
             patterns = (r"\s+".join(map(re.escape, answer.split())) for answer in row["answers"])

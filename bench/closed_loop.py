@@ -24,33 +24,32 @@ was stopped goes on.
 from __future__ import annotations
 
 import argparse
-import json
 import math
 import random
 import time
-from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from beir import relevant, rows_in
 from figures import Interval, forest
 from grown import grown
 
 from selfstudy.answer.reflective import Reflect, reflect
 from selfstudy.answer.scoring import Weights, needs_search
-from selfstudy.answer.speaking import Next, Proposal, Speaker, Told, Tuned
+from selfstudy.answer.speaking import Next, Proposal, Segment, Speaker, Tuned
 from selfstudy.answer.written import bears_out
 from selfstudy.core.artifacts import write_records
 from selfstudy.core.files import read_json, write_json
 from selfstudy.core.ports import Reader, Retriever
-from selfstudy.core.prompts import NOT_HERE
-from selfstudy.core.records import Answer, Artifact, Conversation, Difference, Hit, Message, Passage, Support, Verdict, digest
+from selfstudy.core.prompts import NOT_HERE, says_not_here
+from selfstudy.core.records import Answer, Artifact, Conversation, Critique, Difference, Hit, Message, Passage, Support, digest
 from selfstudy.core.reflection import asked
 from selfstudy.core.run import Lazy, Quiet, Run, Work, stage
 from selfstudy.core.text import sentences
-from selfstudy.evals.answers import abstention, exact_match, normalized, token_f1
+from selfstudy.evals.answers import abstention, exact_match, token_f1
 from selfstudy.evals.paired import compare
 from selfstudy.models.decoder import HFDecoder
 from selfstudy.models.hf import HF
@@ -105,23 +104,15 @@ class Question:
 Way = Callable[[Engine, Question], Answer]
 
 
-def lines(path: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in path.open(encoding="utf-8")]
-
-
 def questions(data: Path, name: str) -> list[Question]:
     """All questions of a set; those that are answered with yes or no have nothing else for an answer ("maybe" is passed over)."""
-    documents = lines(data / name / "corpus.jsonl")
+    documents = rows_in(data / name / "corpus.jsonl")
     groups = {row["id"]: str((row.get("meta") or {}).get("site") or row.get("title") or row["id"]) for row in documents}
-    relevant: dict[str, list[str]] = defaultdict(list)
-    for line in (data / name / "qrels.tsv").read_text(encoding="utf-8").splitlines()[1:]:
-        question, document, score = line.split("\t")[:3]
-        if float(score) > 0:
-            relevant[question].append(document)
+    right = relevant(data / name)
     found = []
-    for row in lines(data / name / "queries.jsonl"):
+    for row in rows_in(data / name / "queries.jsonl"):
         there = row["type"] != "unanswerable"
-        about = relevant[row["id"]] if there else [row["context_id"]] if row.get("context_id") in groups else []
+        about = list(right.get(row["id"], ())) if there else [row["context_id"]] if row.get("context_id") in groups else []
         if row["answers"] == ["maybe"] or not about:
             continue
         group = "rgb" if name == "rgb_en" else groups[about[0]]
@@ -130,8 +121,8 @@ def questions(data: Path, name: str) -> list[Question]:
     return found
 
 
-class Judge:
-    """A `core.ports.Judge`: the starter's relevance, support by words; a search for all but `free`."""
+class StarterCritic:
+    """A `core.ports.Critic`: the starter's relevance, support by words; a search for all but `free`."""
 
     def __init__(self, reader: Reader, free: set[str]) -> None:
         self.reader, self.free = reader, free
@@ -139,18 +130,18 @@ class Judge:
     def retrieve(self, begun: Sequence[tuple[str, str]]) -> list[tuple[float, float, float]]:
         return [(0.0, 1.0, 0.0) if question in self.free else (0.0, 0.0, 1.0) if said else (1.0, 0.0, 0.0) for question, said in begun]
 
-    def verdicts(self, triples: Sequence[tuple[str, str, str]]) -> list[Verdict]:
+    def critiques(self, triples: Sequence[tuple[str, str, str]]) -> list[Critique]:
         read = iter(self.reader.read([(question, passage) for question, _, passage in triples if passage]))
-        return [verdict(said, passage, next(read).relevant if passage else None) for _, said, passage in triples]
+        return [critique(said, passage, next(read).relevant if passage else None) for _, said, passage in triples]
 
 
-def verdict(said: str, passage: str, relevant: float | None) -> Verdict:
+def critique(said: str, passage: str, relevant: float | None) -> Critique:
     """Support by the words; of a bare yes or no, which has none, by relevance. Not having found it is the least useful answer."""
     if relevant is None:
         useful = 1 if said == NOT_HERE else 5
-        return Verdict(useful=tuple(float(mark == useful) for mark in range(1, 6)))  # type: ignore[arg-type]
+        return Critique(useful=tuple(float(mark == useful) for mark in range(1, 6)))  # type: ignore[arg-type]
     full = relevant if said in ("yes", "no") else float(said != NOT_HERE and bears_out(said, Passage("", "", passage)))
-    return Verdict(relevant, Support(fully=full, partly=0.0, no=1 - full))
+    return Critique(relevant, Support(fully=full, partly=0.0, no=1 - full))
 
 
 class Without:
@@ -170,18 +161,18 @@ class Without:
 @stage("loop.rows", version=3)
 def rows(work: Work, config: None, data: Path, most: int, absent: int, homes: dict[str, Path]) -> dict[str, Any]:
     """`conversations.jsonl`, woven."""
-    free = [row for row in lines(data / "instruct_small" / "instruct.jsonl") if len(row["response"].split()) < 80]
+    free = [row for row in rows_in(data / "instruct_small" / "instruct.jsonl") if len(row["response"].split()) < 80]
     free = random.Random(0).sample(free, min(len(free), round(INSTRUCTIONS * most)))
-    judge = Judge(load.reader(), {row["instruction"] for row in free})
+    critic = StarterCritic(load.reader(), {row["instruction"] for row in free})
     written: list[Conversation] = []
     with work.log("woven") as log:
         for name, share in SHARES.items():
             learned = [one for one in questions(data, name) if one.relevant and not one.held_out]
             learned = random.Random(0).sample(learned, min(len(learned), round(share * most)))
-            written += put(work, log, name, learned, absent, judge, Engine.open(homes[name]))
+            written += put(work, log, name, learned, absent, critic, Engine.open(homes[name]))
         for row in free:
             one = Input(row["instruction"], row["response"])
-            (text,) = woven(Reflections(passages=3), [one], Nothing(), judge)
+            (text,) = woven(Reflections(passages=3), [one], Nothing(), critic)
             written.append(Conversation((*asked(one.question), Message("assistant", text)), "reflection", "instruction"))
     random.Random(0).shuffle(written)
     write_records(work.folder / "conversations.jsonl", written)
@@ -191,15 +182,15 @@ def rows(work: Work, config: None, data: Path, most: int, absent: int, homes: di
 class Filtered:
     """A `Speaker` that says what another one would, judged by a critic in place of itself."""
 
-    def __init__(self, inner: Tuned, judge: Judge) -> None:
-        self.inner, self.judge = inner, judge
+    def __init__(self, inner: Tuned, critic: StarterCritic) -> None:
+        self.inner, self.critic = inner, critic
         self.decide = inner.decide
 
     def propose(self, question: str, wanted: Sequence[Next], choices: Sequence[str] = (), max_tokens: int = 100) -> list[Proposal]:
         said = self.inner.propose(question, wanted, choices, max_tokens)
         shown = [one.passage.indexed if one.passage else "" for one in wanted]
-        verdicts = self.judge.verdicts([(question, one.text, passage) for one, passage in zip(said, shown, strict=True)])
-        return [replace(one, verdict=found) for one, found in zip(said, verdicts, strict=True)]
+        critiques = self.critic.critiques([(question, one.text, passage) for one, passage in zip(said, shown, strict=True)])
+        return [replace(one, critique=found) for one, found in zip(said, critiques, strict=True)]
 
 
 class Nothing:
@@ -209,7 +200,9 @@ class Nothing:
         return [[] for _ in questions]
 
 
-def put(work: Work, log: Any, name: str, learned: Sequence[Question], every: int, judge: Judge, engine: Engine) -> list[Conversation]:
+def put(
+    work: Work, log: Any, name: str, learned: Sequence[Question], every: int, critic: StarterCritic, engine: Engine
+) -> list[Conversation]:
     """The rows of one set."""
     inputs, hidden = [], {}
     for place, one in enumerate(learned):
@@ -221,7 +214,7 @@ def put(work: Work, log: Any, name: str, learned: Sequence[Question], every: int
     for start in range(0, len(inputs), _BLOCK):
         block = inputs[start : start + _BLOCK]
         if f"{name}{start}" not in log:
-            log.append(f"{name}{start}", woven(Reflections(passages=3), block, searched, judge))
+            log.append(f"{name}{start}", woven(Reflections(passages=3), block, searched, critic))
         work.progress(start + len(block), len(inputs))
     texts = [text for start in range(0, len(inputs), _BLOCK) for text in log[f"{name}{start}"]]
     return [
@@ -247,7 +240,7 @@ def answered(engine: Engine, asked_for: Sequence[Question], way: Way) -> list[di
         began = time.perf_counter()
         answer = way(engine, one)
         said = written(answer)
-        silent = answer.abstained or " ".join(normalized(said)) == NOT_HERE
+        silent = answer.abstained or says_not_here(said)
         cited = [citation.document for citation in answer.citations] if not silent else []
         found.append({
             "id": one.id, "said": said, "abstained": silent, "cited": cited,
@@ -350,7 +343,7 @@ def writing(given: argparse.Namespace, homes: dict[str, Path]) -> tuple[str, dic
     model = tuned(run, given, written)
     own = Tuned(HFDecoder(HF(str(model))))
     searching(own, given.data, [one for name in ASKED for one in questions(given.data, name) if one.held_out])
-    critic = Filtered(own, Judge(load.reader(), set()))
+    critic = Filtered(own, StarterCritic(load.reader(), set()))
     return model.parent.name, {name: way_of(cfg, critic if name == "critic judges" else own) for name, cfg in (WAYS | DEEPER).items()}
 
 
@@ -366,7 +359,7 @@ class Pointing:
     def __init__(self, reader: Reader) -> None:
         self.reader = reader
 
-    def decide(self, question: str, said: Sequence[tuple[Told, ...]]) -> list[tuple[float, float, float] | None]:
+    def decide(self, question: str, said: Sequence[tuple[Segment, ...]]) -> list[tuple[float, float, float] | None]:
         return [(1.0, 0.0, 0.0) for _ in said]
 
     def propose(self, question: str, wanted: Sequence[Next], choices: Sequence[str] = (), max_tokens: int = 100) -> list[Proposal]:
@@ -374,14 +367,14 @@ class Pointing:
         found = []
         for passage, read in zip(passages, self.reader.read([(question, passage) for passage in passages]), strict=True):
             spans = [span for span in sentences(passage) if span[0] <= read.start < span[1]] or [(read.start, read.end)]
-            judged = Verdict(read.relevant, Support(fully=read.answered, partly=0.0, no=1 - read.answered))
+            judged = Critique(read.relevant, Support(fully=read.answered, partly=0.0, no=1 - read.answered))
             found.append(Proposal(passage[slice(*spans[0])], judged, math.log(max(read.answered, 1e-6)), done=True))
         return found
 
 
 def searching(speaker: Tuned, data: Path, held: Sequence[Question]) -> None:
     """Print how often the model would search for questions about the documents, and for instructions that need none."""
-    free = [row["instruction"] for row in lines(data / "instruct_small" / "instruct.jsonl") if len(row["response"].split()) >= 80]
+    free = [row["instruction"] for row in rows_in(data / "instruct_small" / "instruct.jsonl") if len(row["response"].split()) >= 80]
     for name, texts in (("questions", [one.text for one in held]), ("instructions", free)):
         texts = random.Random(2).sample(texts, min(100, len(texts)))
         wants = [needs_search(decision) for text in texts for decision in speaker.decide(text, [()]) if decision is not None]

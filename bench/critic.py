@@ -20,16 +20,16 @@ from typing import Any
 
 import numpy as np
 
-from selfstudy.answer.critics import Critical, Instructed, Worded
-from selfstudy.answer.judged import Judging
+from selfstudy.answer.critics import EntailmentCritic, TunedCritic, Worded
+from selfstudy.answer.prompted_critic import PromptedCritic
 from selfstudy.answer.terms import terms
 from selfstudy.answer.written import bears_out
 from selfstudy.core.plugs import LLMS, resolve
-from selfstudy.core.ports import Judge
+from selfstudy.core.ports import Critic
 from selfstudy.core.records import Passage
 from selfstudy.models.decoder import HFDecoder
 from selfstudy.models.hf import HF
-from selfstudy.models.starter.judge import Relevance
+from selfstudy.models.starter.relevance import Relevance
 
 LEVELS = {"supported": "fully", "partial": "partly", "not_supported": "no", "contradicted": "no"}
 Rows = list[tuple[str, str, str, str]]
@@ -43,23 +43,26 @@ def main() -> None:
     parser.add_argument("--critic", help="starter, or hf:FOLDER of a tuned critic")
     parser.add_argument("--llm", help="a model that is asked")
     given = parser.parse_args()
-    judges: dict[str, Judge] = {}
+    critics: dict[str, Critic] = {}
     if given.critic == "starter":
-        judges[given.critic] = Critical(Worded(), Relevance().probabilities)
+        critics[given.critic] = EntailmentCritic(Worded(), Relevance().probabilities)
     elif given.critic:
-        judges[given.critic] = Instructed(HFDecoder(HF(given.critic.removeprefix("hf:"))))
+        critics[given.critic] = TunedCritic(HFDecoder(HF(given.critic.removeprefix("hf:"))))
     if given.llm:
-        judges[given.llm] = Judging(resolve(given.llm, LLMS))
+        critics[given.llm] = PromptedCritic(resolve(given.llm, LLMS))
     tasks: dict[str, tuple[Rows, dict[str, Says]]] = {
-        "support": (support_rows(given.data, given.most), {"words": words_support} | {n: by_support(j) for n, j in judges.items()}),
-        "relevance": (relevance_rows(given.data, given.most), {"words": words_relevance} | {n: by_relevance(j) for n, j in judges.items()}),
+        "support": (support_rows(given.data, given.most), {"words": words_support} | {n: by_support(c) for n, c in critics.items()}),
+        "relevance": (
+            relevance_rows(given.data, given.most),
+            {"words": words_relevance} | {n: by_relevance(c) for n, c in critics.items()},
+        ),
     }
     found = {}
-    for task, (rows, critics) in tasks.items():
+    for task, (rows, ways) in tasks.items():
         right = [row[3] for row in rows]
         common = Counter(right).most_common(1)[0][0]
         found[task] = {"rows": len(rows), "majority": measured(right, [common] * len(rows))}
-        found[task] |= {name: measured(right, says(rows)) for name, says in critics.items()}
+        found[task] |= {name: measured(right, says(rows)) for name, says in ways.items()}
     sys.stdout.write(json.dumps(found, indent=1) + "\n")
 
 
@@ -107,19 +110,19 @@ def words_relevance(rows: Rows) -> list[str]:
     return ["yes" if share >= 0.5 else "no" for share in shares]
 
 
-def by_support(judge: Judge) -> Says:
+def by_support(critic: Critic) -> Says:
     def says(rows: Rows) -> list[str]:
-        verdicts = judge.verdicts([(question, answer, passage) for question, answer, passage, _ in rows])
-        levels = [one.supported.json() if one.supported is not None else {"no": 1.0} for one in verdicts]
+        critiques = critic.critiques([(question, answer, passage) for question, answer, passage, _ in rows])
+        levels = [one.supported.json() if one.supported is not None else {"no": 1.0} for one in critiques]
         return [max(level, key=lambda name: level[name]) for level in levels]
 
     return says
 
 
-def by_relevance(judge: Judge) -> Says:
+def by_relevance(critic: Critic) -> Says:
     def says(rows: Rows) -> list[str]:
-        verdicts = judge.verdicts([(question, answer or question, passage) for question, answer, passage, _ in rows])
-        return ["yes" if (one.relevant or 0.0) >= 0.5 else "no" for one in verdicts]
+        critiques = critic.critiques([(question, answer or question, passage) for question, answer, passage, _ in rows])
+        return ["yes" if (one.relevant or 0.0) >= 0.5 else "no" for one in critiques]
 
     return says
 

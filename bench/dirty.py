@@ -30,21 +30,23 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from beir import relevant, rows_in
 
 from selfstudy.core.fold import fold
 from selfstudy.core.records import Document
+from selfstudy.core.studied import examples_of
 from selfstudy.core.text import sentences
-from selfstudy.corpus.chunk import chunk
-from selfstudy.corpus.contained import contained
-from selfstudy.corpus.contradictions import contradictions
-from selfstudy.corpus.dedup import near_duplicates
+from selfstudy.corpus.cleaning.contained import contained
+from selfstudy.corpus.cleaning.contradictions import contradictions
+from selfstudy.corpus.cleaning.dedup import near_duplicates
+from selfstudy.corpus.passages.chunk import chunk
 from selfstudy.index.hybrid import Spread
 from selfstudy.index.ranking import best
 from selfstudy.recipes.audit import disagreeing
-from selfstudy.recipes.candidate import clearly_best, examples_of
 from selfstudy.recipes.engine import Engine
 from selfstudy.recipes.settle import families_of, graded
 from selfstudy.recipes.system import System
+from selfstudy.recipes.weighing import clearly_best
 
 Row = dict[str, Any]
 HEAD = "Intranet | Home | Search | Imprint"
@@ -190,14 +192,10 @@ def believed(name: str, data: Path, clean: Sequence[Row], engine: Engine, folder
     cards, passages = snapshot.documents, list(snapshot.passages)
     trust = np.array([max(float(cards[place.document].facts["trust"]) for place in passage.places) for passage in passages])
     texts = questions(data / name, {row["id"] for row in clean}, folder)
-    lines = [line.split("\t") for line in (folder / "qrels.tsv").read_text("utf-8").splitlines()[1:]]
-    ids = [json.loads(line)["id"] for line in (folder / "queries.jsonl").open(encoding="utf-8")]
-    relevant: dict[str, set[int]] = {id: set() for id in ids}
-    for question, document, _ in lines:
-        relevant[question] |= set(snapshot.rows_of(document).tolist())
-    written = [one for split in ("tune", "exam") for one in examples_of(engine.studies.study().mined, split)]
+    own = {id: {row for document in found for row in snapshot.rows_of(document).tolist()} for id, found in relevant(folder).items()}
+    written = [one for split in ("tune", "exam") for one in examples_of(engine.studies.study().examples.mined, split)]
     sets = {
-        "its own": (texts, [[passages[row] for row in relevant[id]] for id in ids]),
+        "its own": (texts, [[passages[row] for row in own[one["id"]]] for one in rows_in(folder / "queries.jsonl")]),
         "written": ([one.question for one in written], [[one.evidence[0].passage] for one in written]),
     }
     for kind, (asked, sources) in sets.items():
@@ -232,7 +230,7 @@ def studied(name: str, data: Path, clean: Sequence[Row], dirty: Dirty, folder: P
         engine = Engine.open(folder / f"study-{variant}", create=True, sets=[*sets, *settings])
         engine.add([write(folder / f"{variant}-set", rows)])
         outcome = engine.adapt()
-        base, live = (shown(engine, system, asked, folder / "qrels.tsv") for system in (engine.base, engine.live))
+        base, live = (shown(engine, system, asked, folder) for system in (engine.base, engine.live))
         gains[variant] = live - base
         cited = [citation.document for text in asked[:200] for citation in engine.ask(text).citations]
         versions = [id for id in cited if id in dirty.outdated or id in dirty.outdated.values()]
@@ -244,14 +242,11 @@ def studied(name: str, data: Path, clean: Sequence[Row], dirty: Dirty, folder: P
         print(f"{name:<12}share of the clean gain kept: {kept}", flush=True)
 
 
-def shown(engine: Engine, system: System, asked: Sequence[str], qrels: Path) -> float:
-    """MRR@10 of dense search as people see it, near duplicates folded; `qrels` names the questions in the order of `asked`."""
-    relevant: dict[str, set[str]] = {}
-    for line in qrels.read_text("utf-8").splitlines()[1:]:
-        relevant.setdefault(line.split("\t")[0], set()).add(line.split("\t")[1])
+def shown(engine: Engine, system: System, asked: Sequence[str], folder: Path) -> float:
+    """MRR@10 of dense search as people see it, near duplicates folded; the qrels of `folder` name the questions in the order of `asked`."""
     found = engine.loaded.retrievers(engine.store.snapshot(), system)["dense"].search(asked, 40)
     ranks = []
-    for hits, documents in zip(found, relevant.values(), strict=True):
+    for hits, documents in zip(found, relevant(folder).values(), strict=True):
         right = (rank for rank, hit in enumerate(fold(hits, 10), 1) if any(place.document in documents for place in hit.passage.places))
         ranks.append(next((1 / rank for rank in right), 0.0))
     return float(np.mean(ranks))
@@ -259,27 +254,22 @@ def shown(engine: Engine, system: System, asked: Sequence[str], qrels: Path) -> 
 
 def questions(source: Path, ids: set[str], folder: Path, equals: Mapping[str, str] | None = None) -> list[str]:
     """Write the questions whose relevant documents are all among `ids`, with what answers as well (`equals`); their texts."""
-    rows, relevant = labelled(source)
-    chosen = [row for row in rows if relevant.get(row["id"]) and relevant[row["id"]] <= ids]
-    for found in relevant.values():
+    rows, right = labelled(source)
+    chosen = [row for row in rows if right.get(row["id"]) and right[row["id"]] <= ids]
+    for found in right.values():
         found |= {other for other, one in (equals or {}).items() if one in found}
     (folder / "queries.jsonl").write_text("".join(json.dumps(row) + "\n" for row in chosen), "utf-8")
-    pairs = [f"{row['id']}\t{document}\t1\n" for row in chosen for document in sorted(relevant[row["id"]])]
+    pairs = [f"{row['id']}\t{document}\t1\n" for row in chosen for document in sorted(right[row["id"]])]
     (folder / "qrels.tsv").write_text("query-id\tcorpus-id\tscore\n" + "".join(pairs), "utf-8")
     return [row["text"] for row in chosen]
 
 
 def labelled(source: Path) -> tuple[list[Row], dict[str, set[str]]]:
     """A set's questions, and by their ids what answers them: by its labels, or by its pairs of question and document (medquad)."""
-    relevant: dict[str, set[str]] = {}
     if (pairs := source / f"{source.name}_pairs.jsonl").exists():
-        found = [json.loads(line) for line in pairs.open(encoding="utf-8")]
+        found = rows_in(pairs)
         return [{"id": one["id"], "text": one["question"]} for one in found], {one["id"]: {one["doc_id"]} for one in found}
-    for line in (source / "qrels.tsv").read_text("utf-8").splitlines()[1:]:
-        question, document, score = line.split("\t")[:3]
-        if float(score) > 0:
-            relevant.setdefault(question, set()).add(document)
-    return [json.loads(line) for line in (source / "queries.jsonl").open(encoding="utf-8")], relevant
+    return rows_in(source / "queries.jsonl"), {question: set(found) for question, found in relevant(source).items()}
 
 
 def write(folder: Path, rows: Sequence[Row]) -> Path:
@@ -291,8 +281,7 @@ def write(folder: Path, rows: Sequence[Row]) -> Path:
 
 def rows_of(folder: Path, most: int) -> list[Row]:
     """Rows with something to say, drawn by a fixed seed."""
-    rows = [json.loads(line) for line in (folder / "corpus.jsonl").open(encoding="utf-8")]
-    rows = [row for row in rows if len(row["text"].split()) >= 20]
+    rows = [row for row in rows_in(folder / "corpus.jsonl") if len(row["text"].split()) >= 20]
     return random.Random(0).sample(rows, min(most, len(rows)))
 
 

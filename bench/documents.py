@@ -20,9 +20,9 @@ from pathlib import Path
 from typing import Any
 
 from selfstudy.core.records import Document
-from selfstudy.corpus.chunk import chunk
 from selfstudy.corpus.folder import SourceFile, walk
 from selfstudy.corpus.parse import Parse, parse
+from selfstudy.corpus.passages.chunk import chunk
 from selfstudy.corpus.set_aside import SetAside
 from selfstudy.corpus.workers import Workers
 

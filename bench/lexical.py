@@ -9,18 +9,17 @@ Every set is searched whole, a document as one passage, by every question that h
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import re
 import sys
 import tempfile
 import time
-from collections import defaultdict
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from beir import relevant, rows_in
 
 from selfstudy.core.records import Document, Passage, Place, passage_id
 from selfstudy.corpus.glossary import mined
@@ -38,17 +37,13 @@ class Set:
 
     def __init__(self, folder: Path) -> None:
         self.name = folder.name
-        corpus = [json.loads(line) for line in (folder / "corpus.jsonl").open(encoding="utf-8")]
+        corpus = rows_in(folder / "corpus.jsonl")
         self.ids = [row["id"] for row in corpus]
         self.titles = [row.get("title") or "" for row in corpus]
         self.texts = [row["text"] for row in corpus]
-        self.relevant: dict[str, set[str]] = defaultdict(set)
-        for line in (folder / "qrels.tsv").open(encoding="utf-8"):
-            question, document, score = line.rstrip("\n").split("\t")[:3]
-            if question != "query-id" and float(score) > 0:
-                self.relevant[question].add(document)
-        rows = [json.loads(line) for line in (folder / "queries.jsonl").open(encoding="utf-8")]
-        self.questions = {row["id"]: row["text"] for row in rows if self.relevant.get(row["id"]) and row["text"].strip()}
+        self.relevant = relevant(folder)
+        asked = rows_in(folder / "queries.jsonl")
+        self.questions = {row["id"]: row["text"] for row in asked if self.relevant.get(row["id"]) and row["text"].strip()}
 
     @property
     def indexed(self) -> list[str]:

@@ -1,5 +1,4 @@
-"""What reflective answering costs, in ratios within one run: against plain answering over the same passages with as many tokens of
-output, and against one call for each passage.
+"""What reflective answering costs, in ratios within one run: against plain answering, and against one call for each passage.
 
     python bench/reflect.py [--layers 4] [--width 256] [--passages 5] [--words 90] [--tokens 24] [--segments 3] [--rounds 3]
 

@@ -28,14 +28,14 @@ from selfstudy.evals.labelled import read_qrels, read_queries
 from selfstudy.index.reranked import order
 from selfstudy.models.folder import sha256_of
 from selfstudy.models.starter import load
-from selfstudy.models.starter.reading import Reader
+from selfstudy.models.starter.reading import StarterReader
 from selfstudy.recipes.engine import Engine
 
 WEIGHTS = (0.03, 0.05, 0.07, 0.1, 0.15, 0.2, 0.3, 0.5)
 JUDGEMENTS = ("answered", "relevant", "both")
 
 
-def read(name: str, arguments: argparse.Namespace, reader: Reader, key: str) -> list[dict[str, Any]]:
+def read(name: str, arguments: argparse.Namespace, reader: StarterReader, key: str) -> list[dict[str, Any]]:
     """For each question the scores of its first passages by search and by the reader, their documents, and which are relevant."""
     folder = arguments.out / name
     kept = folder / f"read-{arguments.questions}-{arguments.depth}-{key[:12]}.json"

@@ -28,13 +28,14 @@ from typing import Any
 
 import numpy as np
 
-from selfstudy.core.artifacts import artifacts, read_records
+from selfstudy.core.artifacts import artifacts
 from selfstudy.core.quiet import quiet
 from selfstudy.core.records import Example
+from selfstudy.core.studied import examples_of
 from selfstudy.evals.paired import compare
 from selfstudy.index.dense import Dense, Flat
 from selfstudy.models.sentence import SentenceEmbedder
-from selfstudy.models.starter.judge import cross_encoder
+from selfstudy.models.starter.relevance import cross_encoder
 from selfstudy.recipes import evaluate
 from selfstudy.recipes.engine import Engine
 from selfstudy.train.trainers import precision
@@ -48,7 +49,7 @@ METRICS = ("mrr@10", "ndcg@10")
 def rows_of(home: Path, most: int, seed: int) -> list[Example]:
     """Training questions of the last study of a home, `most` of them; those that have a mined negative."""
     mined = [artifact for artifact in artifacts(home / "artifacts") if artifact.kind == "negatives"][-1]
-    examples = [one for one in read_records(mined.path / "mined.jsonl", Example) if one.split == "train" and one.distractors]
+    examples = [one for one in examples_of(mined, "train") if one.distractors]
     random.Random(seed).shuffle(examples)
     return (examples * -(-most // max(1, len(examples))))[:most]
 

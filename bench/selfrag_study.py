@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from beir import relevant, rows_in
 from figures import lines as lines_of
 
 from selfstudy.core.quiet import quiet
@@ -35,7 +36,7 @@ from selfstudy.evals.answers import abstention, auc
 from selfstudy.evals.bootstrap import interval
 from selfstudy.models.minilm import folder as minilm
 from selfstudy.models.starter import load
-from selfstudy.models.starter.judge import cross_encoder
+from selfstudy.models.starter.relevance import cross_encoder
 from selfstudy.recipes.engine import Engine
 from selfstudy.train.trainers import precision
 
@@ -95,7 +96,7 @@ def main() -> None:
 def relevance(data: Path) -> tuple[Rows, Rows]:
     """(question, passage, whether people say that it answers): what is learned from, and what is told of."""
     rows: dict[str, Rows] = {source: [] for source in ("squad_dev", "clapnq")}
-    for one in lines(data / "critic_relevance" / "critic.jsonl"):
+    for one in rows_in(data / "critic_relevance" / "critic.jsonl"):
         rows[one["source"]].append((one["question"], one["passage"], int(2 * one["relevance"] >= one["max"])))
     return rows["squad_dev"], rows["clapnq"]
 
@@ -104,14 +105,10 @@ def support(data: Path) -> tuple[Rows, Rows]:
     """(statement, passage, 0 no, 1 partly, 2 fully): what is learned from, and what is told of; no passage is on both sides."""
     learned: Rows = []
     held: Rows = []
-    for one in lines(data / "critic_support" / "critic.jsonl"):
+    for one in rows_in(data / "critic_support" / "critic.jsonl"):
         told = one["source"] == "healthver" and int(digest("side", one["passage"])[:8], 16) % 3 == 0
         (held if told else learned).append((one["response"], one["passage"], LEVELS[one["label"]]))
     return learned, held
-
-
-def lines(path: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in path.open(encoding="utf-8")]
 
 
 def trained(out: Path, task: str, rows: Rows, layers: int, flipped: float, epochs: float) -> tuple[Any, float]:
@@ -163,12 +160,9 @@ def found(given: argparse.Namespace) -> tuple[list[dict[str, Any]], list[list[Hi
     folder = given.data / "clapnq"
     engine = Engine.open(given.out / "home", create=True)
     engine.add([folder / "corpus.jsonl"])
-    relevant: dict[str, set[str]] = {}
-    for line in (folder / "qrels.tsv").read_text(encoding="utf-8").splitlines()[1:]:
-        question, document, _ = line.split("\t")
-        relevant.setdefault(question, set()).add(document)
-    asked = random.Random(0).sample(lines(folder / "queries.jsonl"), given.questions)
-    asked = [one | {"relevant": relevant.get(one["id"], set()) if one["type"] != "unanswerable" else set()} for one in asked]
+    right = relevant(folder)
+    asked = random.Random(0).sample(rows_in(folder / "queries.jsonl"), given.questions)
+    asked = [one | {"relevant": set(right.get(one["id"], ())) if one["type"] != "unanswerable" else set()} for one in asked]
     return asked, [engine.search(one["text"], PASSAGES) for one in asked]
 
 

@@ -16,7 +16,6 @@ paired, with 95% intervals over questions, for one seed. Homes, models and score
 from __future__ import annotations
 
 import argparse
-import json
 import random
 import sys
 from collections.abc import Callable, Sequence
@@ -29,6 +28,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parent))
 from adapt import FIELDS, Loud, subset
+from beir import rows_in
 from figures import forest, lines
 
 from selfstudy.answer.extractive import extract
@@ -37,11 +37,12 @@ from selfstudy.core.artifacts import manifest, read_records, write_records
 from selfstudy.core.files import read_json, write_json
 from selfstudy.core.records import Artifact, Difference, Example, Hit
 from selfstudy.core.run import Run, Work, stage
+from selfstudy.core.studied import examples_of
 from selfstudy.evals.answers import exact_match, token_f1
 from selfstudy.evals.paired import compare
 from selfstudy.models.starter import load
 from selfstudy.models.starter.heads import Torch
-from selfstudy.models.starter.reading import Reader
+from selfstudy.models.starter.reading import StarterReader
 from selfstudy.models.starter.rows import Row, held_out
 from selfstudy.recipes.engine import Engine
 from selfstudy.recipes.starter import padded
@@ -121,7 +122,7 @@ def tuned(work: Work, config: Fit, examples: Artifact, variant: dict[str, Any], 
 @stage("simrag.examples", version=1)
 def examples(work: Work, config: None, mined: Artifact) -> dict[str, int]:
     """`examples.jsonl`: the short ones, and what they become as choices and claims."""
-    short = [one for one in read_records(mined.path / "mined.jsonl", Example) if one.answers and one.kind != "section"]
+    short = [one for one in examples_of(mined) if one.answers and one.kind != "section"]
     short = [one for one in short if one.answers[0] in one.evidence[0].passage.indexed and len(one.answers[0]) <= 200]
     found = [*short, *choices(short), *claims(short)]
     write_records(work.folder / "examples.jsonl", found)
@@ -133,14 +134,14 @@ def kind_of(example: Example) -> str:
     return example.kind if example.kind == "claim" else "choice" if example.choices else "short"
 
 
-def answered(reader: Reader, question: str, hits: Sequence[Hit]) -> str:
+def answered(reader: StarterReader, question: str, hits: Sequence[Hit]) -> str:
     """The span that the network is surest of, over all passages."""
     found = reader.read([(question, hit.passage.indexed) for hit in hits])
     best = max(range(len(found)), key=lambda place: found[place].answered)
     return hits[best].passage.indexed[found[best].start : found[best].end]
 
 
-def decided(reader: Reader, example: Example) -> bool:
+def decided(reader: StarterReader, example: Example) -> bool:
     """Whether the network chooses or judges rightly over the example's own passage."""
     passage = example.evidence[0].passage.indexed
     if example.choices:
@@ -164,22 +165,22 @@ def domain(name: str, args: argparse.Namespace) -> dict[str, dict[str, Any]]:
     folder = args.out / name
     subset(args.data / name, folder / "set", args.most)
     kept = {}
-    first = json.loads((folder / "set" / "corpus.jsonl").open(encoding="utf-8").readline())
+    first = rows_in(folder / "set" / "corpus.jsonl")[0]
     field = next((name for name in FIELDS if name in (first.get("meta") or {})), None)
     for filtered in (True, False):
         sets = [f"round_trip.on={str(filtered).lower()}", *([f"group={field}"] if field else [])]
         engine = Engine.open(folder / "home", create=True, sets=sets, reporter=Loud())
         engine.add([folder / "set" / "corpus.jsonl"])
         study = engine.studies.study()
-        kept[filtered] = study.run.stage(examples, None, study.mined)
+        kept[filtered] = study.run.stage(examples, None, study.examples.mined)
         print(name, "filtered" if filtered else "all", manifest(kept[filtered]).result, flush=True)
-    asked = [json.loads(line) for line in (folder / "set" / "queries.jsonl").open(encoding="utf-8")]
+    asked = rows_in(folder / "set" / "queries.jsonl")
     asked = [one for one in asked if one["answers"] and one.get("type") in ("extractive", "span", "clause")]
     asked = random.Random(0).sample(asked, min(args.questions, len(asked)))
-    hits = study.base_retrievers["hybrid"].search([one["text"] for one in asked], PASSAGES)
+    hits = study.examples.retrievers["hybrid"].search([one["text"] for one in asked], PASSAGES)
     exam = [one for one in read_records(kept[True].path / "examples.jsonl", Example) if one.split == "exam" and kind_of(one) != "short"]
     exam = random.Random(0).sample(exam, min(EXAM, len(exam)))
-    embedder, cfg = study.embedder(study.base.embedder), engine.settings.extract
+    embedder, cfg = study.examples.embedder(study.examples.base.embedder), engine.settings.extract
 
     def quoted(question: str, found: Sequence[Hit]) -> str:
         return extract(read([question], [found], embedder, cfg)[0], cfg.model_copy(update={"sentences": 1}))[0]
@@ -198,7 +199,7 @@ def domain(name: str, args: argparse.Namespace) -> dict[str, dict[str, Any]]:
         elif variant.starts:
             reader = load.reader(starter.path / load.READING, longest=LONGEST)
         else:
-            reader = Reader(Torch(load.fresh()), load.tokenizer(), longest=LONGEST)
+            reader = StarterReader(Torch(load.fresh()), load.tokenizer(), longest=LONGEST)
         results[variant.name] = scored(partial(answered, reader), asked, hits)
         results[variant.name] |= {"accuracy": [float(decided(reader, one)) for one in exam], "losses": losses}
         print(f"{name:<10} {variant.name:<22} {cells(results[variant.name])}", flush=True)

@@ -33,13 +33,14 @@ from selfstudy.core.records import Document, Passage, Place, passage_id
 from selfstudy.core.text import sentences
 from selfstudy.evals import guard
 from selfstudy.evals.paired import compare
+from selfstudy.evals.ranking import gains
 from selfstudy.index.dense import Dense
 from selfstudy.index.store import Store
 from selfstudy.index.tiered import Hot, Tiered
 from selfstudy.models.int8 import Int8Embedder, quantise
 from selfstudy.models.minilm import load as minilm
-from selfstudy.recipes.int8 import gains
-from selfstudy.recipes.system import Remembering, retrievers
+from selfstudy.recipes.remembering import Remembering
+from selfstudy.recipes.system import retrievers
 
 ROUNDS = 3
 PARTS = ("embedding", "search", "training")
@@ -267,11 +268,11 @@ def training(base: Path, spans: list[str], steps: int, folder: Path) -> dict[str
     from sentence_transformers import SentenceTransformerTrainingArguments as Arguments
     from sentence_transformers.sentence_transformer.losses import MultipleNegativesRankingLoss
 
-    from selfstudy.train.embedder import Embedder, prepared
+    from selfstudy.train.embedder import EmbedderTraining, prepared
     from selfstudy.train.fitting import arguments as ours
     from selfstudy.train.model import load
 
-    config, size = Embedder(), 32
+    config, size = EmbedderTraining(), 32
     pairs = {"anchor": [" ".join(text.split()[:9]) for text in spans], "positive": texts(spans, size * steps, 5)}
     pairs = {name: column[: size * steps] for name, column in pairs.items()}
     took = {}

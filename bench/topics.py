@@ -9,7 +9,6 @@ written ones (by rule, without those of headings) over all; search is by words. 
 from __future__ import annotations
 
 import argparse
-import json
 import random
 import tempfile
 from collections import defaultdict
@@ -17,11 +16,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from beir import relevant, rows_in
 
 from selfstudy.core.records import Document, Example
-from selfstudy.corpus.chunk import chunk
-from selfstudy.corpus.topics import Topics, topics
-from selfstudy.corpus.turns import turns
+from selfstudy.corpus.formats.turns import turns
+from selfstudy.corpus.passages.chunk import chunk
+from selfstudy.corpus.passages.topics import Topics, topics
 from selfstudy.index.lexical import Lexical
 from selfstudy.index.store import Store
 from selfstudy.synth.questions import WRITERS
@@ -32,20 +32,19 @@ Spans = dict[str, tuple[str, int, int]]
 
 def read(folder: Path, most: int) -> tuple[list[Document], Spans]:
     """Some meetings, and where each row of the set stands in its own."""
-    rows: dict[str, list[dict[str, Any]]] = defaultdict(list)
-    for line in (folder / "corpus.jsonl").open(encoding="utf-8"):
-        row = json.loads(line)
-        rows[row["meta"]["meeting"]].append(row)
-    names = sorted(rows)
+    said: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for row in rows_in(folder / "corpus.jsonl"):
+        said[row["meta"]["meeting"]].append(row)
+    names = sorted(said)
     random.Random(0).shuffle(names)
     documents, spans = [], {}
     for name in names[:most]:
         text = ""
-        for row in rows[name]:
+        for row in said[name]:
             spans[row["id"]] = (name, len(text), len(text) + len(row["text"]))
             text += row["text"] + "\n"
         marks, speakers = turns(text)
-        documents.append(Document(name, text, rows[name][0]["title"], meta={"speakers": ", ".join(speakers)}, marks=marks))
+        documents.append(Document(name, text, said[name][0]["title"], meta={"speakers": ", ".join(speakers)}, marks=marks))
     return documents, spans
 
 
@@ -59,14 +58,9 @@ def measured(name: str, documents: list[Document], spans: Spans, folder: Path) -
             writer.commit()
         snapshot = store.snapshot()
         search = Lexical(snapshot)
-        judged: dict[str, list[tuple[str, int, int]]] = defaultdict(list)
-        for line in (folder / "qrels.tsv").open(encoding="utf-8"):
-            question, row, _ = line.rstrip("\n").split("\t")
-            if row in spans:
-                judged[question].append(spans[row])
+        judged = {question: [spans[row] for row in found if row in spans] for question, found in relevant(folder).items()}
         ranks = []
-        for line in (folder / "queries.jsonl").open(encoding="utf-8"):
-            query = json.loads(line)
+        for query in rows_in(folder / "queries.jsonl"):
             if not (gold := judged.get(query["id"])):
                 continue
             hits = search.search([query["text"]], 10, f"id = '{query['meeting']}'")[0]

@@ -26,6 +26,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from adapt import FIELDS, subset
+from beir import relevant, rows_in
 
 from selfstudy.core.records import Answer, Citation, Hit
 from selfstudy.evals.paired import compare
@@ -76,21 +77,17 @@ def main() -> None:
 
 def halves(folder: Path) -> tuple[list[dict[str, Any]], Path]:
     """The labelled questions about one half of the groups, each with its `relevant` documents, and a folder with those about the other."""
-    rows = [json.loads(line) for line in (folder / "corpus.jsonl").open(encoding="utf-8")]
-    field = next((name for name in FIELDS if name in (rows[0].get("meta") or {})), None)
-    group = {row["id"]: str(row["meta"][field]) if field else row["id"] for row in rows}
+    documents = rows_in(folder / "corpus.jsonl")
+    field = next((name for name in FIELDS if name in (documents[0].get("meta") or {})), None)
+    group = {row["id"]: str(row["meta"][field]) if field else row["id"] for row in documents}
     names = sorted(set(group.values()))
     chosen = set(random.Random(1).sample(names, len(names) // 2))
-    relevant: dict[str, list[str]] = {}
-    for line in (folder / "qrels.tsv").open(encoding="utf-8"):
-        question, document, _ = line.rstrip("\n").split("\t")
-        relevant.setdefault(question, []).append(document)
-    questions = [json.loads(line) for line in (folder / "queries.jsonl").open(encoding="utf-8")]
+    right = relevant(folder)
     sides: tuple[list[dict[str, Any]], list[dict[str, Any]]] = ([], [])
-    for question in questions:
-        groups = {group[document] for document in relevant[question["id"]]}
+    for question in rows_in(folder / "queries.jsonl"):
+        groups = {group[document] for document in right[question["id"]]}
         if groups <= chosen or not groups & chosen:
-            sides[not groups <= chosen].append(question | {"relevant": set(relevant[question["id"]])})
+            sides[not groups <= chosen].append(question | {"relevant": set(right[question["id"]])})
     other = folder / "measured"
     other.mkdir(exist_ok=True)
     lines = (json.dumps({"id": one["id"], "text": one["text"]}, ensure_ascii=False) for one in sides[1])

@@ -6,15 +6,17 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import pupil
 import pytest
+import training
 
 from selfstudy.apps import cli
 from selfstudy.evals import guard
-from selfstudy.recipes import candidate
 
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # two threads of torch on cores that others use nearly stand still
 SOURCE = Path(__file__).parent.parent / "src"
 DOCS = {
     "tea.md": "# Tea\n\nGreen tea is brewed at eighty degrees for two minutes.\n\n## Black tea\n\nBlack tea needs boiling water.\n",
@@ -39,6 +41,14 @@ def plug(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: fakeplug\nVersion: 1.0\n")
     (info / "entry_points.txt").write_text("[selfstudy.embedders]\nfake = fakeplug:load\n")
     return folder
+
+
+@pytest.fixture
+def fake(plug: Path) -> Iterator[None]:
+    """`fake:` is there in this process too, even after a test undoes its patches."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(plug))
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -109,4 +119,22 @@ def small_guard(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def make_guard_small(patch: pytest.MonkeyPatch) -> None:
     whole = guard.embed
-    patch.setattr(candidate.guard, "embed", lambda embedder, progress=None, n=0: whole(embedder, n=60))
+    patch.setattr(guard, "embed", lambda embedder, progress=None, n=0: whole(embedder, n=60))
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The embedder of tests of training."""
+    return training.model(tmp_path_factory.mktemp("tiny"))
+
+
+@pytest.fixture
+def pumps(tmp_path: Path) -> Path:
+    """`docs` in `tmp_path`: documents that a model can write questions about."""
+    return pupil.write_pumps(tmp_path / "docs")
+
+
+@pytest.fixture(autouse=True)
+def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    monkeypatch.delenv("OPENAI_BASE_URL", raising=False)

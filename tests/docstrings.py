@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from test_models import make_model
+from bert import make_model
 
 from selfstudy.recipes.engine import Engine
 

@@ -9,7 +9,15 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
+
+from pydantic import SecretStr
+
+from selfstudy.models.api import Api, Meter
+from selfstudy.models.api import Endpoint as Client
+from selfstudy.models.openai import OpenAI
+from selfstudy.models.replies import Replies
 
 Body = dict[str, Any]
 Script = Callable[[Body, int], "Answer | str"]
@@ -103,3 +111,9 @@ def serving(script: Script) -> Iterator[Endpoint]:
         endpoint.server.shutdown()
         endpoint.server.server_close()
         thread.join()
+
+
+def llm(url: str, folder: Path | None = None, meter: Meter | None = None) -> OpenAI:
+    """A model behind `url`, asked once for each reply; what it says is kept in `folder`."""
+    api = Api(base_url=url, key=SecretStr("sk-test-only-1234"), retries=0, timeout=5, deadline=10)
+    return OpenAI("m", Client(api, Path("/nowhere")), Replies(folder) if folder else None, meter)

@@ -17,8 +17,8 @@ from typing import Any
 import uvicorn
 
 from selfstudy.apps.server.app import make
-from selfstudy.apps.server.heads import Prompt
 from selfstudy.apps.server.settings import Serve
+from selfstudy.apps.server.slow_clients import TimedProtocol
 
 DOCS = {
     "pump.md": "# Pump manual\n\n## Warranty\n\nThe warranty of the pump runs for two years from the day of purchase.\n\n"
@@ -86,7 +86,7 @@ def serving(home: Path, **settings: Any) -> Iterator[Server]:
     app = make(Serve(home=home, **settings))
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
-        config = uvicorn.Config(app, log_config=None, access_log=False, lifespan="on", timeout_graceful_shutdown=10, http=Prompt)
+        config = uvicorn.Config(app, log_config=None, access_log=False, lifespan="on", timeout_graceful_shutdown=10, http=TimedProtocol)
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
         thread.start()

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from selfstudy.answer.abstention import Abstain, Calibration, abstains, between, confidence, fit, learn, threshold
+from selfstudy.answer.abstention import Abstain, Calibration, abstains, between, confidence, fit, threshold
 from selfstudy.answer.default import DEFAULT
 from selfstudy.answer.reading import Extract
 from selfstudy.answer.signals import COSINES, NAMES, Features, features
@@ -90,7 +90,7 @@ def test_examples_that_are_upside_down_leave_the_default() -> None:
 
 def test_a_calibration_survives_json() -> None:
     rows, labels = examples(100, 0.3)
-    for one in (DEFAULT, fit(rows, labels, DEFAULT), learn(rows, labels)):
+    for one in (DEFAULT, fit(rows, labels, DEFAULT)):
         again = Calibration.load(json.loads(json.dumps(one.json())))
         assert again == one
         assert (confidence(rows, again) == confidence(rows, one)).all()
@@ -99,14 +99,6 @@ def test_a_calibration_survives_json() -> None:
 def test_a_calibration_of_other_features_is_refused() -> None:
     with pytest.raises(HomeError, match="selfstudy adapt"):
         confidence(examples(2, 0.1)[0], replace(DEFAULT, names=("length",)))
-
-
-def test_learned_weights_find_the_feature_that_matters() -> None:
-    rows, labels = examples(300, 0.0)
-    rows[:300, 5] += 0.3
-    line = learn(rows, labels, ridge=1.0).meaning
-    assert int(np.argmax(np.abs(line.weights))) == 5
-    assert line.weights[5] > 0
 
 
 def test_without_anything_to_read_the_probability_is_0() -> None:

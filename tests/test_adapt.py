@@ -19,11 +19,11 @@ from selfstudy.core.artifacts import manifest, read_records, write_records
 from selfstudy.core.errors import BadInput, Busy, NotEnough
 from selfstudy.core.records import Artifact, Example
 from selfstudy.evals import guard
-from selfstudy.recipes import calibrate, candidate, reranking, study
+from selfstudy.recipes import calibrate, reranking, study
 from selfstudy.recipes.engine import Engine
 from selfstudy.recipes.system import Reranking
 
-SETS = ["training.minutes=0", "head.steps=80", "chunk.words=80", "reranker=off", "sentences.guard=150"]
+SETS = ["training.minutes=0", "head.steps=80", "chunk.words=80", "reranker.on=false", "sentences.guard=150"]
 
 
 class Watched:
@@ -60,7 +60,7 @@ def docs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def small_guard() -> Any:
     patch = pytest.MonkeyPatch()
     whole = guard.embed
-    patch.setattr(candidate.guard, "embed", lambda embedder, progress: whole(embedder, progress, 60))
+    patch.setattr(guard, "embed", lambda embedder, progress: whole(embedder, progress, 60))
     patch.setattr(calibrate, "_EACH", 40)
     yield
     patch.undo()
@@ -125,6 +125,18 @@ def test_a_candidate_is_examined_on_questions_that_never_trained(home: Path) -> 
     assert judged.reason.split(":")[0] in page
 
 
+def test_passages_in_signs_that_the_embedder_does_not_know_are_told(tmp_path: Path) -> None:
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "pump.txt").write_text("The pump is oiled every six weeks.")
+    (tmp_path / "docs" / "contract.txt").write_text("设备采购合同由甲方与乙方签订，质量保证金为货款的百分之五，逾期付款须赔偿损失。")
+    engine = Engine.open(tmp_path / "home", create=True)
+    engine.add([tmp_path / "docs"])
+    (note,) = engine.studies.study()._foreign()
+    assert note.startswith("1 passage is written in signs that minilm:all-MiniLM-L6-v2 does not know: ")
+    engine.remove(["contract.txt"])
+    assert list(engine.studies.study()._foreign()) == []
+
+
 def test_a_second_adapt_runs_nothing_and_judges_nothing(home: Path) -> None:
     watched = Watched()
     engine = Engine.open(home, sets=SETS, reporter=watched)
@@ -134,6 +146,12 @@ def test_a_second_adapt_runs_nothing_and_judges_nothing(home: Path) -> None:
     assert engine.store.state == before
     assert outcome.key == engine.live.key
     assert len(engine.history()) == 2
+
+
+def test_other_terms_than_a_candidate_was_judged_by_are_told(home: Path) -> None:
+    assert "judged twice" not in Engine.open(home, sets=SETS).adapt().note
+    outcome = Engine.open(home, sets=[*SETS, "gate.guard_margin=0.2"]).adapt()
+    assert "nothing is judged twice" in outcome.note
 
 
 def test_a_plan_loads_and_writes_nothing(docs: Path, tmp_path: Path, home: Path) -> None:
@@ -147,9 +165,9 @@ def test_a_plan_loads_and_writes_nothing(docs: Path, tmp_path: Path, home: Path)
 
 
 def test_a_base_that_cannot_read_gives_its_candidate_no_share_but_a_proven_one(home: Path) -> None:
-    read = Engine.open(home, sets=SETS).studies.study()
-    unread = Engine.open(home, sets=SETS).studies.study()
-    unread.base = replace(unread.base, weight=0.0)  # as that of an English model over Chinese documents is
+    read = Engine.open(home, sets=SETS).studies.study().candidate
+    unread = Engine.open(home, sets=SETS).studies.study().candidate
+    unread.examples.base = replace(unread.examples.base, weight=0.0)  # as that of an English model over Chinese documents is
     assert "0.0" not in manifest(read.weighed).result["mrr@10"]
     told = manifest(unread.weighed).result["mrr@10"]
     assert unread.weight == 0.0 or told[str(unread.weight)] > told["0.0"]
@@ -307,8 +325,8 @@ def test_sentences_come_beside_a_refused_embedder_where_their_vectors_are_kept(r
 
 def test_sentences_and_then_the_starters_judge_serve_as_they_do_by_default(refused: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reranking.RerankerStudy, "weight", 0.15)  # what tuning questions have to say is tested elsewhere
-    left_out = ("sentences.on=false", "reranker=off")
-    few = ["rerank.exam=40", "rerank.guard=40", "gate.hybrid_margin=1", "gate.guard_margin=1"]
+    left_out = ("sentences.on=false", "reranker.on=false")
+    few = ["reranker.exam=40", "reranker.guard=40", "gate.hybrid_margin=1", "gate.guard_margin=1"]
     sets = [*(one for one in LEARNS_NOTHING if one not in left_out), *few]
     engine = Engine.open(refused, sets=sets)
     outcome = engine.adapt()
@@ -437,18 +455,18 @@ def test_too_little_changes_nothing(tmp_path: Path) -> None:
 
 
 def test_too_few_questions_that_came_back_change_nothing(home: Path, tmp_path: Path) -> None:
-    study = Engine.open(home, sets=SETS).studies.study()
-    examples = [e for e in read_records(study.mined.path / "mined.jsonl", Example) if e.split == "train"]
-    few = {e.evidence[0].passage.id for e in examples[:4]}
+    examples = Engine.open(home, sets=SETS).studies.study().examples
+    learned = [e for e in read_records(examples.mined.path / "mined.jsonl", Example) if e.split == "train"]
+    few = {e.evidence[0].passage.id for e in learned[:4]}
     (tmp_path / "few").mkdir()
-    write_records(tmp_path / "few" / "mined.jsonl", [e for e in examples if e.evidence[0].passage.id in few])
-    study.check_questions()
-    study.__dict__["mined"] = Artifact("few", "negatives", tmp_path / "few")
+    write_records(tmp_path / "few" / "mined.jsonl", [e for e in learned if e.evidence[0].passage.id in few])
+    examples.check_questions()
+    examples.__dict__["mined"] = Artifact("few", "negatives", tmp_path / "few")
     with pytest.raises(NotEnough, match="too few to learn from"):
-        study.check_questions()
-    write_records(tmp_path / "few" / "mined.jsonl", examples)
+        examples.check_questions()
+    write_records(tmp_path / "few" / "mined.jsonl", learned)
     with pytest.raises(NotEnough, match="kept for the exam none came back"):
-        study.check_questions()
+        examples.check_questions()
 
 
 def test_a_study_knows_what_was_added_while_a_tuned_embedder_served(home: Path, tmp_path: Path) -> None:
@@ -459,7 +477,7 @@ def test_a_study_knows_what_was_added_while_a_tuned_embedder_served(home: Path, 
     assert len(engine.store.snapshot().missing(base)) == 1, "it was embedded for what serves alone"
     study = engine.studies.ready()
     assert len(study.snapshot.missing(base)) == 0
-    found = study.base_retrievers["dense"].search(["How fast does a zebrafish heart regenerate?"], 1)[0]
+    found = study.examples.retrievers["dense"].search(["How fast does a zebrafish heart regenerate?"], 1)[0]
     assert found[0].passage.title == "Zebrafish"
 
 

@@ -5,22 +5,22 @@ from __future__ import annotations
 import json
 import os
 import random
+import signal
 import zipfile
 from pathlib import Path
 
 import pytest
 
+from selfstudy.core.errors import Stopped
+from selfstudy.core.run import Quiet
 from selfstudy.recipes.engine import Engine
-from selfstudy.recipes.system import Remembering
-from selfstudy.testing import FakeEmbedder
 
+pytestmark = pytest.mark.usefixtures("fake")
 WORDS = ["".join(random.Random(n).choices("abcdefghijklmnop", k=6)) for n in range(300)]
 
 
 def opened(folder: Path, *sets: str) -> Engine:
-    engine = Engine.open(folder / "home", create=True, sets=["embedder=fake:64", *sets])
-    engine.loaded._embedders["fake:64"] = Remembering(FakeEmbedder())
-    return engine
+    return Engine.open(folder / "home", create=True, sets=["embedder=fake:64", *sets])
 
 
 def rows(path: Path, **texts: str) -> Path:
@@ -212,3 +212,23 @@ def test_a_row_that_moves_from_a_file_that_goes_is_kept(tmp_path: Path) -> None:
     one.unlink()
     rows(docs / "two.jsonl", b="The lid is round.", c="The cord is long.")
     assert (engine.add([docs], sync=True).documents_removed, sorted(texts(engine))) == (1, ["b", "c"])
+
+
+def test_what_was_read_before_ctrl_c_is_kept(tmp_path: Path) -> None:
+    docs = tmp_path / "docs"
+    docs.mkdir()
+    for number, word in enumerate(WORDS[:9]):
+        (docs / f"{number}.txt").write_text(f"The {word} is oiled every {number + 2} weeks.")
+    engine = opened(tmp_path)
+
+    class Impatient(Quiet):
+        def progress(self, name: str, done: int, total: int) -> None:
+            if done == 5:
+                os.kill(os.getpid(), signal.SIGINT)
+
+    hurried = Engine(engine.home, engine.store, engine.settings, Impatient())
+    with pytest.raises(Stopped):
+        hurried.add([docs])
+    assert len(texts(engine)) == 5
+    told = engine.add([docs])
+    assert (told.documents_added, told.documents_unchanged, told.embedded) == (4, 5, 4)

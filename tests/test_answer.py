@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -13,77 +13,30 @@ import numpy as np
 import pytest
 from endpoint import Answer as Completed
 from endpoint import completion, serving
+from fakes import ALWAYS, Believing, Counting, Found
+from passages import passage
 from pydantic import SecretStr
 
 from selfstudy.answer.abstention import Calibration
 from selfstudy.answer.ask import NOT_FOUND, NOT_FOUND_CHINESE, answer
-from selfstudy.answer.default import DEFAULT
 from selfstudy.answer.extractive import extract
 from selfstudy.answer.otherwise import disagree
 from selfstudy.answer.reading import Extract, pieces, read
 from selfstudy.answer.terms import terms
-from selfstudy.core.ports import Progress, Role, Vectors, silent
-from selfstudy.core.records import Answer, Document, Hit, Passage, Place, Reading, passage_id
+from selfstudy.core.records import Answer, Document, Hit, Passage, Place, passage_id
 from selfstudy.core.text import sentences
 from selfstudy.models.api import Api, Endpoint
 from selfstudy.models.openai import OpenAI
 from selfstudy.testing import FakeEmbedder
 
-ALWAYS = replace(DEFAULT, meaning=replace(DEFAULT.meaning, threshold=0.0), words=replace(DEFAULT.words, threshold=0.0))
-
-
-@dataclass
-class Found:
-    """A retriever that finds what it is given."""
-
-    hits: list[Hit]
-    asked: list[tuple[str, int, str | None]]
-
-    def search(self, questions: Sequence[str], k: int, where: str | None = None) -> list[list[Hit]]:
-        self.asked.extend((question, k, where) for question in questions)
-        return [self.hits[:k] for _ in questions]
-
-
-@dataclass(frozen=True)
-class Counting:
-    """An embedder that notes what it embeds."""
-
-    texts: list[str]
-    inner: FakeEmbedder = field(default_factory=FakeEmbedder)
-    name: str = "counting"
-    dim: int = 64
-    fingerprint: str = "counting"
-
-    def embed(self, texts: Sequence[str], role: Role = "passage", progress: Progress = silent) -> Vectors:
-        self.texts.extend(texts)
-        return self.inner.embed(texts, role, progress)
-
-
-def passage(text: str, title: str = "", *places: Place) -> Passage:
-    return Passage(passage_id(title, text), title, text, places or (Place(f"{title or 'd'}.txt", 0, len(text)),))
-
 
 def ask(question: str, passages: Sequence[Passage], calibration: Calibration | None = ALWAYS, cfg: Extract = Extract()) -> Answer:  # noqa: B008
     hits = [Hit(one, float(len(passages) - at), "hybrid") for at, one in enumerate(passages)]
-    return answer(question, Found(hits, []), FakeEmbedder(), calibration, None, cfg)
+    return answer(question, Found(hits), FakeEmbedder(), calibration, None, cfg)
 
 
 def sentences_of(text: str) -> list[str]:
     return [text[start:end] for start, end in sentences(text)]
-
-
-@dataclass
-class Believing:
-    """A reader that finds the words it is given, wherever they stand, and believes in them as far as it is told."""
-
-    words: str
-    answered: float
-    read_: list[tuple[str, str]] = field(default_factory=list)
-
-    def read(self, pairs: Sequence[tuple[str, str]]) -> list[Reading]:
-        self.read_.extend(pairs)
-        starts = [text.find(self.words) for _, text in pairs]
-        return [Reading(at, at + len(self.words), self.answered, 1.0) if at >= 0 else Reading(0, 0, 0.0, 0.0) for at in starts]
 
 
 MILLS = [
@@ -96,7 +49,7 @@ MILLS = [
 def test_a_readers_answer_is_quoted_in_its_sentence_if_it_believes_in_it(answered: float, short: str) -> None:
     hits = [Hit(one, 1.0, "hybrid") for one in MILLS]
     reader = Believing("two kilograms", answered)
-    found = answer("How heavy is the pump?", Found(hits, []), FakeEmbedder(), ALWAYS, cfg=Extract(sentences=1, reading=2.0), reader=reader)
+    found = answer("How heavy is the pump?", Found(hits), FakeEmbedder(), ALWAYS, cfg=Extract(sentences=1, reading=2.0), reader=reader)
     assert found.short == short
     assert ("It weighs two kilograms." in found.text) == bool(short)
     for citation in found.citations:
@@ -117,7 +70,7 @@ def test_a_readers_answer_is_quoted_in_its_sentence_if_it_believes_in_it(answere
 def test_a_yes_or_a_no_is_not_answered_in_words_of_the_passage(question: str, short: str) -> None:
     hits = [Hit(MILLS[0], 1.0, "hybrid")]
     cfg = Extract(sentences=1, reading=2.0)
-    assert answer(question, Found(hits, []), FakeEmbedder(), ALWAYS, cfg=cfg, reader=Believing("two", 0.9)).short == short
+    assert answer(question, Found(hits), FakeEmbedder(), ALWAYS, cfg=cfg, reader=Believing("two", 0.9)).short == short
 
 
 FAQ = passage(
@@ -142,6 +95,9 @@ def test_a_heading_in_capitals_answers_nothing() -> None:
     contract = passage("SPONSORSHIP AGREEMENT OF THE PUMP\n\nThe agreement of the sponsorship is governed by the law of Utrecht.")
     found = ask("What about the sponsorship agreement of the pump?", [contract], cfg=Extract(sentences=1))
     assert found.text.startswith("The agreement"), found.text
+    report = passage("McMILL'S REPORTS ITS FLOUR FOR THE YEAR 2023\n\nFlour of 40 tons was sold by the mill in that year.")
+    found = ask("What are the reports of McMill's for the year 2023 of flour?", [report], cfg=Extract(sentences=1))
+    assert found.text.startswith("Flour of"), found.text
     table = "ITEM: PUMP; STATUS: OUT OF ORDER\nITEM: LID; STATUS: OK\nITEM: CORD; STATUS: ON LOAN"
     assert ask("What is the status of the pump?", [passage(table)], cfg=Extract(sentences=1)).text.startswith("ITEM: PUMP")
     listed = passage("- OIL THE PUMP\n- WEAR GLOVES\n- Then leave.")
@@ -173,14 +129,14 @@ def test_the_number_of_an_item_is_no_sentence() -> None:
 
 def test_an_answer_in_the_title_alone_is_none() -> None:
     hits = [Hit(one, 1.0, "hybrid") for one in MILLS]
-    found = answer("What is it about?", Found(hits, []), FakeEmbedder(), ALWAYS, reader=Believing("The house", 0.9))
+    found = answer("What is it about?", Found(hits), FakeEmbedder(), ALWAYS, reader=Believing("The house", 0.9))
     assert found.short == ""
 
 
 def test_chinese_is_not_given_to_the_reader() -> None:
     reader = Believing("两公斤", 0.9)
     hits = [Hit(passage("水泵重两公斤。它是铜制的。"), 1.0, "hybrid")]
-    answer("水泵有多重？", Found(hits, []), FakeEmbedder(), ALWAYS, reader=reader)
+    assert "两公斤" in answer("水泵有多重？", Found(hits), FakeEmbedder(), ALWAYS, reader=reader).text
     assert reader.read_ == []
 
 
@@ -265,7 +221,7 @@ def test_the_same_sentence_is_said_once_and_cited_from_each_document() -> None:
     other = passage("The fee is 20 euros per year. Pay it in May.", "b")
     found = ask("What is the fee per year?", [one, other], cfg=Extract(sentences=1))
     assert found.text == "The fee is 20 euros per year. [1][2]"
-    assert [(citation.document, citation.start) for citation in found.citations] == [("a.txt", 10), ("b.txt", 0)]
+    assert [(citation.document, citation.start) for citation in found.citations] == [("a", 10), ("b", 0)]
 
 
 def test_nearly_the_same_sentence_is_said_once() -> None:
@@ -314,7 +270,7 @@ def test_where_the_reader_knows_the_answer_nothing_is_added_but_for_another_part
 
     def said(question: str, believed: float) -> str:
         cfg = Extract(meaning=0, reading=0)
-        return answer(question, Found(hits, []), FakeEmbedder(), ALWAYS, cfg=cfg, reader=Believing("Otto", believed)).text
+        return answer(question, Found(hits), FakeEmbedder(), ALWAYS, cfg=cfg, reader=Believing("Otto", believed)).text
 
     assert said("Who built the mill?", 0.9) == "The mill was built by Otto. [1]"
     assert "of stone" in said("Who built the mill?", 0.1)
@@ -365,12 +321,12 @@ RUNNING = "The gearbox may be opened by the operator during running when the red
 )
 def test_what_another_passage_says_otherwise_is_told_and_cited(question: str, one: str, other: str) -> None:
     chinese = question.endswith("？")
-    between = "但另一处说法不同： " if chinese else " But another passage says otherwise: "
+    between = " 但另一处说法不同： " if chinese else " But another passage says otherwise: "
     passages = [passage(one, "a"), passage(other, "b"), passage("Nothing else.", "c")]
     for most in (1, 3):
         found = ask(question, passages, cfg=Extract(sentences=most))
         assert found.text in (f"{one} [1]{between}{other} [2]", f"{other} [1]{between}{one} [2]")
-        assert {citation.document for citation in found.citations} == {"a.txt", "b.txt"}
+        assert {citation.document for citation in found.citations} == {"a", "b"}
     for same in (one, one.replace("24 months", "2 years")):
         assert between.strip() not in ask(question, [passage(one, "a"), passage(same, "b")]).text
 
@@ -381,10 +337,10 @@ def test_what_another_passage_says_otherwise_than_a_model_is_told_once() -> None
     replies = ["The warranty covers parts for 24 months [1].", "It covers parts for 24 months [1]. It covers parts for 36 months [2]."]
     with serving(lambda body, place: Completed(completion(replies[place]))) as endpoint:
         llm = OpenAI("m", Endpoint(Api(base_url=endpoint.url, key=SecretStr("sk-test-only-1234"), retries=0), Path("/nowhere")))
-        one, both = (answer("How long is the warranty?", Found(hits, []), FakeEmbedder(), ALWAYS, llm=llm) for _ in replies)
+        one, both = (answer("How long is the warranty?", Found(hits), FakeEmbedder(), ALWAYS, llm=llm) for _ in replies)
     told = f"The warranty covers parts for 24 months. [1] But another passage says otherwise: {WARRANTY.replace('24', '36')} [2]"
     assert one.text == told
-    assert [(citation.document, citation.start) for citation in one.citations] == [("a.txt", 0), ("b.txt", len("It is stored. "))]
+    assert [(citation.document, citation.start) for citation in one.citations] == [("a", 0), ("b", len("It is stored. "))]
     assert "otherwise" not in both.text, "the model said it"
 
 
@@ -419,7 +375,7 @@ def test_sentences_disagree_about_one_thing_and_in_one_thing(one: str, other: st
 
 def test_a_passage_in_several_places_is_cited_at_the_first() -> None:
     text = "Intro. The fee is 20 euros per year."
-    twice = passage(text, "T", Place("z.txt", 100, 100 + len(text)), Place("a.txt", 5, 5 + len(text)))
+    twice = replace(passage(text), places=(Place("z.txt", 100, 100 + len(text)), Place("a.txt", 5, 5 + len(text))))
     found = ask("What is the fee per year?", [twice], cfg=Extract(sentences=1))
     assert [(c.document, c.start, c.end) for c in found.citations] == [("z.txt", 107, 100 + len(text))]
 
@@ -434,20 +390,20 @@ def test_an_answer_is_no_longer_than_wanted() -> None:
 
 
 def test_chinese_is_answered_without_the_embedder() -> None:
-    texts: list[str] = []
+    counting = Counting()
     hits = [
         Hit(passage("双方于2001年登记结婚。原告为教师。"), 2.0, "hybrid"),
         Hit(passage("经审理查明，双方曾签订协议。被告每月支付生活费800元。此后被告未支付。"), 1.0, "hybrid"),
     ]
-    found = answer("被告每月支付多少生活费？", Found(hits, []), Counting(texts), ALWAYS, cfg=Extract(sentences=1))
+    found = answer("被告每月支付多少生活费？", Found(hits), counting, ALWAYS, cfg=Extract(sentences=1))
     assert found.text == "被告每月支付生活费800元。 [1]"
-    assert texts == []
+    assert counting.asked == []
 
 
 def test_chinese_is_read_by_meaning_where_the_embedder_can() -> None:
-    texts: list[str] = []
-    answer("生活费？", Found([Hit(passage("生活费800元。"), 1.0, "dense")], []), Counting(texts), ALWAYS, cfg=Extract(cjk_meaning=True))
-    assert "生活费？" in texts
+    counting = Counting()
+    answer("生活费？", Found([Hit(passage("生活费800元。"), 1.0, "dense")]), counting, ALWAYS, cfg=Extract(cjk_meaning=True))
+    assert "生活费？" in counting.asked
 
 
 @pytest.mark.parametrize(("question", "said"), [("How old is the moon?", NOT_FOUND), ("月亮有多少岁了？", NOT_FOUND_CHINESE)])
@@ -467,9 +423,9 @@ def test_an_abstention_still_shows_the_hits() -> None:
 
 
 def test_what_was_asked_reaches_the_retriever() -> None:
-    retriever = Found([], [])
+    retriever = Found([])
     answer("Where?", retriever, FakeEmbedder(), None, "site = 'x'", Extract(hits=7))
-    assert retriever.asked == [("Where?", 7, "site = 'x'")]
+    assert (retriever.asked, retriever.asked_for) == (["Where?"], [(7, "site = 'x'")])
 
 
 @pytest.mark.parametrize("question", ["the of and", "?!", "x" * 10_000, "pump " * 2_000, "泵" * 10_000])
@@ -487,11 +443,11 @@ def test_near_copies_do_not_stand_against_each_other() -> None:
 
 
 def test_texts_are_embedded_once() -> None:
-    texts: list[str] = []
+    counting = Counting()
     hits = [Hit(passage(MANUAL), 1.0, "x")]
-    together = read(["relief valve", "blue pump", "relief valve"], [hits] * 3, Counting(texts), Extract())
-    assert len(texts) == len(set(texts))
-    alone = read(["blue pump"], [hits], FakeEmbedder(), Extract())[0]
+    together = read(["relief valve", "blue pump", "relief valve"], [hits] * 3, counting, Extract())
+    assert len(counting.asked) == len(set(counting.asked))
+    alone = read(["blue pump"], [hits], Counting(), Extract())[0]
     assert np.allclose([s.score for s in together[1].sentences], [s.score for s in alone.sentences], atol=1e-6)
 
 

@@ -19,7 +19,7 @@ from selfstudy.evals import guard
 from selfstudy.evals.stdlib import modules
 from selfstudy.models.api import Api, Endpoint, Meter
 from selfstudy.models.openai_embedder import OpenAIEmbedder
-from selfstudy.recipes import candidate, study
+from selfstudy.recipes import study
 from selfstudy.recipes.engine import Engine
 
 
@@ -38,12 +38,6 @@ def embeddings(body: Body, place: int) -> Answer:
 
 def embedder(url: str, cache: Path | None = None, meter: Meter | None = None) -> OpenAIEmbedder:
     return OpenAIEmbedder("vectors", Endpoint(Api(base_url=url, key=SecretStr("any"), retries=1)), cache, meter)
-
-
-@pytest.fixture(autouse=True)
-def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
-    monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
 
 
 def test_vectors_are_in_order_of_unit_length_and_asked_for_once(tmp_path: Path) -> None:
@@ -137,7 +131,7 @@ def test_the_retriever_of_an_api_learns_by_a_head(tmp_path: Path, monkeypatch: p
     docs = tmp_path / "corpus.jsonl"
     docs.write_text("\n".join(json.dumps({"_id": f"{name}.{one.name}", "title": one.name, "text": one.doc}) for name, one in found))
     whole, truly = guard.embed, study.judge
-    monkeypatch.setattr(candidate.guard, "embed", lambda model, progress: whole(model, progress, 60))
+    monkeypatch.setattr(guard, "embed", lambda model, progress: whole(model, progress, 60))
     monkeypatch.setenv("OPENAI_API_KEY", "any")
     judged: list[Any] = []
 
@@ -150,11 +144,11 @@ def test_the_retriever_of_an_api_learns_by_a_head(tmp_path: Path, monkeypatch: p
     monkeypatch.setattr(study, "judge", judge)
     with serving(embeddings) as endpoint:
         monkeypatch.setenv("OPENAI_BASE_URL", endpoint.url)
-        engine = Engine.open(tmp_path / "home", create=True, sets=["embedder=openai:vectors", "head.steps=60", "reranker=off"])
+        engine = Engine.open(tmp_path / "home", create=True, sets=["embedder=openai:vectors", "head.steps=60", "reranker.on=false"])
         texts = 6 * engine.add([docs]).passages  # six questions a passage at most
         before = len(endpoint.bodies)
         priced = ["api.prices={'vectors'={input=20.0,output=0.0}}"]
-        plan = Engine.open(tmp_path / "home", sets=["embedder=openai:vectors", "head.steps=60", "reranker=off", *priced]).plan()
+        plan = Engine.open(tmp_path / "home", sets=["embedder=openai:vectors", "head.steps=60", "reranker.on=false", *priced]).plan()
         costs = [(one.stage, one.calls, one.tokens, one.money) for one in plan if one.calls]
         assert [cost[0] for cost in costs] == ["synth.round_trip", "study.guard_vectors", "study.calibration"]
         assert costs[0][1:3] == (math.ceil(texts / 64), texts * 16)
@@ -167,7 +161,7 @@ def test_the_retriever_of_an_api_learns_by_a_head(tmp_path: Path, monkeypatch: p
         assert 0.3 < cosine < 0.99999
         assert live.fingerprint == engine.live.fingerprint != base.fingerprint
         asked = len(endpoint.bodies)
-        again = Engine.open(tmp_path / "home", sets=["embedder=openai:vectors", "head.steps=60", "reranker=off"])
+        again = Engine.open(tmp_path / "home", sets=["embedder=openai:vectors", "head.steps=60", "reranker.on=false"])
         again.adapt()
         assert again.search("How is a log opened?", 3, "dense")
         assert len(endpoint.bodies) == asked, "everything that was paid for is kept"

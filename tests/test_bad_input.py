@@ -235,10 +235,17 @@ def test_a_home_of_a_newer_version(run: Run, home: Path, verb: list[str]) -> Non
     assert files(home) == before
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", '{"format": "one"}'])
+@pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"format": "one"}'])
 def test_a_damaged_pointer(run: Run, home: Path, content: str) -> None:
     (home / NAME).write_text(content)
     told(run("search", "tea"), 3, NAME)
+
+
+def test_a_folder_that_holds_a_home_is_none_itself(run: Run, home: Path) -> None:
+    (Path("outer") / ".selfstudy").mkdir(parents=True)
+    told(run("--home", "outer", "status"), 3, "There is no index in outer.", "Add documents first")
+    (home / NAME).rename(Path("outer") / ".selfstudy" / NAME)
+    told(run("--home", "outer", "status"), 3, "There is no index in outer.", "selfstudy --home outer/.selfstudy")
 
 
 def test_a_damaged_table(run: Run, home: Path) -> None:

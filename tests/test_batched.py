@@ -16,7 +16,7 @@ from selfstudy.core.records import Hit, Passage, Reading
 from selfstudy.core.together import Together
 from selfstudy.index.batched import MOST, Batched
 from selfstudy.models.starter.shared import Shared
-from selfstudy.recipes.system import Remembering
+from selfstudy.recipes.remembering import Remembering
 from selfstudy.testing import FakeEmbedder
 
 

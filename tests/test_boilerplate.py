@@ -7,8 +7,8 @@ import random
 import pytest
 
 from selfstudy.core.records import Document, Scalar
-from selfstudy.corpus.boilerplate import Boilerplate, left_out, repeated
-from selfstudy.corpus.chunk import Chunk, chunk
+from selfstudy.corpus.cleaning.boilerplate import Boilerplate, left_out, repeated
+from selfstudy.corpus.passages.chunk import Chunk, chunk
 
 WORDS = ["".join(random.Random(n).choices("abcdefghijklmnop", k=6)) for n in range(2000)]
 MENU = "Home | Products | Contact"

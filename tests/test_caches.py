@@ -17,9 +17,11 @@ from typing import Any
 import numpy as np
 import pytest
 from endpoint import free_port
+from fakes import Counting
 
+from selfstudy.core import config
 from selfstudy.core.errors import BadInput
-from selfstudy.core.ports import Progress, Role, Vectors, silent
+from selfstudy.core.ports import Vectors
 from selfstudy.core.recent import Recent
 from selfstudy.index.cached import Cached
 from selfstudy.index.lexical import Lexical
@@ -28,24 +30,13 @@ from selfstudy.recipes import serving
 from selfstudy.recipes.caches import Cache, rankings_of
 from selfstudy.recipes.engine import Engine
 from selfstudy.recipes.history import Event, History
-from selfstudy.recipes.system import Remembering, System
+from selfstudy.recipes.remembering import Remembering
+from selfstudy.recipes.settings import Settings
+from selfstudy.recipes.system import System
 from selfstudy.testing import FakeEmbedder
 
 SOURCE = Path(__file__).parent.parent / "src"
 MIB = 2**20
-
-
-class Counting:
-    """The fake embedder, noting what it was truly asked."""
-
-    def __init__(self, seed: int = 0) -> None:
-        self._fake = FakeEmbedder(seed=seed)
-        self.name, self.dim, self.fingerprint = self._fake.name, self._fake.dim, self._fake.fingerprint
-        self.asked: list[str] = []
-
-    def embed(self, texts: Sequence[str], role: Role = "passage", progress: Progress = silent) -> Vectors:
-        self.asked += texts
-        return self._fake.embed([f"{role} {text}" for text in texts], role, progress)
 
 
 def vectors(n: int, dim: int = 384, seed: int = 0) -> dict[bytes, Vectors]:
@@ -429,8 +420,8 @@ def test_a_redis_that_dies_or_talks_nonsense_is_in_nobodys_way(home: Path, redis
 
 
 def test_an_address_that_is_none_is_told_without_its_password(home: Path) -> None:
-    engine = Engine.open(home.absolute(), sets=["cache.redis=http://:secret@nowhere"])
+    sets = ["cache.redis=http://:secret@nowhere"]
     with pytest.raises(BadInput) as told:
-        engine.search("tea")
+        Engine.open(home.absolute(), sets=sets).search("tea")
     assert "secret" not in str(told.value)
-    assert "secret" not in str([row.json() for row in engine.config_rows()])
+    assert "secret" not in str([row.json() for row in config.describe(*config.load(Settings, None, sets))])

@@ -9,8 +9,9 @@ import numpy as np
 from selfstudy.core.records import Document, Passage, Place, passage_id
 from selfstudy.index.hybrid import Hybrid
 from selfstudy.index.store import Store
-from selfstudy.recipes.candidate import Teacher, clearly_best
 from selfstudy.recipes.system import retrievers
+from selfstudy.recipes.teacher import Teacher
+from selfstudy.recipes.weighing import clearly_best
 from selfstudy.testing import FakeEmbedder
 
 
@@ -27,8 +28,8 @@ def test_the_teacher_thinks_what_hybrid_search_thinks(tmp_path: Path) -> None:
     base = retrievers(snapshot, embedder, 0.5)
     hybrid = base["hybrid"]
     assert isinstance(hybrid, Hybrid)
-    questions = ["Which wheel of pump 7 is oiled?", "valve 12", "nothing of the kind"]
-    chosen = [[snapshot.ids[row] for row in rows] for rows in ([3, 9, 70], [0, 41], [5])]
+    questions = ["Which wheel of pump 7 is oiled?", "valve 12", "nothing of the kind", "valve 12"]
+    chosen = [[snapshot.ids[row] for row in rows] for rows in ([3, 9, 70], [0, 41], [5], [7, 3])]
     teacher = Teacher(snapshot, base, embedder)
     for question, ids, scores in zip(questions, chosen, teacher.scores(questions, chosen), strict=True):
         (hits,) = hybrid.search([question], len(texts))

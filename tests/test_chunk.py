@@ -12,9 +12,9 @@ from pydantic import ValidationError
 
 from selfstudy.core.records import Document, Passage, Section, passage_id
 from selfstudy.core.text import sentences
-from selfstudy.corpus.chunk import Chunk, chunk, word_count
 from selfstudy.corpus.folder import SourceFile, walk
 from selfstudy.corpus.parse import parse
+from selfstudy.corpus.passages.chunk import Chunk, chunk, word_count
 
 WORDS = "the committee meets monthly and keeps minutes of every decision that its members take about fees rooms and guests".split()
 

@@ -14,15 +14,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_corpus_pdf import lines, write_pdf
+from pdfs import lines, write_pdf
 
 from selfstudy.apps import cli, output, progress, snippet, tables
 from selfstudy.core.errors import BadInput, Stopped
 from selfstudy.core.records import Answer, Citation, Hit, Passage, Place
+from selfstudy.corpus.formats.detect import SUFFIXES
 
 SOURCE = Path(__file__).parent.parent / "src"
 Run = Callable[..., tuple[int, str, str]]
-VERBS = ("add", "remove", "audit", "glossary", "search", "ask", "adapt", "evaluate", "inspect", "status", "history", "promote", "rollback")
+VERBS = (
+    "add", "remove", "audit", "glossary", "search", "ask", "adapt", "questions", "evaluate", "inspect", "distil", "status", "history",
+    "promote", "rollback", "prune",
+)  # fmt: skip
 
 
 def test_help_needs_no_heavy_library() -> None:
@@ -42,6 +46,14 @@ def test_every_verb_has_help_with_an_example_and_json(verb: str, capsys: pytest.
     said = capsys.readouterr().out
     assert f"Example: selfstudy {verb}" in " ".join(said.split())
     assert "--json" in said
+    assert "--set" in said
+
+
+def test_the_help_of_add_names_what_is_read(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.run(["add", "--help"]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert all(f" {suffix}" in said for suffix in SUFFIXES)
+    assert "selfstudy[office]" in said
 
 
 def test_without_a_verb_the_help_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
@@ -143,6 +155,12 @@ def test_search_takes_a_filter(run: Run, home: Path) -> None:
     assert {hit["passage"]["title"] for hit in json.loads(out)} == {"Coffee"}
 
 
+def test_a_filter_that_no_document_matches_is_told(run: Run, home: Path) -> None:
+    assert run("search", "degrees", "--where", "title = 'Cocoa'")[1] == "Nothing found: no document matches the filter.\n"
+    assert run("search", "zzz", "--by", "lexical", "--where", "title = 'Coffee'")[1] == "Nothing found.\n"
+    assert run("search", "degrees", "--where", "title = 'Cocoa'", "--json")[1] == "[]\n"
+
+
 def test_what_steers_a_terminal_does_not_come_through(capsys: pytest.CaptureFixture[str]) -> None:
     """Neither escape sequences nor signs that turn the direction of writing, wherever in a document they stand."""
     sly = "before\x1b[31m\u202e\x07 after"
@@ -190,6 +208,8 @@ def test_config_show_says_where_a_value_came_from(run: Run, home: Path) -> None:
     table = run("config", "show")[1]
     assert "fake:64" in table
     assert "config.toml" in table
+    both = json.loads(run("--set", "weight=0.25", "config", "show", "--set", "chunk.words=80", "--set", "weight=0.5", "--json")[1])
+    assert {row["path"]: row["value"] for row in both if row["origin"] == "--set"} == {"weight": 0.5, "chunk.words": 80}
     secret = ("--set", "api.base_url=https://me:hunter2@models.example/v1", "config", "show")
     for shown in (run(*secret)[1], run(*secret, "--json")[1]):
         assert "hunter2" not in shown
@@ -362,6 +382,10 @@ def test_a_plan_as_a_table(capsys: pytest.CaptureFixture[str]) -> None:
     assert "would go on" in said
     assert "would run" in said
     assert "About 90 s in all, and 1 whose time nobody knows yet." in said
+    twice = [{"stage": "a.one", "key": key, "state": "run", "seconds": 30.0} for key in "kl"]
+    output.show(tables.plan([*twice, {"stage": "a.one", "key": "m", "state": "kept", "seconds": 0.0}]))
+    said = " ".join(capsys.readouterr().out.split())
+    assert "a.one, 2 times would run 60 s a.one kept About 60 s in all." in said
     output.show(tables.plan([{"stage": "a", "key": "k", "state": "kept", "seconds": 0.0}]))
     assert "Nothing to do" in capsys.readouterr().out
 

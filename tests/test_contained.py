@@ -6,17 +6,17 @@ import random
 from pathlib import Path
 
 import pytest
+from passages import passage
 
-from selfstudy.core.records import Passage, passage_id
-from selfstudy.corpus.contained import contained
+from selfstudy.core.records import Passage
+from selfstudy.corpus.cleaning.contained import contained
 from selfstudy.evals.audit import Audit
 from selfstudy.recipes.engine import Engine
 from selfstudy.recipes.fitting import _alike
 from selfstudy.recipes.settle import graded, weights
 from selfstudy.recipes.study import Study
-from selfstudy.recipes.system import Remembering
-from selfstudy.testing import FakeEmbedder
 
+pytestmark = pytest.mark.usefixtures("fake")
 VOCABULARY = ["".join(random.Random(n).choices("abcdefghijklmnop", k=7)) for n in range(3000)]
 
 
@@ -26,10 +26,6 @@ def words(count: int, seed: int) -> list[str]:
 
 def said(count: int, seed: int) -> str:
     return " ".join(words(count, seed)).capitalize() + "."
-
-
-def passage(text: str, title: str = "") -> Passage:
-    return Passage(passage_id(title, text), title, text)
 
 
 def inside(container: str, *texts: str) -> list[bool]:
@@ -154,7 +150,6 @@ def opened(folder: Path, *sets: str, **texts: str) -> Engine:
     for name, text in texts.items():
         (docs / f"{name}.md").write_text(text)
     engine = Engine.open(folder / "home", create=True, sets=["embedder=fake:64", *sets])
-    engine.loaded._embedders["fake:64"] = Remembering(FakeEmbedder())
     engine.add([docs])
     return engine
 
@@ -181,7 +176,7 @@ def test_a_home_shows_a_part_once_asks_about_it_once_and_splits_it_with_its_whol
     assert documents(engine, part, "id = 'memo.md'") == ["memo.md"], "a filter that leaves the whole out shows the part"
     asked = weights(snapshot, graded(engine.home, snapshot, engine.settings, engine.loaded.embedder("fake:64")), {})
     assert (asked[memo.id], asked[book.id]) == (0, 1)
-    assert study(engine).groups[memo.id] == study(engine).groups[book.id]
+    assert study(engine).examples.groups[memo.id] == study(engine).examples.groups[book.id]
     added = engine.add([tmp_path / "docs"])
     assert (added.near_duplicates, added.contained) == (0, 1)
     assert engine.status()["contained"] == 1
@@ -209,7 +204,7 @@ def test_what_search_shows_repeats_nothing_that_it_hides(tmp_path: Path) -> None
 def test_a_home_whose_one_long_document_holds_the_others_is_split_by_passages(tmp_path: Path) -> None:
     parts = [said(60, 40 + n) for n in range(8)]
     engine = opened(tmp_path, "chunk.words=130", all=" ".join(parts), **{f"part{n}": parts[n] for n in range(8)})
-    groups = study(engine).groups
+    groups = study(engine).examples.groups
     passages = engine.store.snapshot().passages
     assert sum(passage.repeats for passage in passages) == 8
     assert len(set(groups.values())) == len(passages) - 8 == 4

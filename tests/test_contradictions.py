@@ -9,7 +9,7 @@ import pytest
 
 from selfstudy.core.ports import Vectors
 from selfstudy.core.records import Passage, Place, passage_id
-from selfstudy.corpus.contradictions import contradictions
+from selfstudy.corpus.cleaning.contradictions import contradictions
 from selfstudy.testing import FakeEmbedder
 
 EMBEDDER = FakeEmbedder(256)
@@ -111,12 +111,12 @@ def test_a_talk_gives_no_long_list() -> None:
 
 
 class Stubborn:
-    """A critic that finds no support for a sentence with 30 in it."""
+    """Entailment that finds no support for a sentence with 30 in it."""
 
     def supported(self, triples: Sequence[tuple[str, str, str]]) -> Vectors:
         return np.array([[1, 0, 0] if "30" in sentence else [0.25, 0, 0.75] for _, sentence, _ in triples], np.float32)
 
 
-def test_a_critic_has_its_word() -> None:
+def test_entailment_has_its_word() -> None:
     every = passages("Guests pay a fee of 30 euros per night.", "Guests pay a fee of 45 euros per night.")
-    assert [one.confirmed for one in contradictions(every, None, critic=Stubborn())] == [0.25]
+    assert [one.confirmed for one in contradictions(every, None, entailment=Stubborn())] == [0.25]

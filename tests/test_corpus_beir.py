@@ -9,7 +9,7 @@ import pytest
 
 from selfstudy.core.errors import BadInput
 from selfstudy.core.records import Document
-from selfstudy.corpus.beir import Beir
+from selfstudy.corpus.formats.beir import Beir
 from selfstudy.corpus.set_aside import SetAside
 
 

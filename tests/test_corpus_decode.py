@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from selfstudy.core.errors import BadInput
-from selfstudy.corpus.decode import clean, decode
+from selfstudy.corpus.formats.decode import clean, decode
 
 GERMAN = "Die Prüfung dauert höchstens 30 Minuten. Für Gäste kostet der Eintritt 5 €, für Kinder die Hälfte."
 CHINESE = "合同自双方签字之日起生效，有效期三年。任何一方可以提前三十天书面通知对方解除合同。"

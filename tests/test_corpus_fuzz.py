@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from test_corpus_pdf import lines, write_pdf
+from pdfs import lines, write_pdf
 
 from selfstudy.core.records import Document
 from selfstudy.corpus.folder import SourceFile, walk

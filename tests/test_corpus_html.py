@@ -8,7 +8,7 @@ import pytest
 
 from selfstudy.core.errors import BadInput
 from selfstudy.core.records import Document
-from selfstudy.corpus.html import Html
+from selfstudy.corpus.formats.html import Html
 
 LONG = "The committee meets on the first Monday of each month and publishes its minutes within ten working days. " * 4
 

@@ -13,8 +13,8 @@ from conftest import Run
 
 from selfstudy.core.records import Document
 from selfstudy.corpus.folder import SourceFile, walk
-from selfstudy.corpus.letter import Attachment, Head, letter
-from selfstudy.corpus.outlook import Msg
+from selfstudy.corpus.formats.letter import Attachment, Head, letter
+from selfstudy.corpus.formats.outlook import Msg
 from selfstudy.corpus.parse import Parse, parse
 from selfstudy.corpus.set_aside import SetAside
 

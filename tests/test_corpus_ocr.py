@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_corpus_pdf import PICTURE, lines, write_pdf
+from pdfs import PICTURE, lines, write_pdf
 
 from selfstudy.core.records import Document
 from selfstudy.corpus.folder import SourceFile, walk
-from selfstudy.corpus.ocr import Line, in_order
+from selfstudy.corpus.formats.ocr import Line, in_order
 from selfstudy.corpus.parse import Parse, parse
 from selfstudy.corpus.set_aside import SetAside
 
@@ -126,7 +126,7 @@ def test_a_picture_without_words_is_empty(tmp_path: Path) -> None:
 def test_without_the_engine_the_reason_says_what_to_install_and_it_is_tried_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, engine: Any
 ) -> None:
-    from selfstudy.corpus import ocr
+    from selfstudy.corpus.formats import ocr
 
     ocr._rapid.cache_clear()
     monkeypatch.setitem(sys.modules, "rapidocr", None)

@@ -13,13 +13,13 @@ import pytest
 
 from selfstudy.core.errors import BadInput
 from selfstudy.core.records import Document
-from selfstudy.corpus import sheets
-from selfstudy.corpus.chunk import Chunk, chunk
 from selfstudy.corpus.folder import SourceFile, walk
+from selfstudy.corpus.formats import sheets
+from selfstudy.corpus.formats.sheets import Xlsx
+from selfstudy.corpus.formats.zips import Archive
 from selfstudy.corpus.parse import Parse, parse
+from selfstudy.corpus.passages.chunk import Chunk, chunk
 from selfstudy.corpus.set_aside import SetAside
-from selfstudy.corpus.sheets import Xlsx
-from selfstudy.corpus.zips import Archive
 from selfstudy.recipes.ingest import Readings
 
 openpyxl = pytest.importorskip("openpyxl")

@@ -13,27 +13,27 @@ from pydantic import ValidationError
 
 from selfstudy.core.ports import Parser
 from selfstudy.core.records import Document
-from selfstudy.corpus.beir import Beir
-from selfstudy.corpus.chunk import chunk
-from selfstudy.corpus.epub import Epub
 from selfstudy.corpus.folder import SourceFile, walk
-from selfstudy.corpus.html import Html
-from selfstudy.corpus.json_text import Json
-from selfstudy.corpus.mail import Eml, Mbox
-from selfstudy.corpus.markdown import Markdown
-from selfstudy.corpus.outlook import Msg
+from selfstudy.corpus.formats.beir import Beir
+from selfstudy.corpus.formats.delimited import Table
+from selfstudy.corpus.formats.epub import Epub
+from selfstudy.corpus.formats.html import Html
+from selfstudy.corpus.formats.json_text import Json
+from selfstudy.corpus.formats.mail import Eml, Mbox
+from selfstudy.corpus.formats.markdown import Markdown
+from selfstudy.corpus.formats.outlook import Msg
+from selfstudy.corpus.formats.pdf import Pdf
+from selfstudy.corpus.formats.pictures import Picture
+from selfstudy.corpus.formats.plain import Plain
+from selfstudy.corpus.formats.rst import Rst
+from selfstudy.corpus.formats.sheets import Xlsx
+from selfstudy.corpus.formats.slides import Pptx
+from selfstudy.corpus.formats.subtitles import Subtitles
+from selfstudy.corpus.formats.word import Docx
+from selfstudy.corpus.formats.xml_text import Xml
 from selfstudy.corpus.parse import Parse, parse
-from selfstudy.corpus.pdf import Pdf
-from selfstudy.corpus.pictures import Picture
-from selfstudy.corpus.plain import Plain
-from selfstudy.corpus.rst import Rst
+from selfstudy.corpus.passages.chunk import chunk
 from selfstudy.corpus.set_aside import SetAside
-from selfstudy.corpus.sheets import Xlsx
-from selfstudy.corpus.slides import Pptx
-from selfstudy.corpus.subtitles import Subtitles
-from selfstudy.corpus.table import Table
-from selfstudy.corpus.word import Docx
-from selfstudy.corpus.xml_text import Xml
 
 DATA = Path(os.environ.get("SELFSTUDY_DATA", Path(__file__).parents[2] / "shared" / "data"))
 
@@ -172,7 +172,7 @@ def test_every_parser_fits_the_port(parser: object) -> None:
 
 def test_importing_the_room_loads_nothing_heavy() -> None:
     code = (
-        "import sys, selfstudy.corpus.parse, selfstudy.corpus.chunk, selfstudy.corpus.dedup;"
+        "import sys, selfstudy.corpus.parse, selfstudy.corpus.passages.chunk, selfstudy.corpus.cleaning.dedup;"
         "heavy = 'torch trafilatura lxml pypdfium2 pandas lancedb mammoth pptx openpyxl oxmsg openvino rapidocr cv2 PIL'.split();"
         "print([name for name in heavy if name in sys.modules])"
     )

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from selfstudy.core.records import Document
-from selfstudy.corpus.table import Table
+from selfstudy.corpus.formats.delimited import Table
 
 
 def read(folder: Path, text: str, delimiter: str | None = None) -> Document:

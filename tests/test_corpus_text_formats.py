@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from selfstudy.core.records import Document
-from selfstudy.corpus.markdown import Markdown
-from selfstudy.corpus.plain import Plain
-from selfstudy.corpus.rst import Rst
+from selfstudy.corpus.formats.markdown import Markdown
+from selfstudy.corpus.formats.plain import Plain
+from selfstudy.corpus.formats.rst import Rst
 
 
 def read(parser: Plain | Markdown | Rst, folder: Path, text: str) -> Document:
@@ -44,6 +44,62 @@ def test_plain_text_with_a_title_line(tmp_path: Path) -> None:
 def test_plain_text_without_a_title(tmp_path: Path, text: str) -> None:
     document = read(Plain(), tmp_path, text)
     assert (document.title, document.sections, document.text) == ("", (), text)
+
+
+CONTRACT = """采购合同
+
+甲方：清源公司
+
+第一条 标的
+甲方购买水泵。
+第二条 交货
+乙方应于六月交货。第三条规定付款，
+第三条的款项除外。
+第三条
+甲方应付款。
+"""
+
+HANDBOOK = """Handbook
+
+1. Hours
+
+The week has 38 hours.
+
+1.1 Overtime
+It is paid.
+
+1. Press the button.
+
+2 Leave
+
+There are 28 days.
+
+7. A lone item
+"""
+
+
+def test_numbered_headings_of_plain_text_are_sections(tmp_path: Path) -> None:
+    assert under(read(Plain(), tmp_path, CONTRACT)) == {
+        (): "甲方：清源公司",
+        ("第一条 标的",): "甲方购买水泵。",
+        ("第二条 交货",): "乙方应于六月交货。第三条规定付款，\n第三条的款项除外。",
+        ("第三条",): "甲方应付款。",
+    }
+    assert under(read(Plain(), tmp_path, HANDBOOK)) == {
+        ("1. Hours",): "The week has 38 hours.",
+        ("1. Hours", "1.1 Overtime"): "It is paid.\n\n1. Press the button.",
+        ("2 Leave",): "There are 28 days.\n\n7. A lone item",
+    }
+    chapters = under(read(Plain(), tmp_path, "第一章 总则\n第一条 目的\n为了规范。\n第二章 附则\n第二条 生效\n自今日起。\n"))
+    assert list(chapters) == [("第一章 总则", "第一条 目的"), ("第二章 附则", "第二条 生效")]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["第三条 付款\n甲方付款。\n", "It is so.\n\n1. Hours\n\nThe week.\n", "Do:\n1. Press\n2. Wait\n", "第一条的规定\n第二条的规定\n"],
+)
+def test_a_lone_heading_or_a_list_is_no_section(tmp_path: Path, text: str) -> None:
+    assert read(Plain(), tmp_path, text).sections == ()
 
 
 MARKDOWN = """# The `run` command

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_corpus_pdf import lines, write_pdf
+from pdfs import lines, write_pdf
 
 from selfstudy.core.records import Document, Mark, Section
 from selfstudy.corpus.folder import SourceFile, walk

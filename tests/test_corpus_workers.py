@@ -22,7 +22,7 @@ from selfstudy.corpus.workers import Workers
 # What the words of a text file make its parser do. Python runs a module of this name in every process that finds one.
 MISCHIEF = """
 import ctypes, os, signal, subprocess, sys, time
-from selfstudy.corpus.plain import Plain
+from selfstudy.corpus.formats.plain import Plain
 parse = Plain.parse
 
 def mischief(self, path):

@@ -21,7 +21,7 @@ from service import filled, serving
 
 from selfstudy.apps.server import cost
 from selfstudy.apps.server.cost import Clock
-from selfstudy.apps.server.lines import Lines
+from selfstudy.apps.server.log_format import Lines
 from selfstudy.models.api import Meter
 
 RESET = "Who may reset the pump?"
@@ -62,7 +62,7 @@ def test_an_answer_says_what_it_cost_and_the_log_and_spans_do(
     monkeypatch.syspath_prepend(str(plug))
     monkeypatch.setenv("OPENAI_API_KEY", "sk-test-only-1234")
     with endpoint.serving(lambda body, place: "Only the site engineer may reset the pump. [1]") as model:
-        sets = ("embedder=fake:64", "llm=openai:m", f"api.base_url={model.url}", "judged=false")
+        sets = ("embedder=fake:64", "llm=openai:m", f"api.base_url={model.url}", "judged.on=false")
         with serving(tmp_path / "home", sets=sets) as server, caplog.at_level("INFO", "selfstudy.service"):
             filled(server)
             asked = {"model": "selfstudy", "messages": [{"role": "user", "content": RESET}]}

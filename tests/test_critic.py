@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from endpoint import Answer, Body, serving
-from pydantic import SecretStr
+from endpoint import Answer, Body, llm, serving
+from fakes import Found
 from rich.console import Console
 from tiny import causal
 
-from selfstudy.answer.critics import Instructed
+from selfstudy.answer.critics import TunedCritic
 from selfstudy.answer.reflective import Reflect
 from selfstudy.answer.speaking import Tuned
 from selfstudy.apps import tables
@@ -23,19 +22,18 @@ from selfstudy.core.artifacts import MANIFEST, Manifest, manifest, read_records,
 from selfstudy.core.critique import LABELS, TASKS, asked, instruction
 from selfstudy.core.errors import Stopped
 from selfstudy.core.files import write_json
-from selfstudy.core.ports import Judge
+from selfstudy.core.ports import Critic
 from selfstudy.core.records import Artifact, Conversation, Hit, Message, Passage, passage_id
 from selfstudy.core.run import Lazy, Run
 from selfstudy.evals.gate import Gate
-from selfstudy.models.api import Api, Endpoint
 from selfstudy.models.decoder import HFDecoder
 from selfstudy.models.hf import HF
-from selfstudy.models.openai import OpenAI
-from selfstudy.recipes.generator import GeneratorStudy, Tuning
+from selfstudy.recipes.generator import GeneratorStudy
 from selfstudy.recipes.outcome import Outcome
 from selfstudy.recipes.reflected import speaker_of
-from selfstudy.recipes.reflection import Critique, Reflection, audited, critic_rows
+from selfstudy.recipes.reflection import CriticTuning, Reflection, audited, critic_rows
 from selfstudy.recipes.system import System
+from selfstudy.recipes.tuning import Tuning
 from selfstudy.synth.draft import draft
 from selfstudy.synth.labels import Labels, Row, conversation, labels, one_sided, rows_of, sample, shares, versions
 from selfstudy.train.generator import Generator, generator
@@ -46,10 +44,6 @@ ROWS = [
     *(Row("supported", f"question {n}?", "once a week", "the pump is oiled once a week") for n in range(6)),
     *(Row("useful", f"question {n}?", "ten years") for n in range(4)),
 ]
-
-
-def llm(url: str) -> OpenAI:
-    return OpenAI("m", Endpoint(Api(base_url=url, key=SecretStr("sk-test-only-1234"), retries=0), Path("/nowhere")))
 
 
 def rows(folder: Path, given: list[Row] = ROWS) -> Artifact:
@@ -142,7 +136,7 @@ def test_general_conversations_are_labelled_too(tmp_path: Path) -> None:
     talks = [Conversation((Message("user", f"Say {n}."), Message("assistant", f"I say {n}. Gladly."))) for n in range(9)]
     write_records(tmp_path / "general" / "conversations.jsonl", talks)
     general = Artifact("6" * 32, "general", tmp_path / "general")
-    given = (mined(tmp_path / "mined"), 100, 2, 0.5, Lazy("s", Shelf), general)
+    given = (mined(tmp_path / "mined"), 100, 2, 0.5, SHELF, general)
     made = Run(tmp_path / "artifacts").stage(critic_rows, None, *given)
     rows = [row for row in read_records(made.path / "rows.jsonl", Row) if row.question.startswith("Say")]
     assert len({row.question for row in rows}) == 2, "one for every two of the four examples"
@@ -174,26 +168,20 @@ def test_one_critic_learns_four_tasks_by_their_instructions(tmp_path: Path) -> N
         num_train_epochs=12, per_device_train_batch_size=4, gradient_accumulation_steps=1, learning_rate=1e-2, max_length=480
     )
     made = Run(tmp_path / "artifacts").stage(generator, config, Artifact("3" * 32, "rows", tmp_path / "rows"), str(base))
-    judge = Instructed(HFDecoder(HF(str(made.path / "model"))))
-    assert isinstance(judge, Judge)
-    first, second = judge.verdicts([("q?", "once a week", "the pump is oiled once a week"), ("q?", "ten years", "")])
+    critic = TunedCritic(HFDecoder(HF(str(made.path / "model"))))
+    assert isinstance(critic, Critic)
+    first, second = critic.critiques([("q?", "once a week", "the pump is oiled once a week"), ("q?", "ten years", "")])
     assert first.supported is not None
     assert first.supported.partly > 0.6
     assert sum(first.supported.json().values()) == pytest.approx(1)
     assert second.useful is not None
     assert second.useful[3] > 0.6
     assert (second.relevant, second.supported) == (None, None)
-    assert judge.retrieve([("q?", "")])[0][0] > 0.6
-
-
-class Shelf:
-    """A retriever that gives the same passage to every question."""
-
-    def search(self, questions: Sequence[str], k: int, where: str | None = None) -> list[list[Hit]]:
-        return [[Hit(PUMP, 1.0, "x")] for _ in questions]
+    assert critic.retrieve([("q?", "")])[0][0] > 0.6
 
 
 PUMP = Passage(passage_id("", "the pump is oiled once a week"), "", "the pump is oiled once a week")
+SHELF = Lazy("s", lambda: Found([Hit(PUMP, 1.0, "x")]))
 
 
 def mined(folder: Path) -> Artifact:
@@ -204,7 +192,7 @@ def mined(folder: Path) -> Artifact:
 
 
 def test_only_train_examples_are_labelled(tmp_path: Path) -> None:
-    made = Run(tmp_path / "artifacts").stage(critic_rows, None, mined(tmp_path / "mined"), 100, 2, 0.5, Lazy("s", Shelf), None)
+    made = Run(tmp_path / "artifacts").stage(critic_rows, None, mined(tmp_path / "mined"), 100, 2, 0.5, SHELF, None)
     assert manifest(made).result == {"retrieve": 8, "relevant": 4, "supported": 4, "useful": 4}
     assert "question 0?" not in {row.question for row in read_records(made.path / "rows.jsonl", Row)}
 
@@ -222,13 +210,13 @@ def test_a_generator_learns_to_judge_itself_and_sits_the_exam_so(tmp_path: Path,
     (tmp_path / "general.jsonl").write_text("\n".join(map(json.dumps, lines)))
     base = str(causal(tmp_path / "base"))
     short = Generator(per_device_train_batch_size=4, gradient_accumulation_steps=1, learning_rate=1e-2, max_length=480)
-    critic = Critique(base=f"hf:{base}" if tuned else None, training=short.model_copy(update={"num_train_epochs": 25}))
+    critic = CriticTuning(base=f"hf:{base}" if tuned else None, training=short.model_copy(update={"num_train_epochs": 25}))
     tuning = Tuning(
         base=f"hf:{base}", general=(tmp_path / "general.jsonl",), held=2, stage1=None, max_tokens=24,
         stage2=short.model_copy(update={"num_train_epochs": 25}), reflection=Reflection(on=True, critic=critic),
     )  # fmt: skip
     with serving(script) as endpoint:
-        run, searched, live = Run(tmp_path / "artifacts"), Lazy("s", Shelf), System("fake:64", "f", 0.5)
+        run, searched, live = Run(tmp_path / "artifacts"), SHELF, System("fake:64", "f", 0.5)
         study = GeneratorStudy(run, tuning, Reflect(), mined(tmp_path / "mined"), searched, live, "content", llm(endpoint.url))
         verdict, outcome = study.judge(Gate(), 1)
     assert outcome.metrics["answers"]["before"].value == 0
@@ -236,6 +224,6 @@ def test_a_generator_learns_to_judge_itself_and_sits_the_exam_so(tmp_path: Path,
     assert not verdict.promote, "one question of an exam proves nothing"
     assert (outcome.critic is not None) == tuned, "what the critic learned is told"
     assert ("the critic has learned to say so" in outcome.note) == tuned, "this one was told nothing but its first label"
-    said = [row["said"] for path in (tmp_path / "artifacts").glob("answers-*/rows.json") for row in json.loads(path.read_text())]
+    said = [row["said"] for path in (tmp_path / "artifacts").glob("answers-*/rows.json") for row in json.loads(path.read_text())["answers"]]
     assert "once a week" in said, "its own words, without the marks that are put behind them"
     assert isinstance(speaker_of(HF(str(study.second.path / "model")), Reflect()), Tuned)

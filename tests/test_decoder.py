@@ -7,15 +7,16 @@ from typing import Any
 
 import pytest
 import torch
+from fakes import Found
 from tiny import causal, encoder_decoder, tokenizer
 from transformers import AutoModelForCausalLM, AutoModelForSeq2SeqLM, AutoTokenizer, GPT2Config, GPT2LMHeadModel
 
 from selfstudy.answer.reflective import Reflect, reflect
-from selfstudy.answer.speaking import NO_ROOM, Next, Proposal, Told, Tuned
+from selfstudy.answer.speaking import NO_ROOM, Next, Proposal, Segment, Tuned
 from selfstudy.core.errors import BadModel
 from selfstudy.core.ports import Decoder
 from selfstudy.core.prompts import prompt_ids
-from selfstudy.core.records import Candidate, Hit, Message, Passage, Support, Verdict
+from selfstudy.core.records import Candidate, Critique, Hit, Message, Passage, Support
 from selfstudy.core.reflection import BEGIN, RETRIEVE, TOKENS, USEFUL, evidence
 from selfstudy.models import decoder as decoding
 from selfstudy.models.decoder import HFDecoder
@@ -133,13 +134,13 @@ def test_a_generator_judges_itself_even_where_it_writes_no_such_token(tmp_path: 
     decision = speaker.decide("how often?", [()])[0]
     assert decision is not None
     assert sum(decision) == pytest.approx(1)
-    told = Told(Candidate(0, "by hand", shown[0].id, -1.0, 0.9, Support(0.9, 0.1, 0.0), None, 1.0), shown[0])
+    told = Segment(Candidate(0, "by hand", shown[0].id, -1.0, 0.9, Support(0.9, 0.1, 0.0), None, 1.0), shown[0])
     found = speaker.propose("how often?", [*(Next((told,), one) for one in shown), Next((), None)], max_tokens=6)
     for one in found[:3]:
         if one.text:
-            assert one.verdict.relevant is not None
-            assert one.verdict.supported is None or sum(one.verdict.supported.json().values()) == pytest.approx(1)
-    assert found[3].verdict.relevant is found[3].verdict.supported is None, "there was no passage to judge"
+            assert one.critique.relevant is not None
+            assert one.critique.supported is None or sum(one.critique.supported.json().values()) == pytest.approx(1)
+    assert found[3].critique.relevant is found[3].critique.supported is None, "there was no passage to judge"
     assert all(one.fault == "cut off at 6 tokens" or one.following is not None for one in found)
 
 
@@ -160,10 +161,10 @@ def gpt2(folder: Path) -> HFDecoder:
 LONG = Passage("1" * 32, "", "the pump is oiled by hand once a week and runs for ten years " * 6)
 
 
-def after(count: int, same: bool = False) -> tuple[Told, ...]:
+def after(count: int, same: bool = False) -> tuple[Segment, ...]:
     """So many sentences, each with the evidence that it was written from, or all with that of the first."""
     return tuple(
-        Told(Candidate(n, f"the pump is oiled {n}", LONG.id, -1.0, 0.9, Support(0.9, 0.1, 0.0), None, 1.0), LONG, None, same and n > 0)
+        Segment(Candidate(n, f"the pump is oiled {n}", LONG.id, -1.0, 0.9, Support(0.9, 0.1, 0.0), None, 1.0), LONG, None, same and n > 0)
         for n in range(count)
     )
 
@@ -210,22 +211,19 @@ def test_what_has_no_room_is_said_in_the_tree_and_what_is_finished_stays(tmp_pat
         def propose(self, question: str, wanted: Any, choices: Any = (), max_tokens: int = 100) -> list[Proposal]:
             found = super().propose(question, wanted, choices, max_tokens)
             said = [f"{'the pump is oiled by hand ' * 12} {len(one.said)}" for one in wanted]
-            good = Verdict(0.9, Support(0.9, 0.1, 0.0))
+            good = Critique(0.9, Support(0.9, 0.1, 0.0))
             return [one if one.fault == NO_ROOM else Proposal(text, good, -1.0) for one, text in zip(found, said, strict=True)]
 
-    class Shelf:
-        def search(self, questions: Any, k: int, where: str | None = None) -> list[list[Hit]]:
-            return [[Hit(LONG, 1.0, "x")] for _ in questions]
-
-    found = reflect("how often?", Shelf(), Wordy(gpt2(tmp_path)), Reflect(mode="always", max_tokens=20))
+    shelf = Found([Hit(LONG, 1.0, "x")])
+    found = reflect("how often?", shelf, Wordy(gpt2(tmp_path)), Reflect(mode="always", max_tokens=20))
     assert found.tree is not None
     assert 1 <= len(found.tree.chosen) < 7
-    assert f"the answer ended: {NO_ROOM}" in found.tree.notes
+    assert f"the answer ended: {NO_ROOM}" in found.notes
     assert len(found.citations) == len(found.tree.chosen)
-    nothing = reflect("the pump is oiled by hand " * 120, Shelf(), Wordy(gpt2(tmp_path)), Reflect(mode="always", max_tokens=20))
+    nothing = reflect("the pump is oiled by hand " * 120, shelf, Wordy(gpt2(tmp_path)), Reflect(mode="always", max_tokens=20))
     assert nothing.abstained
     assert nothing.tree is not None
-    assert f"the answer ended: {NO_ROOM}" in nothing.tree.notes
+    assert f"the answer ended: {NO_ROOM}" in nothing.notes
 
 
 def test_more_than_a_model_has_positions_for_is_its_fault_and_no_crash(tmp_path: Path) -> None:

@@ -8,23 +8,19 @@ import sys
 
 import numpy as np
 import pytest
+from passages import passage
 
 from selfstudy.core.facts.numerals import hanzi_number, roman_number
 from selfstudy.core.facts.stated import cased, same_facts
 from selfstudy.core.facts.units import same_quantity, unit
-from selfstudy.core.records import Passage, passage_id
 from selfstudy.core.text import tokens
-from selfstudy.corpus.dedup import folded, near_duplicates, signature
+from selfstudy.corpus.cleaning.dedup import folded, near_duplicates, signature
 
 VOCABULARY = ["".join(random.Random(n).choices("abcdefghijklmnop", k=7)) for n in range(3000)]
 
 
 def words(count: int, seed: int) -> list[str]:
     return random.Random(seed).choices(VOCABULARY, k=count)
-
-
-def passage(text: str, title: str = "") -> Passage:
-    return Passage(passage_id(title, text), title, text)
 
 
 def jaccard(a: list[str], b: list[str]) -> float:
@@ -50,7 +46,7 @@ def test_signatures_fold_case_and_width_and_read_chinese_by_characters() -> None
 
 
 def test_signatures_are_the_same_in_every_process() -> None:
-    code = "from selfstudy.corpus.dedup import signature; print(signature('Members pay 30 euros, 会员三十元 🎉').tolist())"
+    code = "from selfstudy.corpus.cleaning.dedup import signature; print(signature('Members pay 30 euros, 会员三十元 🎉').tolist())"
     found = {subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout for _ in range(2)}
     assert found == {f"{signature('Members pay 30 euros, 会员三十元 🎉').tolist()}\n"}
     assert signature("Members pay").dtype == np.uint32

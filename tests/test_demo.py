@@ -13,9 +13,9 @@ import pytest
 
 from selfstudy.apps.stdlib_docs import chosen, markdown, write_docs
 from selfstudy.core.records import Document, Passage
-from selfstudy.corpus.chunk import chunk
 from selfstudy.corpus.folder import SourceFile, walk
 from selfstudy.corpus.parse import parse
+from selfstudy.corpus.passages.chunk import chunk
 from selfstudy.evals.stdlib import Member, Module
 
 SOURCE = Path(__file__).parent.parent / "src"

@@ -1,10 +1,14 @@
+"""Files that survive a kill, logs and locks."""
+
 from __future__ import annotations
 
 import errno
 import json
 import os
+import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,7 +17,18 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from selfstudy.core.errors import Busy, HomeError
-from selfstudy.core.files import Lock, Log, home_error, make_folder, read_json, sync_tree, write_atomic, write_json
+from selfstudy.core.files import (
+    Lock,
+    Log,
+    home_error,
+    make_folder,
+    read_json,
+    sync_tree,
+    whole_file,
+    whole_folder,
+    write_atomic,
+    write_json,
+)
 
 HOLD = """
 import sys
@@ -60,6 +75,44 @@ def test_a_write_that_fails_keeps_the_old_content(tmp_path: Path) -> None:
     assert len(str(caught.value).splitlines()) == 2
     assert (path / "inside").read_text() == "kept"
     assert [item.name for item in tmp_path.iterdir()] == ["a"]
+
+
+def test_a_file_is_whole_or_not_there_and_errors_of_the_block_pass(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    write_atomic(path, "old")
+    with pytest.raises(FileNotFoundError), whole_file(path) as file:
+        file.write(b"half " + (tmp_path / "another").read_bytes())
+    with pytest.raises(PermissionError, match="another place"), whole_file(path):
+        raise PermissionError(errno.EACCES, "another place")
+    assert path.read_text() == "old"
+    with whole_file(path) as file:
+        file.write(b"new")
+        assert path.read_text() == "old"
+    assert path.read_text() == "new"
+    assert [item.name for item in tmp_path.iterdir()] == ["a"]
+
+
+def test_a_folder_is_whole_or_not_there_and_the_first_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = tmp_path / "kept"
+    with pytest.raises(FileNotFoundError), whole_folder(kept) as beside:
+        shutil.copy(__file__, beside / "none" / "half")
+    assert list(tmp_path.iterdir()) == []
+    synced = []
+    fsync = os.fsync
+    monkeypatch.setattr("os.fsync", lambda handle: synced.append(os.readlink(f"/proc/self/fd/{handle}")) or fsync(handle))
+    with whole_folder(kept) as late, whole_folder(kept) as first:
+        (first / "sub").mkdir()
+        (first / "sub" / "who").write_text("first")
+        (first / "link").symlink_to(tmp_path / "nowhere")
+        (late / "who").write_text("late")
+    assert {Path(path).name for path in synced} >= {"who", "sub", first.name, tmp_path.name}, "on the disk before it has its name"
+    assert sorted(path.name for path in kept.rglob("*")) == ["link", "sub", "who"]
+    assert (kept / "sub" / "who").read_text() == "first"
+    assert kept.stat().st_mode & 0o777 == 0o755, "others may read it"
+    assert [path.name for path in tmp_path.iterdir()] == ["kept"]
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OSError, match="file"), whole_folder(tmp_path / "file"):
+        pass
 
 
 def test_json_round_trip_and_damage(tmp_path: Path) -> None:
@@ -163,8 +216,14 @@ def test_lock_tells_who_holds_it_and_dies_with_its_holder(tmp_path: Path) -> Non
         pass
 
 
-def test_sync_tree_takes_whole_trees(tmp_path: Path) -> None:
+def test_sync_tree_takes_whole_trees(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "a" / "b").mkdir(parents=True)
     (tmp_path / "a" / "b" / "c").write_text("x")
+    synced: list[Path] = []
+    monkeypatch.setattr(os, "fsync", lambda handle: synced.append(Path(os.readlink(f"/proc/self/fd/{handle}"))))
     sync_tree(tmp_path, 0)
+    assert sorted(synced) == [tmp_path, tmp_path / "a", tmp_path / "a" / "b", tmp_path / "a" / "b" / "c"]
+    synced.clear()
+    sync_tree(tmp_path, time.time() + 60)
     sync_tree(tmp_path / "none", 0)
+    assert synced == []

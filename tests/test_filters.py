@@ -1,3 +1,5 @@
+"""The filter grammar: what is true of which document, and faults with their column."""
+
 from __future__ import annotations
 
 from collections.abc import Sequence

@@ -61,6 +61,7 @@ def test_without_own_questions() -> None:
     assert failing(verdict) == []
     assert [check.name for check in verdict.checks][-1] == "guard"
     assert "own questions" not in verdict.reason
+    assert verdict.reason.endswith("and hybrid search, unseen writers and the guard are not worse by 0.03 or more.")
     assert given(own=([], [])).checks == verdict.checks
 
 

@@ -13,9 +13,10 @@ import pytest
 import torch
 from conftest import Run as Command
 from endpoint import Answer, serving
-from test_light import docs  # noqa: F401 (a fixture)
-from test_modelled import llm as api_model
-from test_modelled import pupil
+from endpoint import llm as api_model
+from fakes import Found
+from passages import passage
+from pupil import pupil
 from tiny import causal, encoder_decoder, tokenizer
 from transformers import AutoModelForCausalLM
 
@@ -25,13 +26,14 @@ from selfstudy.core.artifacts import manifest, read_records, write_records
 from selfstudy.core.errors import BadConfig, BadInput, Busy, Stopped
 from selfstudy.core.prompts import NOT_HERE, grounded, prompt_ids, rendered
 from selfstudy.core.quiet import quiet
-from selfstudy.core.records import Artifact, Conversation, Example, Hit, Message, Passage, Place, passage_id
+from selfstudy.core.records import Artifact, Conversation, Example, Hit, Message, Passage
 from selfstudy.core.run import Lazy, Run
 from selfstudy.evals.answers import score
 from selfstudy.evals.gate import Gate, judge_answers
 from selfstudy.models.hf import HF
 from selfstudy.recipes import generator as generator_loop
-from selfstudy.recipes.generator import general, read_conversations
+from selfstudy.recipes import generator_exam
+from selfstudy.recipes.general import general, read_conversations
 from selfstudy.recipes.pointer import Pointer
 from selfstudy.synth.conversations import Mix, conversation
 from selfstudy.synth.draft import draft
@@ -41,10 +43,6 @@ from selfstudy.train.generator import IGNORED, Generator, Lora, generator, neede
 pytestmark = pytest.mark.usefixtures("small_guard")
 TEXTS = [f"The pump number {n} is oiled by hand every {n} weeks." for n in range(2, 8)]
 FAST = {"per_device_train_batch_size": 4, "gradient_accumulation_steps": 1, "learning_rate": 1e-2, "max_length": 256}
-
-
-def passage(text: str) -> Passage:
-    return Passage(passage_id("", text), "", text, (Place("d", 0, len(text)),))
 
 
 PASSAGES = [passage(text) for text in TEXTS]
@@ -315,20 +313,17 @@ def test_an_answer_in_sentences_has_no_more_tokens_in_the_exam_than_any_other(tm
         def propose(self, question: str, wanted: Any, choices: Any = (), max_tokens: int = 100) -> list[Proposal]:
             return [Proposal(f"the pump is oiled {'by hand ' * len(one.said)}.") for one in wanted]
 
-    class Shelf:
-        def search(self, questions: Any, k: int, where: str | None = None) -> list[list[Hit]]:
-            return [[Hit(one, 1.0, "x") for one in PASSAGES[:2]] for _ in questions]
-
+    shelf = Found([Hit(one, 1.0, "x") for one in PASSAGES[:2]])
     llm, words = HF(str(causal(tmp_path))), tokenizer(tmp_path)
     found = [
-        reflect("How?", Shelf(), generator_loop._Brief(Talks(), llm, tokens), Reflect(mode="always", max_tokens=tokens))
+        reflect("How?", shelf, generator_exam._Brief(Talks(), llm, tokens), Reflect(mode="always", max_tokens=tokens))
         for tokens in (10, 26, 300)
     ]
-    sizes = [len(words(generator_loop._own_words(one), add_special_tokens=False)["input_ids"]) for one in found]
+    sizes = [len(words(generator_exam._own_words(one), add_special_tokens=False)["input_ids"]) for one in found]
     assert sizes[0] <= 10 < sizes[1] <= 26 < sizes[2], "whole sentences, and all of them together"
     assert found[1].tree is not None
     assert "longer than it may be" in found[1].tree.steps[-1].candidates[0].left_out
-    assert "[1]" not in generator_loop._own_words(found[2])
+    assert "[1]" not in generator_exam._own_words(found[2])
 
 
 def test_general_conversations_are_read_once_and_in_part_kept_out(tmp_path: Path) -> None:
@@ -375,13 +370,31 @@ def test_a_plan_names_what_a_judge_is_asked_and_the_training_of_a_critic(full: A
 
 
 def test_too_few_general_conversations_prove_nothing() -> None:
-    gain = ([0.0] * 60, [1.0] * 60)
-    assert judge_answers(Gate(), answers=gain, general=([1.0] * 40, [1.0] * 40)).promote
-    few = judge_answers(Gate(), answers=gain, general=([1.0], [1.0]))
+    gain, same = ([0.0] * 60, [1.0] * 60), ([1.0] * 40, [1.0] * 40)
+    assert judge_answers(Gate(), answers=gain, unanswerable=same, general=same).promote
+    few = judge_answers(Gate(), answers=gain, unanswerable=same, general=([1.0], [1.0]))
     assert not few.promote
     assert "general conversations can prove nothing" in few.reason
-    assert not judge_answers(Gate(), answers=gain, general=([1.0] * 40, [0.9] * 40)).promote
-    assert not judge_answers(Gate(), answers=(gain[0], gain[0]), general=([1.0] * 40, [1.0] * 40)).promote
+    assert not judge_answers(Gate(), answers=gain, unanswerable=same, general=([1.0] * 40, [0.9] * 40)).promote
+    assert not judge_answers(Gate(), answers=(gain[0], gain[0]), unanswerable=same, general=same).promote
+
+
+def test_a_generator_that_forgot_to_abstain_is_refused() -> None:
+    gain, same = ([0.0] * 100, [1.0] * 100), ([1.0] * 40, [1.0] * 40)
+    bold = judge_answers(Gate(), answers=gain, unanswerable=([1.0] * 100, [1.0] * 75 + [0.0] * 25), general=same)
+    assert not bold.promote
+    assert "on questions whose answer was withheld by -0.250" in bold.reason
+    assert judge_answers(Gate(), answers=gain, unanswerable=([0.0] * 75 + [1.0] * 25, [1.0] * 100), general=same).promote
+
+
+def test_passages_that_hold_the_answer_are_kept_from_a_question_that_is_to_have_none() -> None:
+    texts = ["The pump is oiled every six weeks.", "Every six weeks the fan is cleaned.", "The pump is red.", "The fan hums."]
+    passages = [Passage(str(n), str(n), text) for n, text in enumerate(texts)]
+    example = Example("q", "How often is the pump oiled?", ("every six weeks",), (Hit(passages[0], 1.0, "test"),))
+
+    every = Found([Hit(passage, 1.0, "test") for passage in passages])
+    (found,) = generator_exam._Withheld(every, example).search([example.question], 1)
+    assert [hit.passage.text for hit in found] == ["The pump is red."]
 
 
 def test_a_file_that_is_no_conversation_is_named_by_line(tmp_path: Path) -> None:
@@ -394,13 +407,13 @@ def test_a_file_that_is_no_conversation_is_named_by_line(tmp_path: Path) -> None
 
 
 @pytest.fixture
-def full(run: Command, docs: Path, tmp_path: Path) -> Any:  # noqa: F811
+def full(run: Command, pumps: Path, tmp_path: Path) -> Any:
     """`full(verb, ...)`: a command line of a user who tunes a tiny generator."""
     lines = [{"messages": [{"role": "user", "content": f"Say {n}."}, {"role": "assistant", "content": str(n)}]} for n in range(44)]
     (tmp_path / "general.jsonl").write_text("\n".join(map(json.dumps, lines)))
-    causal(tmp_path / "tiny", texts=[path.read_text() for path in docs.iterdir()])
-    sets = ["embedder=fake:64", "training.minutes=0", "head.on=false", "sentences.on=false", "reranker=off",
-            'tuning.general=["general.jsonl"]', "tuning.exam=40",
+    causal(tmp_path / "tiny", texts=[path.read_text() for path in pumps.iterdir()])
+    sets = ["embedder=fake:64", "training.minutes=0", "head.on=false", "sentences.on=false", "reranker.on=false",
+            'tuning.general=["general.jsonl"]', "tuning.exam=40", "tuning.unanswerable=20",
             "gate.minimum_exam=5", "gate.minimum_general=5",
             "tuning.held=10", "tuning.max_tokens=4", "tuning.mix.most=20", "tuning.stage1.max_length=128",
             "tuning.stage2.max_length=256"]  # fmt: skip
@@ -452,6 +465,7 @@ def test_a_generator_that_learned_nothing_is_refused_and_one_that_is_promoted_an
     assert refused["promoted"] is False
     assert "The score of answers changes" in refused["reason"]
     assert "answers were too long to be learned" in refused["note"]
+    assert refused["metrics"]["unanswerable"]["before"]["value"] == 0, "the tiny model never says that there is no answer"
     assert alive == [0, 0, 0, 0], "two stages of training, then the answers of the base and of the tuned model, each alone in memory"
     assert full("status")[1]["live"]["generator"] is None
     key = refused["key"]
@@ -492,7 +506,7 @@ def test_a_tuned_generator_is_compared_with_the_model_that_answers_now(full: Any
         monkeypatch.setenv("OPENAI_BASE_URL", endpoint.url)
         _, planned, _ = full(*sets, "adapt", "--generator", "hf:tiny", "--plan")
         (exam,) = [one for one in planned if one["stage"] == "study.answers"]
-        assert exam["calls"] == 40
+        assert exam["calls"] == 40 + 20, "each exam question, and some without what answers them"
         assert exam["money"] == pytest.approx(exam["tokens"] / 1e5)
         code, outcome, err = full(*sets, "adapt", "--generator", "hf:tiny")
         assert code == 0, err
@@ -514,7 +528,7 @@ def test_an_endpoint_that_is_down_gets_no_score(tmp_path: Path) -> None:
     with serving(script) as endpoint:
 
         def said(*questions: str) -> list[str | None]:
-            return generator_loop._replies(api_model(endpoint.url), [[Message("user", one)] for one in questions], 8)
+            return generator_exam._replies(api_model(endpoint.url), [[Message("user", one)] for one in questions], 8)
 
         assert said("q0", "q1", "q2") == ["Number7", "Number7", None]
         down |= {"q3", "q4"}
@@ -543,7 +557,7 @@ def test_a_promotion_that_was_cut_off_is_made_up_for(full: Any, monkeypatch: pyt
 
 
 def test_an_exam_without_answers_ends_before_the_training(full: Any) -> None:
-    code, said, err = full("adapt", "--generator", "hf:tiny", "--set", "gate.minimum_exam=30")
+    code, said, err = full("adapt", "--generator", "hf:tiny", "--set", "gate.minimum_exam=30", "--set", "tuning.unanswerable=30")
     assert code == 4
     assert "exam questions have an answer in words" in json.dumps(said) + err
     assert not list(Path("home", "artifacts").glob("generator-*"))

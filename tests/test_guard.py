@@ -159,7 +159,6 @@ def test_ranks_from_vectors_by_hand() -> None:
     passages = np.array([[0.8, 0.6], [0.6, 0.8], [0.8, 0.6]] + [[0.96, 0.28]] * 2 + [[0.0, 1.0]] * 9, np.float32)
     # first: own .8, before it .96 twice and a level .8; second: own .6, before it .96 and .8 twice each; third: own .6, before it eleven
     assert guard.reciprocal_ranks_of(questions, passages).tolist() == pytest.approx([1 / 4, 1 / 5, 0])
-    assert guard.GuardVectors(questions, passages).reciprocal_ranks().tolist() == pytest.approx([1 / 4, 1 / 5, 0])
 
 
 def test_vectors_that_do_not_belong_together() -> None:

@@ -13,10 +13,10 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from readme_tree import BLOCK, FOLDERS, ROOT, told, written
 
 import selfstudy
 
-ROOT = Path(__file__).parent.parent
 SOURCE = ROOT / "src" / "selfstudy"
 APPS = SOURCE / "apps"
 INTEGRATIONS = {APPS / "langchain.py": "langchain", APPS / "llamaindex.py": "llamaindex", APPS / "mcp_server.py": "mcp"}
@@ -103,51 +103,40 @@ def test_constraints_pin_everything_that_is_declared() -> None:
     assert {normalised(re.split(r"[<>=\[;]", line)[0]) for line in wanted} <= pinned
 
 
-def test_the_tree_in_the_readme_is_the_real_tree() -> None:
-    told = tree((ROOT / "README.md").read_text(encoding="utf-8"))
-    real = {
-        path.relative_to(ROOT).as_posix()
-        for folder in ("src/selfstudy", "tests", "bench")
-        for path in (ROOT / folder).rglob("*")
-        if path.is_file() and not any(part == "__pycache__" or part.endswith("_cache") for part in path.parts)
-    }
-    assert sorted(real - told.keys()) == [], "not in README's tree"
-    assert sorted(told.keys() - real) == [], "in README's tree only"
-    assert sorted(path for path, about in told.items() if not about) == [], "nothing said about"
-
-
-def tree(readme: str) -> dict[str, str]:
-    """Each file of the tree with what is said about it.
-
-    Between the lines `<!-- tree -->` and `<!-- /tree -->` stands a fenced block. A line is a name, indented by two spaces for each
-    folder that it is in, then two spaces or more and a few words about it. Folders end in "/" and may go without the words.
-    """
-    block = re.search(r"^<!-- tree -->\n+```\w*\n(.*?)^```\n+<!-- /tree -->$", readme, re.MULTILINE | re.DOTALL)
-    assert block is not None, "README.md has no tree"
-    files = {}
-    folders: list[str] = []
-    for line in block[1].splitlines():
-        if not line.strip():
-            continue
-        depth, odd = divmod(len(line) - len(line.lstrip(" ")), 2)
-        assert not odd, f"indented by an odd number of spaces: {line!r}"
-        assert depth <= len(folders), f"in no folder: {line!r}"
-        name, _, about = line.strip().partition("  ")
-        folders = folders[:depth]
-        if name.endswith("/"):
-            folders.append(name)
-        else:
-            path = "".join(folders) + name
-            assert path not in files, f"twice in the tree: {path}"
-            files[path] = about.strip()
-    return files
+def test_the_tree_in_the_readme_is_the_real_tree_in_the_words_of_the_files() -> None:
+    block = BLOCK.search((ROOT / "README.md").read_text("utf-8"))
+    assert block is not None
+    words = told(block[0])
+    assert block[0].splitlines() == written(words).splitlines(), "`make tree` writes it anew"
+    silent = [path for path, about in told(written(words)).items() if not about and not (ROOT / path / "__init__.py").exists()]
+    assert set(silent) <= {f"{folder}/" for folder in FOLDERS}, "nothing said about; write it into README's tree, or into the docstring"
 
 
 def test_a_tree_is_read_as_it_is_written() -> None:
-    block = "a/b/\n  c.py   about c\n  d/  the room\n    e.py  about e\n  f.py\ng/\n  h.py  h\n"
-    assert tree(f"# x\n<!-- tree -->\n```text\n{block}```\n<!-- /tree -->\n") == {
+    assert told("a/b/\n  c.py   about c\n  d/  the room\n    e.py  about e\n  f.py\ng/\n  h.py  h\n") == {
+        "a/b/": "",
         "a/b/c.py": "about c",
+        "a/b/d/": "the room",
         "a/b/d/e.py": "about e",
         "a/b/f.py": "",
+        "g/": "",
         "g/h.py": "h",
+    }
+
+
+def test_a_tree_is_written_from_what_is_there(tmp_path: Path) -> None:
+    for folder in FOLDERS:
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "tests/plots").mkdir()
+    (tmp_path / "tests/plots/a.svg").touch()
+    (tmp_path / "tests/b.py").write_text('"""What it does,\nas in BEIR (Thakur et al. 2021). More."""\n')
+    (tmp_path / "tests/__pycache__").mkdir()
+    words = {"tests/plots/": "pictures", "tests/plots/a.svg": "one", "tests/b.py": "old words", "tests/gone.py": "gone"}
+    assert told(written(words, tmp_path)) == {
+        "src/selfstudy/": "",
+        "tests/": "",
+        "tests/b.py": "What it does, as in BEIR (Thakur et al. 2021)",
+        "tests/plots/": "pictures",
+        "tests/plots/a.svg": "one",
+        "bench/": "",
     }

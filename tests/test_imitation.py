@@ -102,7 +102,7 @@ def test_the_gate_wants_a_gain_and_nothing_worse() -> None:
 
 @pytest.fixture(scope="module")
 def added(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return home_in(tmp_path_factory.mktemp("added"), 'sentences = {on = false}\nreranker = "off"\n')
+    return home_in(tmp_path_factory.mktemp("added"), "sentences = {on = false}\nreranker = {on = false}\n")
 
 
 def test_words_serve_beside_a_refused_embedder_and_follow_what_is_added(added: Path, small_guard: None, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from endpoint import serving
+from passages import passage
 from pydantic import SecretStr
 
 from selfstudy.answer.ask import answer
@@ -130,10 +131,6 @@ FOR_READERS = (
     "To ignore all alarms, hold the red key.",
     "To ignore the previous settings and commands, press Reset.",
 )
-
-
-def passage(text: str) -> Passage:
-    return Passage(passage_id("", text), "", text, (Place("d", 0, len(text)),))
 
 
 @pytest.mark.parametrize("text", FOR_MODELS)

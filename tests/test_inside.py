@@ -345,8 +345,10 @@ def test_questions_are_widened_as_they_are_in_search(home: Path) -> None:
     (wanted,) = (passage.id for passage in snapshot.passages if "descaled" in passage.text)
     asked = [inspection.Asked("Which lathering of tea?", frozenset({wanted}))]
     ranks = [
-        look(home, snapshot, run, [("base", engine.base)], engine.loaded.embedder, asked, True, engine.settings.extract, expand)
-        .sides[0].lost[0].rank
+        look(
+            home, snapshot, run, [("base", engine.base)],
+            load=engine.loaded.embedder, asked=asked, own=True, cfg=engine.settings.extract, expand=expand,
+        ).sides[0].lost[0].rank
         for expand in (None, engine.loaded.expansion())
     ]  # fmt: skip
     hits = engine.serving().retrievers["hybrid"].search([asked[0].question], 10)[0]

@@ -10,17 +10,17 @@ from typing import Any
 
 import numpy as np
 import pytest
+from bert import make_model
 from conftest import make_guard_small
 from docstrings import home_in
-from test_models import make_model
 
 from selfstudy.core.errors import BadInput, BadModel, MissingExtra
 from selfstudy.core.ports import Embedder
 from selfstudy.evals.gate import Gate, judge_int8
+from selfstudy.evals.ranking import gains
 from selfstudy.models.int8 import Int8Embedder, quantise
 from selfstudy.models.sentence import SentenceEmbedder
 from selfstudy.recipes.engine import Engine
-from selfstudy.recipes.int8 import gains
 from selfstudy.recipes.system import System
 
 PASSAGES = [f"the report {chr(97 + n)} goes on what is the passage {chr(122 - n)}" for n in range(20)]
@@ -89,8 +89,8 @@ def test_gains_are_ndcg() -> None:
 
 @pytest.fixture(scope="module")
 def added(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    alone = 'imitation = {on = false}\nsentences = {on = false}\nreranker = "off"\n'
-    return home_in(tmp_path_factory.mktemp("added"), f'int8 = "auto"\n{alone}')
+    alone = "imitation = {on = false}\nsentences = {on = false}\nreranker = {on = false}\n"
+    return home_in(tmp_path_factory.mktemp("added"), f"int8 = {{on = true}}\n{alone}")
 
 
 @pytest.fixture(scope="module")
@@ -99,7 +99,7 @@ def studied(added: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     home = shutil.copytree(added, tmp_path_factory.mktemp("studied") / "home")
     with pytest.MonkeyPatch.context() as patch:
         make_guard_small(patch)
-        assert Engine.open(home, sets=["int8=off"]).adapt().int8 is None
+        assert Engine.open(home, sets=["int8.on=false"]).adapt().int8 is None
     return home
 
 

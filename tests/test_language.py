@@ -10,7 +10,7 @@ from conftest import Run
 
 from selfstudy.core.language import in_another, language_of
 from selfstudy.core.records import Document
-from selfstudy.corpus.language import with_language
+from selfstudy.corpus.passages.language import with_language
 
 SAID = {
     "en": "The pump is oiled once a week, and nobody but the engineer on duty may open its cover.",

@@ -10,21 +10,21 @@ import pytest
 import tiny
 from conftest import Run
 from endpoint import Body, serving
-from test_modelled import PARTS, pupil
+from pupil import pupil
 
 from selfstudy.apps import output, tables
 from selfstudy.core.run import Planned, Stage
-from selfstudy.recipes import bysentence, candidate, imitation, study
+from selfstudy.recipes import bysentence, candidate, examples, imitation, rounds, study
 from selfstudy.recipes.costs import guessed
 from selfstudy.recipes.settings import Settings
-from selfstudy.train.embedder import Embedder
+from selfstudy.train.embedder import EmbedderTraining
 
 pytestmark = pytest.mark.usefixtures("small_guard")  # what the guard finds is of no interest here
 SETS = (
     "training.minutes=0",
     "head.on=false",
     "sentences.on=false",
-    "reranker=off",
+    "reranker.on=false",
     "modelled.passages=32",
     "round_trip.k=1",
     "api.retries=0",
@@ -33,21 +33,7 @@ SETS = (
 
 
 @pytest.fixture
-def docs(tmp_path: Path) -> Path:
-    folder = tmp_path / "docs"
-    folder.mkdir()
-    places = ("harbour", "castle", "station", "bakery", "library", "theatre", "brewery")
-    for n in range(44):
-        part, place = PARTS[n % len(PARTS)], places[n % len(places)]
-        folder.joinpath(f"p{n}.txt").write_text(
-            f"The {part} of pump {n} is oiled every {n + 2} weeks by engineer Number{n}. It runs below the {place} of district {n * 7} "
-            f"and may be stopped if the {place} is closed. The {part} weighs {n + 300} kilograms because it was cast in {1900 + n}.\n"
-        )
-    return folder
-
-
-@pytest.fixture
-def light(run: Run, docs: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+def light(run: Run, pumps: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """`light(url, verb, ...)`: a command line of a user whose settings name a model behind `url`."""
     monkeypatch.setenv("OPENAI_API_KEY", "sk-test-only-1234")
     assert run("--set", "embedder=fake:64", "add", "docs")[0] == 0
@@ -105,7 +91,7 @@ def test_a_plan_of_a_begun_stage_counts_what_is_left(light: Any) -> None:
     assert (begun["state"], begun["done"], begun["calls"]) == ("resume", 20, 4 * 40 - 135)
 
 
-def test_a_plan_over_a_model_that_runs_here_takes_its_time_from_its_size(run: Run, docs: Path, tmp_path: Path) -> None:
+def test_a_plan_over_a_model_that_runs_here_takes_its_time_from_its_size(run: Run, pumps: Path, tmp_path: Path) -> None:
     assert run("--set", "embedder=fake:64", "add", "docs")[0] == 0
 
     def seconds(name: str, concurrency: int) -> float | None:
@@ -133,7 +119,7 @@ def test_a_budget_in_money_needs_a_price(light: Any) -> None:
         assert endpoint.bodies == []
 
 
-def test_a_budget_is_for_a_model_behind_an_api(run: Run, docs: Path) -> None:
+def test_a_budget_is_for_a_model_behind_an_api(run: Run, pumps: Path) -> None:
     assert run("--set", "embedder=fake:64", "add", "docs")[0] == 0
     code, _, err = run("--set", "embedder=fake:64", "--set", "llm=hf:x", "adapt", "--plan", "--budget", "calls=5")
     assert (code, "there is none here" in err) == (2, True)
@@ -206,7 +192,7 @@ def test_ask_answers_in_the_models_words_and_lets_it_judge_them(light: Any, supp
         assert "pump 7 is oiled" in asked[-1]
         return json.dumps({"support": support}) if '"sentence"' in asked[-1] else "Engineer Number7 oils it every 9 weeks [1]."
 
-    off = () if calls == 2 else ("--set", "judged=false")
+    off = () if calls == 2 else ("--set", "judged.on=false")
     with serving(script) as endpoint:
         code, answer, err = light(endpoint.url, *off, "ask", "How often is the wheel of pump 7 oiled by engineer Number7?")
     assert code == 0, err
@@ -219,7 +205,7 @@ def test_ask_answers_in_the_models_words_and_lets_it_judge_them(light: Any, supp
 
 
 def test_a_plan_guesses_what_never_ran_here_and_keeps_what_is_known() -> None:
-    settings = Settings(training=Embedder(minutes=7.0))
+    settings = Settings(training=EmbedderTraining(minutes=7.0))
 
     def seconds(stage: str, passages: int, known: float | None = None) -> float | None:
         return guessed(Planned(stage, "key", "run", known), passages, settings).seconds
@@ -231,7 +217,7 @@ def test_a_plan_guesses_what_never_ran_here_and_keeps_what_is_known() -> None:
     assert many is not None
     assert 10 < few < many < 200
     assert seconds("nobody.knows", 500) is None
-    parts = [vars(module).values() for module in (study, candidate, bysentence, imitation)]
+    parts = [vars(module).values() for module in (examples, rounds, candidate, study, bysentence, imitation)]
     stages = {one.name for part in parts for one in part if isinstance(one, Stage)}
     seldom = {"synth.modelled", "train.adapted", "train.pretrained", "study.voted", "study.votes_proof"}
     assert {name for name in stages - seldom if seconds(name, 500) is None} == set(), "a new stage wants a guess"

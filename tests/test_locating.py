@@ -7,11 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from test_corpus_pdf import lines, write_pdf
+from pdfs import lines, write_pdf
 
 from selfstudy.answer.locating import located
 from selfstudy.core.records import Document, Hit, Passage, Place, Section
-from selfstudy.corpus.surroundings import surroundings
+from selfstudy.corpus.passages.surroundings import surroundings
 from selfstudy.testing import FakeEmbedder
 
 Run = Callable[..., tuple[int, str, str]]

@@ -7,15 +7,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-from test_train import Unmoved, artifact, examples, tiny
+from training import Unmoved, artifact, examples
 
 from selfstudy.core.ports import Vectors
 from selfstudy.core.run import Lazy, Run
-from selfstudy.train.embedder import Embedder, embedder
+from selfstudy.train import embedder as embedder_training
+from selfstudy.train.embedder import EmbedderTraining, embedder
 from selfstudy.train.losses import in_batch
 from selfstudy.train.model import load
-
-_ = tiny  # the fixture
+from selfstudy.train.rows import contrastive
 
 
 def value(anchors: Any, passages: Any, given: Any = None, temperature: float = 0.5, taught: float = 0.0, **options: Any) -> float:
@@ -111,6 +111,23 @@ def apart(folder: Path, dim: int = 32) -> float:
     return float(np.diagonal(cosines).mean() - cosines.mean())
 
 
+def test_a_loss_without_a_teacher_asks_none(tiny: Path, tmp_path: Path) -> None:
+    class Silent(Unmoved):
+        def scores(self, questions: Any, passages: Any) -> Any:
+            raise AssertionError("what it says is never read")
+
+    settings = EmbedderTraining(max_steps=2, per_device_train_batch_size=8, loss="cached", mini_batch=4)
+    mined = artifact(tmp_path / "mined", examples())
+    made = Run(tmp_path / "run").stage(embedder, settings, mined, Lazy("base", lambda: tiny), Lazy("silent", Silent))
+    assert (made.path / "tuned").is_dir()
+
+
+def test_labels_are_packed_numbers(tmp_path: Path) -> None:
+    rows = contrastive([examples()[:4], examples()[4:8]], 0)
+    label = embedder_training._dataset(EmbedderTraining(), rows, Unmoved())._data.table.column("label")
+    assert (label.type.list_size, str(label.type.value_type)) == (4 + 2 * 32, "float"), "a score for each passage of the batch, two vectors"
+
+
 @pytest.mark.parametrize(
     "options",
     [
@@ -128,7 +145,7 @@ def apart(folder: Path, dim: int = 32) -> float:
 )
 def test_each_brings_questions_to_their_passages(tiny: Path, tmp_path: Path, options: dict[str, Any]) -> None:
     """All but the hard triplet, which collapses where passages of a batch are as alike as these (LOG.md)."""
-    settings = Embedder(
+    settings = EmbedderTraining(
         max_steps=60,
         learning_rate=5e-3,
         temperature=0.1,

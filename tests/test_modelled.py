@@ -9,16 +9,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from endpoint import Answer, Body, serving
-from pydantic import SecretStr
+from endpoint import Answer, Body, llm, serving
+from passages import passage
+from pupil import PARTS, pupil
 
 from selfstudy.core.artifacts import manifest, read_records, write_records
 from selfstudy.core.errors import BadModel, Stopped
-from selfstudy.core.records import Artifact, Example, Passage, Place, passage_id
+from selfstudy.core.records import Artifact, Example, Passage
 from selfstudy.core.run import Run
-from selfstudy.models.api import Api, Budget, Endpoint, Meter
+from selfstudy.models.api import Budget, Meter
 from selfstudy.models.openai import OpenAI
-from selfstudy.models.replies import Replies
 from selfstudy.synth.asked import Modelled
 from selfstudy.synth.checks import fault_of, nearly_equal
 from selfstudy.synth.draft import draft
@@ -26,49 +26,13 @@ from selfstudy.synth.modelled import PROMPTS, Suspicious, cost_of, modelled
 from selfstudy.synth.prompting import language, prompt
 from selfstudy.synth.round_trip import Dropped
 
-PARTS = ("valve", "wheel", "piston", "gasket", "motor", "filter")
-
-
-def passage(text: str, document: str = "d") -> Passage:
-    return Passage(passage_id("", text), "", text, (Place(document, 0, len(text)),))
-
 
 def pump(n: int) -> Passage:
     part = PARTS[n % len(PARTS)]
     text = (
         f"The {part} of pump {n} is oiled every {n + 2} weeks by engineer Number{n}. It runs in the cellar of the harbour mill and is loud."
     )
-    return passage(text, f"d{n}")
-
-
-def pupil(body: Body, place: int) -> str:
-    """What a good model would write about a pump."""
-    asked = body["messages"][-1]["content"]
-    inside = asked.partition("=" * 20)[2].partition("=" * 20)[0].strip()
-    if "Choose up to" in asked:
-        weeks, who = re.findall(r"\d+ weeks|Number\d+", inside)[:2]
-        return json.dumps({"answers": [{"text": weeks, "type": "number"}, {"text": who, "type": "entity"}]})
-    if "whose answer it is" in asked:
-        number = re.findall(r"pump (\d+)", inside)[0]
-        answers = re.findall(r'"([^"]+)"', re.findall(r"\nAnswers: (.*)\n", asked)[0])
-        forms = {"weeks": f"How often does pump {number} get fresh oil?", "Numbe": f"Which engineer cares for pump {number}?"}
-        return json.dumps({"questions": [{"answer": a, "question": forms["weeks" if "weeks" in a else a[:5]]} for a in answers]})
-    if "claims" in asked:
-        number, weeks = re.findall(r"pump (\d+).*?(\d+) weeks", inside)[0]
-        return json.dumps(
-            {
-                "claims": [
-                    {"claim": f"Pump {number} gets oil each {weeks} weeks.", "true": True, "evidence": inside.split(". ")[0]},
-                    {"claim": f"Pump {number} gets oil each 99 weeks.", "true": False, "evidence": inside.split(". ")[0]},
-                ]
-            }
-        )
-    return json.dumps({"answers": ["unknown" for _ in asked.strip().splitlines()[3:]]})
-
-
-def llm(url: str, folder: Path | None = None, meter: Meter | None = None) -> OpenAI:
-    api = Api(base_url=url, key=SecretStr("sk-test-only-1234"), retries=0, timeout=5, deadline=10)
-    return OpenAI("m", Endpoint(api, Path("/nowhere")), Replies(folder) if folder else None, meter)
+    return passage(text, document=f"d{n}")
 
 
 def write(tmp_path: Path, model: OpenAI, passages: list[Passage], **config: Any) -> tuple[Artifact, list[Example], dict[str, str]]:
@@ -80,15 +44,9 @@ def write(tmp_path: Path, model: OpenAI, passages: list[Passage], **config: Any)
     return made, examples, {one.question: one.reason for one in read_records(made.path / "dropped.jsonl", Dropped)}
 
 
-@pytest.fixture(autouse=True)
-def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
-    monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
-
-
 def test_three_kinds_are_written_with_the_evidence_they_came_from(tmp_path: Path) -> None:
     before = ", ".join(f"Number{n}" for n in range(8))
-    passages = [passage(f"{pump(n).text} Before, others cared for it: {before}.", f"d{n}") for n in range(12)]
+    passages = [passage(f"{pump(n).text} Before, others cared for it: {before}.", document=f"d{n}") for n in range(12)]
     with serving(pupil) as endpoint:
         made, examples, _ = write(tmp_path, llm(endpoint.url), passages)
     by_kind: dict[str, list[Example]] = {}

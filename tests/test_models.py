@@ -11,6 +11,7 @@ import sys
 import threading
 import weakref
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -18,6 +19,9 @@ from typing import Any
 import numpy as np
 import pytest
 import tiny as tiny_models
+from bert import WORDS, make_model
+from conftest import Process
+from endpoint import free_port
 
 from selfstudy.core.errors import BadConfig, BadModel
 from selfstudy.core.plugs import resolve
@@ -28,6 +32,7 @@ from selfstudy.models.folder import ModelFolder
 from selfstudy.models.prompted import prompted
 from selfstudy.models.sentence import SentenceEmbedder
 from selfstudy.recipes.engine import Engine
+from selfstudy.recipes.system import Finer
 
 TEXTS = [
     "",
@@ -41,7 +46,6 @@ TEXTS = [
     "tab\tnewline\nand   spaces  ",
     "A second long text, with other words in it, that is cut as well. " * 100,
 ]
-WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "query", "passage", ":", "what", "is", "the", "a", "report", "long", "goes", "on"]
 
 
 def plain(folder: Path, texts: Sequence[str], prompt: str = "", max_seq_length: int | None = None) -> Vectors:
@@ -61,40 +65,6 @@ def cosines(left: Vectors, right: Vectors) -> Vectors:
     assert left.dtype == right.dtype == np.float32
     np.testing.assert_allclose(np.linalg.norm(left, axis=1), 1, atol=1e-3)
     return (left * right).sum(axis=1)
-
-
-def make_model(folder: Path, pooling: str = "mean", dense: int = 0, seed: int = 0, **saved: Any) -> Path:
-    """A tiny BERT with random weights and its own vocabulary, saved as sentence-transformers saves."""
-    import torch
-    from sentence_transformers import SentenceTransformer
-    from sentence_transformers.sentence_transformer import modules
-    from transformers import BertConfig, BertModel, BertTokenizerFast
-
-    bare = folder.with_name(f"{folder.name}-bare")
-    bare.mkdir(parents=True)
-    (bare / "vocab.txt").write_text("\n".join([*WORDS, *(chr(letter) for letter in range(97, 123) if chr(letter) != "a"), "##s"]) + "\n")
-    torch.manual_seed(seed)
-    config = BertConfig(
-        vocab_size=64, hidden_size=24, num_hidden_layers=2, num_attention_heads=2, intermediate_size=32, max_position_embeddings=40
-    )
-    with quiet():
-        BertModel(config).save_pretrained(bare)
-        BertTokenizerFast(str(bare / "vocab.txt"), model_max_length=32).save_pretrained(bare)
-        steps: list[Any] = [modules.Transformer(str(bare), max_seq_length=32)]
-        steps.append(modules.Pooling(24, pooling_mode=pooling))
-        if dense:
-            steps.append(modules.Dense(24, dense))
-        SentenceTransformer(modules=steps, device="cpu", **saved).save(str(folder))
-    shutil.rmtree(bare)
-    return folder
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread() -> None:
-    """Two threads of torch on cores that others use nearly stand still."""
-    import torch
-
-    torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="module")
@@ -190,6 +160,38 @@ def test_what_is_set_of_prompts_is_in_the_folder_that_is_trained(tiny: Path, tmp
     )
     with pytest.raises(BadConfig, match="prompts are for an st: embedder"):
         Engine.open(tmp_path / "other", create=True, sets=['prompts.query="q: "']).add([tmp_path])
+
+
+def test_what_was_proven_serves_as_long_as_its_embedder_is_what_it_was(
+    tiny: Path, tmp_path: Path, plug: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(plug))
+    (tmp_path / "a.md").write_text("The kettle is repaired by the owner of the green bridge.")
+    tiny = Path(shutil.copytree(tiny, tmp_path / "tiny"))
+
+    def opened(*sets: str) -> Engine:
+        return Engine.open(tmp_path / "home", create=True, sets=[f"embedder=st:{tiny}", *sets])
+
+    engine = opened()
+    engine.add([tmp_path / "a.md"])
+    engine._pointer.serve("promoted", replace(engine.base, key="k", sentences=Finer(0.5, 0.5, 20)), "a test")
+    assert engine.live.key == "k"
+    assert "waiting" not in engine.status()
+    other = opened('prompts.query="query: "')
+    assert other.live == other.base, "it reads questions otherwise than what was proven"
+    assert other.status()["waiting"]["key"] == "k"
+    other.add([tmp_path / "a.md"])
+    assert other.search("kettle", by="dense")
+    assert opened("embedder=fake:64").live.key == "k", "what was proven goes on serving, whatever is to be studied next"
+    tiny.rename(tmp_path / "elsewhere")
+    assert opened("embedder=fake:64").live.key is None, "nobody can search by what is gone"
+    (tmp_path / "elsewhere").rename(tiny)
+    assert opened().live.key == "k", "nothing is lost"
+    fake = opened("embedder=fake:64")
+    fake.add([tmp_path / "a.md"])
+    fake._pointer.serve("promoted", replace(fake.base, key="f", sentences=Finer(0.5, 0.5, 20)), "a test")
+    assert opened('prompts.query="query: "').live.key == "f"
+    assert opened('prompts.query="query: "').search("kettle", by="dense"), "prompts are for the embedder that is set, whatever serves"
 
 
 def test_a_model_that_openvino_dies_of_runs_on_torch(tmp_path: Path) -> None:
@@ -305,19 +307,20 @@ def test_threads_share_an_embedder(tiny: Path, cache: Path) -> None:
     assert max(wrong) < 1e-4
 
 
-def test_a_model_that_openvino_would_change_runs_on_torch(tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_model_that_openvino_would_change_runs_on_torch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    own = make_model(tmp_path / "own", seed=2)  # one that no other test has opened, for what is open is shared
     other = make_model(tmp_path / "other", seed=1)
     real = openvino._graph
     monkeypatch.setattr(openvino, "_graph", lambda model: real(openvino_model(other)))
-    embedder = SentenceEmbedder(tiny, cache=tmp_path / "cache")
-    assert cosines(embedder.embed(TEXTS), plain(tiny, TEXTS)).min() >= 0.9999
+    embedder = SentenceEmbedder(own, cache=tmp_path / "cache")
+    assert cosines(embedder.embed(TEXTS), plain(own, TEXTS)).min() >= 0.9999
     assert embedder.runtime == "torch"
     assert "vectors differ" in str(embedder.why_torch)
     monkeypatch.setattr(openvino, "_convert", lambda *_: pytest.fail("tried again"))
-    again = SentenceEmbedder(tiny, cache=tmp_path / "cache")
+    again = SentenceEmbedder(own, cache=tmp_path / "cache")
     assert (again.runtime, again.why_torch) == ("torch", embedder.why_torch)
     with pytest.raises(BadModel, match="vectors differ"):
-        SentenceEmbedder(tiny, cache=tmp_path / "cache", runtime="openvino").embed(["a"])
+        SentenceEmbedder(own, cache=tmp_path / "cache", runtime="openvino").embed(["a"])
 
 
 def openvino_model(folder: Path) -> Any:
@@ -415,6 +418,17 @@ def test_broken_weights_are_told(tiny: Path, tmp_path: Path) -> None:
     (folder / "model.safetensors").write_bytes(b"no weights at all")
     with pytest.raises(BadModel, match="cannot be loaded"):
         SentenceEmbedder(folder, cache=tmp_path / "cache").embed(["a"])
+
+
+@pytest.mark.slow
+def test_a_hub_that_cannot_be_reached_is_told_in_one_line_before_the_error(process: Process, tmp_path: Path) -> None:
+    hub = {"HF_ENDPOINT": f"http://127.0.0.1:{free_port()}", "HF_HUB_OFFLINE": "0"}
+    (tmp_path / "a.txt").write_text("The pump is oiled every six weeks.")
+    done = process(tmp_path, "--set", "embedder=st:no/such-model", "add", "a.txt", **hub)
+    assert done.returncode == 5, done.stderr
+    asking, problem, _ = [line for line in done.stderr.splitlines() if not line.startswith("add")]
+    assert asking == "st:no/such-model is no folder here; asking the hub for it."
+    assert problem.startswith("'st:no/such-model' is no folder here and could not be fetched from the hub: ")
 
 
 def test_names_on_the_hub(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -34,12 +34,6 @@ KEY = "sk-verysecret123456"
 SCHEMA = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"], "additionalProperties": False}
 
 
-@pytest.fixture(autouse=True)
-def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
-    monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
-
-
 def llm(url: str, replies: Replies | None = None, meter: Meter | None = None, **settings: Any) -> OpenAI:
     api = Api(base_url=url, key=SecretStr(KEY), **{"retries": 3, "timeout": 5.0, "deadline": 20.0, **settings})
     return OpenAI("test-model", Endpoint(api), replies, meter)
@@ -102,6 +96,15 @@ def test_a_fault_that_passes_costs_one_more_call(fault: Answer) -> None:
         replies = llm(endpoint.url).chat(ask("a", "b"))
     assert [(reply.text, reply.fault) for reply in replies] == [("you said a", ""), ("you said b", "")]
     assert len(endpoint.bodies) == 3
+
+
+def test_that_an_endpoint_is_asked_again_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
+    busy = Answer({"error": {"message": "slow down"}}, 429, {"retry-after-ms": "5"})
+    with serving(lambda body, place: busy if place < 2 or place == 3 else echo(body, place)) as endpoint:
+        model = llm(endpoint.url)
+        assert [reply.text for reply in model.chat(ask("a", "b"))] == ["you said a", "you said b"]
+    assert caplog.messages == ["127.0.0.1 did not answer as it should; asking again."]
+    assert (model.meter.retries, model.meter.calls) == (3, 5)
 
 
 @pytest.mark.parametrize(

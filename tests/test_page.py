@@ -16,7 +16,8 @@ from service import Server, filled, serving
 
 from selfstudy.apps.server.keys import Keys, Scope
 from selfstudy.core.records import Difference, Interval
-from selfstudy.evals.report import Asked, ReportData, write_report
+from selfstudy.evals.report import Ranked, ReportData
+from selfstudy.evals.report_page import write_report
 from selfstudy.recipes.engine import Engine
 from selfstudy.recipes.system import System
 
@@ -306,7 +307,7 @@ def test_a_question_that_follows_another_is_asked_with_it(own: Own, monkeypatch:
 
     monkeypatch.setenv("OPENAI_API_KEY", "sk-test-only-1234")
     with endpoint.serving(script) as model:
-        sets = ("embedder=fake:64", "llm=openai:m", f"api.base_url={model.url}", "judged=false")
+        sets = ("embedder=fake:64", "llm=openai:m", f"api.base_url={model.url}", "judged.on=false")
         with own.serving(sets=sets) as (server, opened):
             filled(server)
             ask(opened, "Who may reset the pump?")
@@ -406,7 +407,7 @@ def test_an_answer_that_breaks_off_says_why(own: Own) -> None:
 def test_questions_that_a_candidate_answers_worse_are_shown(server: Server, page: Any) -> None:
     engine = Engine.open(server.home, sets=["embedder=fake:64"])
     system = System("fake:64", engine.base.fingerprint, 0.7, key="fa11ed00" * 4)
-    asked = (Asked("What <b>drips</b>?", "cloze", 2, None), Asked("Who oils it?", "cloze", 1, 4), Asked("Who asks?", "cloze", 3, 1))
+    asked = (Ranked("What <b>drips</b>?", "cloze", 2, None), Ranked("Who oils it?", "cloze", 1, 4), Ranked("Who asks?", "cloze", 3, 1))
     data = ReportData("Documents", forest={"guard": Difference(0.1, 0.0, 0.2, 0.1, 3)}, asked=asked)
     (server.home / "reports").mkdir(exist_ok=True)
     report = write_report(server.home / "reports" / f"{system.key}.html", data)

@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import random
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from passages import passage
 from shapes import MASKED, shaped
-from test_train import WORDS, batches_read, prompted, source, still, tiny
+from training import WORDS, batches_read, prompted, still
 
 from selfstudy.core.artifacts import write_records
 from selfstudy.core.errors import Stopped
 from selfstudy.core.files import read_json
 from selfstudy.core.records import Artifact
 from selfstudy.core.run import Lazy, Run
+from selfstudy.train import pretraining
 from selfstudy.train.model import load
 from selfstudy.train.pretraining import Pretraining, crop, pretrained, remains
-
-_ = tiny  # the fixture
 
 
 def test_what_is_left_is_a_share_of_the_words_in_their_order() -> None:
@@ -28,7 +29,8 @@ def test_what_is_left_is_a_share_of_the_words_in_their_order() -> None:
     assert 700 < len(kept) < 900
     assert kept == sorted(kept, key=lambda word: int(word[1:]))
     assert remains("alone", 0.99, random.Random(0)) == "alone"
-    assert 2 <= len(remains("水泵每周由人工加油一次。", 0.5, random.Random(1)).split()) <= 11
+    assert 2 <= len(remains("水泵每周由人工加油一次。", 0.5, random.Random(1))) <= 11
+    assert " " not in remains("水泵每周由人工加油一次。", 0.5, random.Random(1)), "no space comes between characters that had none"
 
 
 def test_a_crop_is_one_piece() -> None:
@@ -38,6 +40,18 @@ def test_a_crop_is_one_piece() -> None:
     assert 30 <= min(len(piece.split()) for piece in pieces) <= max(len(piece.split()) for piece in pieces) <= 60
     assert len({piece.split()[0] for piece in pieces}) > 10
     assert crop("alone", random.Random(0)) == "alone"
+    chinese = "水泵每周由\n人工 (Pump 7) 加油一次。"
+    assert all(crop(chinese, random.Random(seed)) in chinese for seed in range(50)), "as it stands there"
+
+
+@pytest.mark.parametrize(("method", "size"), [("crops", 16), ("tsdae", 16), ("crops", 64)])
+def test_no_batch_holds_a_passage_twice(method: Any, size: int) -> None:
+    texts = [f"passage{n} " * 9 for n in range(40)]
+    rows = pretraining._rows(Pretraining(method=method, steps=50), texts, min(size, len(texts)))
+    of = [row["second"].split()[0] for row in rows]
+    batches = [of[start : start + min(size, 40)] for start in range(0, len(of), min(size, 40))]
+    assert len(batches) == 50
+    assert all(len(set(batch)) == len(batch) for batch in batches)
 
 
 @pytest.fixture
@@ -46,7 +60,7 @@ def corpus(tmp_path: Path) -> Artifact:
     texts = [" ".join(chooser.choices(chooser.sample(WORDS, 5), k=24)) for _ in range(48)]
     folder = tmp_path / "corpus"
     folder.mkdir()
-    write_records(folder / "passages.jsonl", [source(text) for text in texts])
+    write_records(folder / "passages.jsonl", [passage(text) for text in texts])
     return Artifact("corpus", "corpus", folder)
 
 

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from selfstudy.core.records import Passage, Place, Scalar, passage_id
-from selfstudy.corpus.noise import density, noise
-from selfstudy.corpus.quality import Grade, Quality, Trust, grade_document, grade_passages, relevance
+from selfstudy.corpus.cleaning.noise import density, noise
+from selfstudy.corpus.cleaning.quality import Grade, Quality, Trust, grade_document, grade_passages, relevance
 
 GUARD = Path(__file__).parent.parent / "src" / "selfstudy" / "evals" / "guard.jsonl"
 TEXTS = [json.loads(line)["passage"] for line in GUARD.read_text("utf-8").splitlines()]

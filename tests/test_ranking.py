@@ -8,12 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from fakes import Found
 
 from selfstudy.core.errors import BadInput, NotEnough
 from selfstudy.core.ports import Retriever, Vectors
 from selfstudy.core.records import Document, Hit, Passage, Place, passage_id
 from selfstudy.evals.labelled import Query, read_qrels, read_queries
-from selfstudy.evals.ranking import METRICS, judged, per_question, summary
+from selfstudy.evals.ranking import METRICS, first_rank, judged, per_question, ranks_of_own, reciprocal, summary
 from selfstudy.index.lexical import Lexical
 from selfstudy.index.reranked import Reranked
 from selfstudy.index.store import Store
@@ -33,6 +34,13 @@ def test_metrics_by_hand() -> None:
     assert tuple(found) == METRICS == ("hit@1", "hit@5", "hit@10", "recall@10", "mrr@10", "ndcg@10")
     # second and sixth place: (1/log2 3 + 1/log2 7) / (1/log2 2 + 1/log2 3)
     assert found == pytest.approx({"hit@1": 0, "hit@5": 1, "hit@10": 1, "recall@10": 1, "mrr@10": 0.5, "ndcg@10": 0.6052602}, abs=1e-6)
+
+
+def test_reciprocal_ranks_by_hand() -> None:
+    assert [first_rank(right) for right in ((True, True), (False, False, True), (False, False), ())] == [1, 3, 0, 0]
+    assert reciprocal([1, 2, 10, 11, 0]).tolist() == [1, 0.5, 0.1, 0, 0]
+    questions, passages = np.array([[1, 0], [0, 1]], np.float32), np.array([[0.8, 0.6], [0.6, 0.8], [0.8, 0.6]], np.float32)
+    assert ranks_of_own(questions, passages, np.array([0, 1])).tolist() == [2, 1], "what scores the same stands before the own passage"
 
 
 def test_grades_count_in_ndcg_alone() -> None:
@@ -81,14 +89,8 @@ def passage(*documents: str) -> Passage:
     return Passage(text, "", text, tuple(Place(document, 0, len(text)) for document in documents))
 
 
-class Found:
-    """A search that always finds `passages` with these scores."""
-
-    def __init__(self, passages: Sequence[Passage], scores: Sequence[float]) -> None:
-        self.hits = [Hit(one, score, "found") for one, score in zip(passages, scores, strict=True)]
-
-    def search(self, questions: Sequence[str], k: int, where: str | None = None) -> list[list[Hit]]:
-        return [self.hits[:k] for _ in questions]
+def of(passages: Sequence[Passage], scores: Sequence[float]) -> Found:
+    return Found([Hit(one, score, "found") for one, score in zip(passages, scores, strict=True)])
 
 
 class Read:
@@ -106,19 +108,19 @@ def placed(search: Retriever, document: str) -> float:
 
 
 def test_what_is_measured_is_the_order_that_is_served() -> None:
-    tied = Found([passage(name) for name in "cab"], [1.0] * 3)
+    tied = of([passage(name) for name in "cab"], [1.0] * 3)
     assert [placed(tied, document) for document in "cab"] == pytest.approx([1, 1 / 2, 1 / 3])
     reranked = Reranked(tied, Read(), 1.0)
     assert [hit.passage.text for hit in reranked.search(["what"], 3)[0]] == ["b", "a", "c"]
     assert [placed(reranked, document) for document in "bac"] == pytest.approx([1, 1 / 2, 1 / 3])
-    apart = Found([passage(name) for name in "cab"], [3.0, 2.0, 1.0])
+    apart = of([passage(name) for name in "cab"], [3.0, 2.0, 1.0])
     assert [placed(apart, document) for document in "cab"] == pytest.approx([1, 1 / 2, 1 / 3])
 
 
 def test_a_document_stands_where_its_best_passage_does() -> None:
-    found = Found([passage("d", "e"), passage("a", "d"), passage("b")], [2.0, 2.0, -1.0])
+    found = of([passage("d", "e"), passage("a", "d"), passage("b")], [2.0, 2.0, -1.0])
     assert [placed(found, document) for document in "deab"] == pytest.approx([1, 1 / 2, 1 / 3, 1 / 4])
-    assert placed(Found([], []), "d") == 0
+    assert placed(Found([]), "d") == 0
 
 
 def test_words_that_score_alike_are_measured_as_they_are_served(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from selfstudy.core.records import Document, Mark, Section
-from selfstudy.corpus.redact import redact, redact_aside
+from selfstudy.corpus.cleaning.redact import redact, redact_aside
 from selfstudy.corpus.set_aside import SetAside
 from selfstudy.recipes.engine import Engine
 
@@ -191,26 +191,28 @@ def test_a_document_without_any_is_as_it_was() -> None:
     assert redact(document, ALL) == (document, {})
 
 
+@pytest.mark.usefixtures("fake")
 def test_nothing_that_is_redacted_reaches_the_home(tmp_path: Path) -> None:
     (tmp_path / "docs").mkdir()
     (tmp_path / "docs" / "a.md").write_text("# Contact\n\nWrite to secret.person@example.org about the pump.\n")
     home = tmp_path / "home"
     home.mkdir()
     (home / "config.toml").write_text('embedder = "fake:64"\n')
-    engine = _fake(Engine.open(home, create=True))
+    engine = Engine.open(home, create=True)
     assert engine.add([tmp_path / "docs"]).redacted == {}
-    engine = _fake(Engine.open(home, sets=['redact=["email"]']))
+    engine = Engine.open(home, sets=['redact=["email"]'])
     added = engine.add([tmp_path / "docs"])
     assert (added.documents_changed, added.redacted) == (1, {"email": 1}), "the file did not change, what may be kept of it did"
     assert "secret.person" not in json.dumps([passage.json() for passage in engine.store.snapshot().passages])
     assert engine.add([tmp_path / "docs"]).documents_unchanged == 1
-    fresh = _fake(Engine.open(tmp_path / "fresh", create=True, sets=['redact=["email"]', "embedder=fake:64"]))
+    fresh = Engine.open(tmp_path / "fresh", create=True, sets=['redact=["email"]', "embedder=fake:64"])
     fresh.add([tmp_path / "docs"])
     held = [path.read_bytes() for path in (tmp_path / "fresh").rglob("*") if path.is_file()]
     assert held
     assert not any(b"secret.person" in data for data in held)
 
 
+@pytest.mark.usefixtures("fake")
 def test_ids_that_documents_give_do_not_reach_the_home(tmp_path: Path) -> None:
     docs = tmp_path / "docs"
     docs.mkdir()
@@ -223,16 +225,8 @@ def test_ids_that_documents_give_do_not_reach_the_home(tmp_path: Path) -> None:
     outer.add_attachment(inner)
     (docs / "m.eml").write_bytes(outer.as_bytes())
     sets = ['redact=["email", "phone"]', "embedder=fake:64"]
-    engine = _fake(Engine.open(tmp_path / "home", create=True, sets=sets))
+    engine = Engine.open(tmp_path / "home", create=True, sets=sets)
     assert engine.add([docs]).documents == 4
     assert engine.add([docs]).documents_unchanged == 4
     held = [path.read_bytes() for path in (tmp_path / "home").rglob("*") if path.is_file()]
     assert not any(secret in data for data in held for secret in (b"person@example", b"13812345678"))
-
-
-def _fake(engine: Engine) -> Engine:
-    from selfstudy.recipes.system import Remembering
-    from selfstudy.testing import FakeEmbedder
-
-    engine.loaded._embedders["fake:64"] = Remembering(FakeEmbedder())
-    return engine

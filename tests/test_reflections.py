@@ -8,16 +8,17 @@ from pathlib import Path
 
 import pytest
 from endpoint import Answer, Body, completion, serving
+from fakes import Found
 from pydantic import SecretStr
 from tiny import causal, encoder_decoder, tokenizer
 from transformers import AutoTokenizer
 
-from selfstudy.answer.judged import Judging
+from selfstudy.answer.prompted_critic import PromptedCritic
 from selfstudy.answer.speaking import Next, Tuned
 from selfstudy.core.artifacts import manifest, read_records, write_records
 from selfstudy.core.errors import BadModel, Stopped
 from selfstudy.core.ports import Triple
-from selfstudy.core.records import Artifact, Conversation, Example, Hit, Message, Passage, Support, Verdict, passage_id
+from selfstudy.core.records import Artifact, Conversation, Critique, Example, Hit, Message, Passage, Support, passage_id
 from selfstudy.core.reflection import BEGIN, END, TOKENS, WOVEN, asked, evidence, harmless
 from selfstudy.core.run import Lazy, Run
 from selfstudy.models.api import Api, Endpoint
@@ -29,16 +30,8 @@ from selfstudy.train import generator as training
 from selfstudy.train.generator import IGNORED, Generator, Lora, generator, tokens
 
 OILED, BRASS = (Passage(passage_id("", text), "", text) for text in ("the pump is oiled once a week", "the valve is of brass"))
+HITS = [Hit(OILED, 1.0, "x"), Hit(BRASS, 0.9, "x")]
 ANSWER = "The pump is oiled once a week. The valve is of brass. It runs."
-
-
-class Found:
-    def __init__(self) -> None:
-        self.asked: list[str] = []
-
-    def search(self, questions: Sequence[str], k: int, where: str | None = None) -> list[list[Hit]]:
-        self.asked += questions
-        return [[Hit(OILED, 1.0, "x"), Hit(BRASS, 0.9, "x")] for _ in questions]
 
 
 class Wise:
@@ -47,18 +40,18 @@ class Wise:
     def retrieve(self, begun: Sequence[tuple[str, str]]) -> list[tuple[float, float, float]]:
         return [(0.1, 0.9, 0.0) if question == "Hello!" or "brass" in said else (0.9, 0.1, 0.0) for question, said in begun]
 
-    def verdicts(self, triples: Sequence[Triple]) -> list[Verdict]:
+    def critiques(self, triples: Sequence[Triple]) -> list[Critique]:
         useful = (0.0, 0.0, 0.0, 0.2, 0.8)
         found = []
         for _, said, passage in triples:
             good = any(word in said and word in passage for word in ("oiled", "brass"))
-            found.append(Verdict(0.9 if good else 0.2, Support(0.8, 0.1, 0.1) if good else Support(0.1, 0.1, 0.8), useful)
-                         if passage else Verdict(useful=useful))  # fmt: skip
+            found.append(Critique(0.9 if good else 0.2, Support(0.8, 0.1, 0.1) if good else Support(0.1, 0.1, 0.8), useful)
+                         if passage else Critique(useful=useful))  # fmt: skip
         return found
 
 
 def test_answers_are_woven_in_four_steps() -> None:
-    shelf = Found()
+    shelf = Found(HITS)
     needy, free = woven(Reflections(), [Input("What of it?", ANSWER), Input("Hello!", "Good day.")], shelf, Wise())
     assert needy == (
         f"[Retrieval]<paragraph>{OILED.text}</paragraph>[Relevant]The pump is oiled once a week.[Fully supported]"
@@ -74,7 +67,7 @@ def test_evidence_that_goes_further_is_not_shown_twice() -> None:
         def retrieve(self, begun: Sequence[tuple[str, str]]) -> list[tuple[float, float, float]]:
             return [(0.1, 0.1, 0.8) if said else (0.9, 0.1, 0.0) for _, said in begun]
 
-    (text,) = woven(Reflections(), [Input("What?", "The pump is oiled. It is oiled weekly.")], Found(), Going())
+    (text,) = woven(Reflections(), [Input("What?", "The pump is oiled. It is oiled weekly.")], Found(HITS), Going())
     assert text.count(BEGIN) == 1
     assert "[Fully supported][Continue to Use Evidence][Relevant]It is oiled weekly.[Fully supported][Utility:5]" in text
 
@@ -91,13 +84,13 @@ def test_the_stage_resumes_and_reports_shares(tmp_path: Path) -> None:
     calls = [0]
 
     class Tired(Wise):
-        def verdicts(self, triples: Sequence[Triple]) -> list[Verdict]:
+        def critiques(self, triples: Sequence[Triple]) -> list[Critique]:
             calls[0] += 1
             if calls[0] == 2:
                 raise KeyboardInterrupt
-            return super().verdicts(triples)
+            return super().critiques(triples)
 
-    shelf, run = Found(), Run(tmp_path / "artifacts")
+    shelf, run = Found(HITS), Run(tmp_path / "artifacts")
     given = (Reflections(), mined, Lazy("s", lambda: shelf), Lazy("j", Tired), general)
     with pytest.raises(KeyboardInterrupt):
         run.stage(reflections, *given)
@@ -116,8 +109,8 @@ def mined(folder: Path, answers: Sequence[str]) -> Artifact:
     return Artifact("1" * 32, "mined", folder)
 
 
-def judge_at(url: str) -> Judging:
-    return Judging(OpenAI("m", Endpoint(Api(base_url=url, key=SecretStr("sk-test-only-1234"), retries=0), Path("/nowhere"))))
+def critic_at(url: str) -> PromptedCritic:
+    return PromptedCritic(OpenAI("m", Endpoint(Api(base_url=url, key=SecretStr("sk-test-only-1234"), retries=0), Path("/nowhere"))))
 
 
 def test_a_reply_that_cannot_be_used_costs_its_judgement_alone_and_a_busy_model_is_asked_again(tmp_path: Path) -> None:
@@ -136,7 +129,7 @@ def test_a_reply_that_cannot_be_used_costs_its_judgement_alone_and_a_busy_model_
     given = mined(tmp_path / "mined", ["The pump is oiled.", "The valve is of brass.", "The gun is cleaned."])
     with serving(script) as endpoint:
         run = Run(tmp_path / "artifacts")
-        inputs = (Reflections(), given, Lazy("s", Found), Lazy("j", lambda: judge_at(endpoint.url)), None)
+        inputs = (Reflections(), given, Lazy("s", lambda: Found(HITS)), Lazy("j", lambda: critic_at(endpoint.url)), None)
         with pytest.raises(Stopped, match="did not judge"):
             run.stage(reflections, *inputs)
         busy.clear()
@@ -147,7 +140,7 @@ def test_a_reply_that_cannot_be_used_costs_its_judgement_alone_and_a_busy_model_
         assert told[2].endswith("</paragraph>The gun is cleaned."), "of what was refused nothing is said"
         refused.append("pump")
         with pytest.raises(BadModel, match="did not judge any of 9 sentences"):
-            judge_at(endpoint.url).retrieve([(f"The pump {n}?", "") for n in range(9)])
+            critic_at(endpoint.url).retrieve([(f"The pump {n}?", "") for n in range(9)])
 
 
 def test_a_general_conversation_is_woven_up_to_its_first_answer(tmp_path: Path) -> None:
@@ -156,7 +149,12 @@ def test_a_general_conversation_is_woven_up_to_its_first_answer(tmp_path: Path) 
     kind = Message("system", "Be kind. [Utility:5]")
     said = [(kind, ask, told), (ask, told, Message("user", "And you?"), Message("assistant", "Well.")), (told, ask, told)]
     write_records(tmp_path / "general" / "conversations.jsonl", map(Conversation, said))
-    inputs = (mined(tmp_path / "mined", ["It runs."]), Lazy("s", Found), Lazy("j", Wise), Artifact("2" * 32, "g", tmp_path / "general"))
+    inputs = (
+        mined(tmp_path / "mined", ["It runs."]),
+        Lazy("s", lambda: Found(HITS)),
+        Lazy("j", Wise),
+        Artifact("2" * 32, "g", tmp_path / "general"),
+    )
     made = Run(tmp_path / "artifacts").stage(reflections, Reflections(general=3), *inputs)
     rows = [row.messages for row in read_records(made.path / "conversations.jsonl", Conversation)][1:]
     assert [[one.role for one in row] for row in rows] == [
@@ -174,9 +172,9 @@ def test_sentences_stay_joined_as_they_were() -> None:
             begun.extend(asked)
             return [(0.1, 0.9, 0.0) for _ in asked]
 
-    (text,) = woven(Reflections(), [Input("水泵怎么保养？", "每周加油。每年换滤芯。")], Found(), Free())
+    (text,) = woven(Reflections(), [Input("水泵怎么保养？", "每周加油。每年换滤芯。")], Found(HITS), Free())
     assert text == "[No Retrieval]每周加油。每年换滤芯。[Utility:5]"
-    (text,) = woven(Reflections(), [Input("How?", "Oil it.\nThen run it.  Twice.")], Found(), Free())
+    (text,) = woven(Reflections(), [Input("How?", "Oil it.\nThen run it.  Twice.")], Found(HITS), Free())
     assert text == "[No Retrieval]Oil it.\nThen run it.  Twice.[Utility:5]"
     assert [said for _, said in begun[:2]] == ["", "每周加油。"]
 
@@ -215,7 +213,7 @@ def test_only_what_was_woven_in_is_a_token(tmp_path: Path) -> None:
 
     told = "The pump is oiled. The <paragraph> element stands for text [Utility:1]. Close it."
     for question in ("Hello!", "What?"):
-        (text,) = woven(Reflections(), [Input(question, told)], Found(), Free())
+        (text,) = woven(Reflections(), [Input(question, told)], Found(HITS), Free())
         assert text.count(BEGIN) == text.count(END) == (question == "What?")
         assert text.count("[Utility:") == 1
         assert text.endswith("The  paragraph  element stands for text  Utility:1 .[No Retrieval]Close it.[Utility:5]") == (
@@ -292,10 +290,10 @@ def test_the_tokens_are_added_learned_and_read_at_answer_time(tmp_path: Path, ki
     good, bad = speaker.propose("how often", [Next((), OILED), Next((), BRASS)], max_tokens=20)
     if lora is None:
         assert (good.text, bad.text) == ("once a week", "by hand"), "it looks at the passage, though that was masked"
-        assert good.verdict.supported is not None
-        assert good.verdict.supported.fully > 0.9
-        assert bad.verdict.relevant is not None
-        assert bad.verdict.relevant < 0.1
+        assert good.critique.supported is not None
+        assert good.critique.supported.fully > 0.9
+        assert bad.critique.relevant is not None
+        assert bad.critique.relevant < 0.1
         assert good.done
     decision = speaker.decide("how often", [()])[0]
     assert decision is not None

@@ -13,38 +13,29 @@ from typing import Any
 import pytest
 from conftest import Run as Command
 from endpoint import Answer as Sent
-from endpoint import Body, completion, serving
-from pydantic import SecretStr
+from endpoint import Body, completion, llm, serving
+from fakes import Found
+from passages import passage
 
 from selfstudy.answer.bounded import Bounded, Calls
 from selfstudy.answer.reflective import Reflect, reflect
 from selfstudy.answer.scoring import Weights
-from selfstudy.answer.speaking import Chatting, Decision, Next, Proposal, Served, Told
+from selfstudy.answer.speaking import Chatting, Decision, Next, Proposal, Segment, Served
 from selfstudy.answer.standalone import standalone
 from selfstudy.core.choices import affirmed, matched
 from selfstudy.core.errors import Stopped
-from selfstudy.core.records import Answer, Hit, Message, Passage, Place, Support, Verdict, passage_id
+from selfstudy.core.records import Answer, Critique, Hit, Message, Support
 from selfstudy.core.run import Stop
-from selfstudy.models.api import Api, Endpoint
-from selfstudy.models.openai import OpenAI
 
 WEEKLY, YEARLY = "The pump is oiled every 6 weeks by hand.", "The pump is oiled every 9 weeks by hand."
 BRASS = "The valve is made of brass."
 
 
-def passage(text: str) -> Passage:
-    return Passage(passage_id("", text), "", text, (Place(f"d{len(text)}", 0, len(text)),))
-
-
-class Shelf:
-    """A retriever that gives the same passages to every question."""
+class Shelf(Found):
+    """Holds passages of these texts."""
 
     def __init__(self, *texts: str) -> None:
-        self.texts, self.asked = texts, []
-
-    def search(self, questions: Sequence[str], k: int, where: str | None = None) -> list[list[Hit]]:
-        self.asked += questions
-        return [[Hit(passage(text), 1.0, "x") for text in self.texts[:k]] for _ in questions]
+        super().__init__([Hit(passage(text, document=f"d{len(text)}"), 1.0, "x") for text in texts])
 
 
 SURE = Support(0.9, 0.1, 0.0)
@@ -52,7 +43,7 @@ UNSURE = Support(0.1, 0.1, 0.8)
 
 
 def said(text: str, relevant: float | None = 0.9, supported: Support | None = SURE, **more: Any) -> Proposal:
-    return Proposal(text, Verdict(relevant, supported), math.log(0.5), **more)
+    return Proposal(text, Critique(relevant, supported), math.log(0.5), **more)
 
 
 class Script:
@@ -61,7 +52,7 @@ class Script:
     def __init__(self, lines: Callable[[int, str], Proposal], *decisions: Decision | None) -> None:
         self.lines, self.decisions, self.calls = lines, decisions, 0
 
-    def decide(self, question: str, path: Sequence[tuple[Told, ...]]) -> list[Decision | None]:
+    def decide(self, question: str, path: Sequence[tuple[Segment, ...]]) -> list[Decision | None]:
         return [self.decisions[min(len(one), len(self.decisions) - 1)] if self.decisions else None for one in path]
 
     def propose(self, question: str, wanted: Sequence[Next], choices: Sequence[str] = (), max_tokens: int = 100) -> list[Proposal]:
@@ -138,7 +129,7 @@ def test_what_was_considered_before_other_words_were_searched_for_stays_in_the_t
 
     class Worded(Shelf):
         def search(self, questions: Sequence[str], k: int, where: str | None = None) -> list[list[Hit]]:
-            self.texts = (BRASS,) if questions == ["Brass?"] else (WEEKLY,)
+            self.hits = Shelf(BRASS if questions == ["Brass?"] else WEEKLY).hits
             return super().search(questions, k, where)
 
     found = reflect("Metal?", Worded(), lines, Reflect(mode="always"), reword=lambda question: "Brass?")
@@ -180,7 +171,7 @@ def test_what_is_supported_in_part_is_not_wholly_sure() -> None:
     )
     assert (found.text, found.confidence) == ("It is oiled. [1]", 0.5)
     assert found.tree is not None
-    assert "a sentence is supported only in part" in found.tree.notes
+    assert "a sentence is supported only in part" in found.notes
 
 
 @pytest.mark.parametrize(
@@ -245,7 +236,7 @@ def test_passages_that_contradict_each_other_are_both_cited() -> None:
     assert found.text == f"{WEEKLY} [1] But another passage says otherwise: {YEARLY} [2]"
     assert [one.quote for one in found.citations] == [WEEKLY, YEARLY]
     assert found.tree is not None
-    assert "the passages disagree" in found.tree.notes
+    assert "the passages disagree" in found.notes
     for other in (BRASS, "The pump in the cellar is oiled every 6 weeks by Bob."):
         assert "otherwise" not in reflect("What?", Shelf(WEEKLY, other), Script(once), Reflect(mode="always")).text
     denied = reflect("What?", Shelf(WEEKLY, "The pump is never oiled by hand."), Script(once), Reflect(mode="always"))
@@ -279,7 +270,7 @@ def test_a_question_that_finds_nothing_relevant_is_searched_for_once_more_in_oth
     assert words == ["Lube?"], "bounded"
     assert shelf.asked == ["Lube?", "How often is the pump oiled?"]
     assert found.tree is not None
-    assert any("searched again" in note for note in found.tree.notes)
+    assert any("searched again" in note for note in found.notes)
     reflect("Lube?", shelf, Script(once), Reflect(mode="always"), reword=reword)
     assert len(words) == 1, "only where nothing was relevant"
 
@@ -296,7 +287,7 @@ def test_where_nothing_found_is_relevant_and_nothing_said_supported_no_answer_is
     found = reflect("What?", Shelf(WEEKLY), lines, Reflect(mode="always"))
     assert (found.abstained, found.citations) == (True, ())
     assert found.tree is not None
-    assert any("nothing relevant was found" in note for note in found.tree.notes)
+    assert any("nothing relevant was found" in note for note in found.notes)
     asked_nowhere = reflect("What?", Shelf(WEEKLY), lines, Reflect(mode="never"))
     assert not asked_nowhere.abstained, "nobody looked for it: it is marked"
 
@@ -368,7 +359,7 @@ def test_half_a_sentence_is_never_said_and_a_stop_leaves_what_is_finished() -> N
     found = reflect("What?", Shelf(WEEKLY), Script(lines), Reflect(mode="always"), calls=Calls(stop=stop))
     assert found.text == "The pump is oiled 0. [1] The pump is oiled 1. [2]"
     assert found.tree is not None
-    assert "stopped before the end" in found.tree.notes
+    assert "stopped before the end" in found.notes
     early = Stop()
     early.requested = True
     with pytest.raises(Stopped):
@@ -382,10 +373,6 @@ def test_what_was_said_already_ends_the_answer() -> None:
     found = reflect("What?", Shelf(WEEKLY), speaker, Reflect(mode="always", max_segments=6))
     assert found.text == "The pump is oiled. [1]"
     assert speaker.calls == 2
-
-
-def llm(url: str) -> OpenAI:
-    return OpenAI("m", Endpoint(Api(base_url=url, key=SecretStr("sk-test-only-1234"), retries=0), Path("/nowhere")))
 
 
 def script(body: Body, place: int) -> str:
@@ -421,8 +408,25 @@ def test_a_question_put_anew_keeps_no_quotes_and_is_not_half_a_question() -> Non
         assert standalone(llm(endpoint.url), turns, "How often is it oiled?") == "How often is it oiled?"
 
 
+def test_that_nobody_could_judge_is_told() -> None:
+    from selfstudy.answer.prompted_critic import PromptedCritic
+
+    def prose(body: Body, place: int) -> str:
+        shown = json.loads(body["messages"][1]["content"])  # behind it stands that it should have been JSON
+        return "Fully, I should say." if "sentence" in shown else script(body, place)
+
+    notes = []
+    for said in (script, prose):
+        with serving(said) as endpoint:
+            model = llm(endpoint.url)
+            found = reflect("How often?", Shelf(WEEKLY), Chatting(model, PromptedCritic(model)), Reflect(mode="always"))
+        assert found.text == "The pump is oiled every 6 weeks. [1]"
+        notes.append(found.notes)
+    assert notes == [(), ("the words of a sentence alone were checked, since nobody judged it",)]
+
+
 def test_a_sentence_that_was_cut_off_is_not_said() -> None:
-    from selfstudy.answer.judged import Judging
+    from selfstudy.answer.prompted_critic import PromptedCritic
 
     def cut(body: Body, place: int) -> Sent | str:
         shown = json.loads(body["messages"][-1]["content"])
@@ -432,18 +436,18 @@ def test_a_sentence_that_was_cut_off_is_not_said() -> None:
 
     with serving(cut) as endpoint:
         model = llm(endpoint.url)
-        found = reflect("How often?", Shelf(WEEKLY), Chatting(model, Judging(model)), Reflect(mode="always"))
+        found = reflect("How often?", Shelf(WEEKLY), Chatting(model, PromptedCritic(model)), Reflect(mode="always"))
     assert (found.abstained, found.citations) == (True, ())
     assert found.tree is not None
     assert found.tree.steps[0].candidates[0].left_out == "it was cut off before its end"
 
 
-def test_any_model_answers_a_sentence_at_a_time_beside_a_judge() -> None:
-    from selfstudy.answer.judged import Judging
+def test_any_model_answers_a_sentence_at_a_time_beside_a_critic() -> None:
+    from selfstudy.answer.prompted_critic import PromptedCritic
 
     with serving(script) as endpoint:
         model = llm(endpoint.url)
-        found = reflect("How often?", Shelf(WEEKLY, BRASS), Chatting(model, Judging(model)), Reflect(mode="reflective"))
+        found = reflect("How often?", Shelf(WEEKLY, BRASS), Chatting(model, PromptedCritic(model)), Reflect(mode="reflective"))
     assert found.text == "The pump is oiled every 6 weeks. [1]"
     assert found.tree is not None
     first, second = found.tree.steps[0].candidates
@@ -459,12 +463,12 @@ def endless(body: Body, place: int) -> str:
 
 
 def test_the_calls_for_one_answer_are_bounded_and_told_and_what_is_finished_is_given() -> None:
-    from selfstudy.answer.judged import Judging
+    from selfstudy.answer.prompted_critic import PromptedCritic
 
     def asked(most: int) -> Answer:
         calls = Calls(most)
         bounded = Bounded(llm(endpoint.url), calls)
-        return reflect("What?", Shelf(WEEKLY, BRASS), Chatting(bounded, Judging(bounded)), Reflect(mode="reflective"), calls=calls)
+        return reflect("What?", Shelf(WEEKLY, BRASS), Chatting(bounded, PromptedCritic(bounded)), Reflect(mode="reflective"), calls=calls)
 
     with serving(endless) as endpoint:
         found = asked(20)
@@ -472,16 +476,16 @@ def test_the_calls_for_one_answer_are_bounded_and_told_and_what_is_finished_is_g
         assert found.tree is not None
         assert found.tree.calls == len(endpoint.bodies) == 5 + 10 + 2, "decisions, and no sentence any more"
         assert len(found.citations) == 2
-        assert any("calls of the model" in note for note in found.tree.notes)
+        assert any("calls of the model" in note for note in found.notes)
         free = asked(1000)
         assert free.tree is not None
-        assert (free.tree.calls, free.tree.notes) == (5 + 6 * 10, ())
+        assert (free.tree.calls, free.notes) == (5 + 6 * 10, ())
         with pytest.raises(Stopped, match=r"reflect\.calls"):
             asked(3)
 
 
 def test_after_a_wish_to_stop_no_batch_is_begun_any_more() -> None:
-    from selfstudy.answer.judged import Judging
+    from selfstudy.answer.prompted_critic import PromptedCritic
 
     calls = Calls()
 
@@ -491,15 +495,15 @@ def test_after_a_wish_to_stop_no_batch_is_begun_any_more() -> None:
 
     with serving(script_of) as endpoint:
         bounded = Bounded(llm(endpoint.url), calls)
-        found = reflect("What?", Shelf(WEEKLY, BRASS), Chatting(bounded, Judging(bounded)), Reflect(mode="reflective"), calls=calls)
+        found = reflect("What?", Shelf(WEEKLY, BRASS), Chatting(bounded, PromptedCritic(bounded)), Reflect(mode="reflective"), calls=calls)
     assert len(found.citations) == 1
     assert len(endpoint.bodies) == 5 + 2, "the decisions that were under way, and nothing behind them"
     assert found.tree is not None
-    assert found.tree.notes == ("stopped before the end",)
+    assert found.notes == ("stopped before the end",)
 
 
 def test_fluency_counts_where_an_endpoint_tells_how_probable_its_words_were() -> None:
-    from selfstudy.answer.judged import Judging
+    from selfstudy.answer.prompted_critic import PromptedCritic
 
     def telling(body: Body, place: int) -> Sent | str:
         if not body.get("logprobs"):
@@ -511,7 +515,7 @@ def test_fluency_counts_where_an_endpoint_tells_how_probable_its_words_were() ->
 
     with serving(telling) as endpoint:
         model = llm(endpoint.url)
-        found = reflect("How often?", Shelf(WEEKLY), Chatting(model, Judging(model)), Reflect(mode="always"))
+        found = reflect("How often?", Shelf(WEEKLY), Chatting(model, PromptedCritic(model)), Reflect(mode="always"))
     assert found.tree is not None
     first = found.tree.steps[0].candidates[0]
     assert first.logprob == pytest.approx(-0.5)

@@ -11,7 +11,8 @@ import pytest
 
 from selfstudy.core.records import Difference, Interval
 from selfstudy.evals.gate import Check, Verdict
-from selfstudy.evals.report import Asked, ReportData, write_report
+from selfstudy.evals.report import Ranked, ReportData
+from selfstudy.evals.report_page import write_report
 
 EVIL = '"><script>alert("x")</script><img src=x onerror=alert(1)>&amp;\''
 GAIN = Difference(0.0712, 0.05, 0.09, 0.0004, 210)
@@ -58,11 +59,11 @@ def data(word: str = "plain") -> ReportData:
         differences={word: {"mrr@10": GAIN, "hit@1": Difference(0.0, -0.01, 0.01, 1.0, 210)}},
         forest={f"writer: {word}": GAIN, "guard": Difference(-0.05, -0.08, -0.02, 0.001, 337)},
         asked=(
-            Asked(f"Which one fell? {word}", "cloze", 1, None),
-            Asked("Which one rose?", word, 7, 1),
-            Asked("Which one was found?", "heading", 11, 2),
-            Asked("Which one stayed?", "heading", 3, 3),
-            Asked("Which one was never there?", "heading", None, None),
+            Ranked(f"Which one fell? {word}", "cloze", 1, None),
+            Ranked("Which one rose?", word, 7, 1),
+            Ranked("Which one was found?", "heading", 11, 2),
+            Ranked("Which one stayed?", "heading", 3, 3),
+            Ranked("Which one was never there?", "heading", None, None),
         ),
         kept=90,
         dropped={word: 10},
@@ -154,7 +155,7 @@ def test_what_is_not_given_is_left_out(tmp_path: Path) -> None:
     alone = rendered(tmp_path, ReportData(title="Base", before={"dense": {"mrr@10": Interval(0.5, 0.4, 0.6)}}))
     assert "0.500" in alone.text
     assert "after" not in alone.text
-    same = rendered(tmp_path, ReportData(title="Same", asked=(Asked("Why?", "cloze", 1, 1),), kept=0, dropped={"gone": 3}))
+    same = rendered(tmp_path, ReportData(title="Same", asked=(Ranked("Why?", "cloze", 1, 1),), kept=0, dropped={"gone": 3}))
     assert "0 won 0 lost 1 the same" in " ".join(same.text.split())
     assert same.text.count("None.") == 2
 

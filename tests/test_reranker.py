@@ -1,4 +1,4 @@
-"""Rerankers: order, what one learns on a tiny model made here, the starter's judge, the gate, and a home that serves one."""
+"""Rerankers: order, what one learns on a tiny model made here, the starter's reader, the gate, and a home that serves one."""
 
 from __future__ import annotations
 
@@ -9,16 +9,17 @@ from typing import Any
 
 import numpy as np
 import pytest
+from passages import passage
+from training import WORDS, artifact
 
 from selfstudy.core import config
 from selfstudy.core.artifacts import write_records
 from selfstudy.core.errors import BadConfig, BadModel
-from selfstudy.core.ports import Reranker as Port
-from selfstudy.core.ports import Vectors
-from selfstudy.core.records import Artifact, Document, Example, Hit, Passage, Place, passage_id
+from selfstudy.core.ports import Reranker, Vectors
+from selfstudy.core.records import Artifact, Document, Example, Hit
 from selfstudy.core.run import Lazy, Run
 from selfstudy.evals import guard
-from selfstudy.evals.gate import Gate, judge_reranker
+from selfstudy.evals.gate import Gate, Verdict, judge_reranker
 from selfstudy.index.reranked import Reranked, order
 from selfstudy.index.store import Store
 from selfstudy.models.reranker import CrossReranker
@@ -28,11 +29,7 @@ from selfstudy.recipes.reranking import Rerank, RerankerStudy, reciprocal_ranks
 from selfstudy.recipes.settings import Settings
 from selfstudy.recipes.system import Reranking, System, retrievers
 from selfstudy.testing import FakeEmbedder
-from selfstudy.train.reranker import Reranker, cross_encoder, grown, reranker
-
-
-def passage(text: str) -> Passage:
-    return Passage(passage_id("", text), "", text, (Place(text, 0, len(text)),))
+from selfstudy.train.reranker import RerankerTraining, cross_encoder, grown, reranker
 
 
 class Fixed:
@@ -77,7 +74,7 @@ def test_only_the_first_passages_are_read_and_moved() -> None:
     assert texts(search.search(["what?"], 1)[0]) == ["c"], "what is asked for is less than what is read"
     assert texts(search.search(["what?", "who?"], 2, "x = 1")[1]) == ["c", "b"]
     assert Reranked(Fixed([]), found, 1.0).search(["what?"], 3) == [[]]
-    assert isinstance(found, Port)
+    assert isinstance(found, Reranker)
 
 
 def test_ranks_are_those_of_the_reranked_search() -> None:
@@ -91,33 +88,6 @@ def test_ranks_are_those_of_the_reranked_search() -> None:
     assert reciprocal_ranks([{"own": [], "found": [1.0], "read": [1.0]}], 0.5).tolist() == [0.0]
 
 
-WORDS = "kettle lamp engine bridge violin glacier orchard tunnel green blue the of is repaired by water street owner what how".split()
-
-
-@pytest.fixture(scope="module")
-def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An embedder of two layers with random weights."""
-    import torch
-    from sentence_transformers import SentenceTransformer
-    from sentence_transformers.sentence_transformer.modules import Normalize, Pooling, Transformer
-    from transformers import BertConfig, BertModel, BertTokenizerFast
-
-    torch.set_num_threads(1)
-    torch.manual_seed(0)
-    folder = tmp_path_factory.mktemp("tiny")
-    vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS]
-    (folder / "vocab.txt").write_text("\n".join(vocabulary) + "\n")
-    config = BertConfig(
-        vocab_size=len(vocabulary), hidden_size=32, num_hidden_layers=2, num_attention_heads=2, intermediate_size=64,
-        max_position_embeddings=64, initializer_range=0.3,
-    )  # fmt: skip
-    BertModel(config).save_pretrained(folder / "bert")
-    BertTokenizerFast(str(folder / "vocab.txt"), model_max_length=64).save_pretrained(folder / "bert")
-    model = SentenceTransformer(modules=[Transformer(str(folder / "bert"), max_seq_length=64), Pooling(32), Normalize()], device="cpu")
-    model.save_pretrained(str(folder / "model"), create_model_card=False)
-    return folder / "model"
-
-
 def examples() -> list[Example]:
     """Questions whose evidence speaks of repair, and whose hard negatives speak of water."""
     things = WORDS[:8]
@@ -127,12 +97,6 @@ def examples() -> list[Example]:
         Example(f"{thing}{how}", f"{how} {thing}", (), (Hit(right[thing], 1.0, "w"),), tuple(wrong), split="train")
         for how in ("what", "how") for thing in things
     ]  # fmt: skip
-
-
-def artifact(folder: Path, rows: Sequence[Example]) -> Artifact:
-    folder.mkdir(parents=True)
-    write_records(folder / "mined.jsonl", rows)
-    return Artifact(folder.name, "mined", folder)
 
 
 def told_apart(folder: Path) -> float:
@@ -149,7 +113,7 @@ def test_training_tells_evidence_from_its_negatives(tiny: Path, tmp_path: Path) 
     run = Run(tmp_path / "run")
     mined = artifact(tmp_path / "mined", examples())
     begun = run.stage(grown, None, Lazy("base", lambda: tiny))
-    settings = Reranker(max_steps=40, learning_rate=3e-3, per_device_train_batch_size=32, start="embedder", tokens=64)
+    settings = RerankerTraining(max_steps=40, learning_rate=3e-3, per_device_train_batch_size=32, start="embedder", tokens=64)
     start = Lazy(begun.key, lambda: begun.path / "model")
     trained = run.stage(reranker, settings, mined, start)
     assert told_apart(trained.path / "model") == 1.0
@@ -174,7 +138,7 @@ def test_a_missing_model_is_told(tmp_path: Path) -> None:
 
 def test_the_starters_reader_as_it_is_goes_by_relevance_and_says_nothing_of_chinese() -> None:
     from selfstudy.models.starter import load
-    from selfstudy.models.starter.judge import Relevance
+    from selfstudy.models.starter.relevance import Relevance
 
     pairs = [("How tall is the tower?", "The tower is 30 m high."), ("How tall is the tower?", "Bananas are cheap in May.")]
     scores = Relevance().score(pairs)
@@ -188,7 +152,7 @@ def test_the_starters_reader_as_it_is_goes_by_relevance_and_says_nothing_of_chin
 
 def test_the_starters_judge_is_the_readers_relevance(tmp_path: Path) -> None:
     from selfstudy.models.starter import load
-    from selfstudy.models.starter.judge import cross_encoder as of_the_starter
+    from selfstudy.models.starter.relevance import cross_encoder as of_the_starter
 
     pairs = [("How tall is the tower?", "The tower is 30 m high."), ("How tall is the tower?", "Bananas are cheap in May.")]
     of_the_starter().save_pretrained(str(tmp_path / "judge"), create_model_card=False)
@@ -274,7 +238,8 @@ def small_guard(monkeypatch: pytest.MonkeyPatch) -> None:
 def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, knowing: Knowing) -> RerankerStudy:
     """Over 60 passages, two about each pump, of which hybrid search cannot tell which one is meant."""
     embedder = FakeEmbedder(dim=32)
-    made = [passage(f"The {part} of pump n{n} is oiled by hand.") for n in range(30) for part in ("valve", "wheel")]
+    told = [f"The {part} of pump n{n} is oiled by hand." for n in range(30) for part in ("valve", "wheel")]
+    made = [passage(text, document=text) for text in told]
     with Store.open(tmp_path, create=True).writing() as writer:
         writer.put([(Document(one.text, one.text), [one], None) for one in made])
         writer.add_vectors(embedder.fingerprint, [one.id for one in made], embedder.embed([one.indexed for one in made]))
@@ -291,13 +256,14 @@ def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, knowing: Knowing) -> 
     live = System("fake:32", embedder.fingerprint, 0.5)
     searched = Lazy("hybrid", lambda: retrievers(snapshot, embedder, 0.5)["hybrid"])
     return RerankerStudy(
-        Run(tmp_path / "artifacts"), Rerank(), Reranker(), Artifact("mined", "mined", folder), searched,
+        Run(tmp_path / "artifacts"), Rerank(), Artifact("mined", "mined", folder), searched,
         Lazy("embedder", lambda: embedder), Lazy("base", lambda: tmp_path), live,
+        {"terms"}, lambda *_: None,
     )  # fmt: skip
 
 
 def judged(made: RerankerStudy) -> Any:
-    return made.judge(Gate(), {"terms"}, 1, lambda *_: None)
+    return made.judge(Gate(), 1)
 
 
 def test_a_reranker_that_knows_more_is_weighed_and_promoted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, small_guard: None) -> None:
@@ -311,9 +277,26 @@ def test_a_reranker_that_knows_more_is_weighed_and_promoted(tmp_path: Path, monk
     assert made.system().reranking == Reranking("starter:", made.weight, 5)
 
 
+def test_the_starters_judge_is_the_same_candidate_however_training_is_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = study(tmp_path, monkeypatch, Knowing(12.0, 1.0))
+    before = made.key
+    made.config = Rerank(training=RerankerTraining(learning_rate=1e-3))
+    assert made.key == before
+    made.config = Rerank(depth=7)
+    assert made.key != before
+
+
+def test_the_starters_reader_is_not_trained_on_what_it_cannot_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = study(tmp_path, monkeypatch, Knowing(12.0, 1.0))
+    rows = [Example(f"{n}", f"水泵{n}多久加油一次？", (), (Hit(passage("水泵"), 1.0, "w"),), split="train") for n in range(9)]
+    made.mined, made.config = artifact(tmp_path / "chinese", rows), Rerank(training=RerankerTraining(max_steps=5))
+    assert made.trained is None, "the starter's goes on as it is"
+    assert "knows no Chinese" in made._outcome(Verdict(False, "Refused: a test.", ()), {}).note
+
+
 def test_one_that_hardly_knows_more_counts_what_is_usual(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, small_guard: None) -> None:
     made = study(tmp_path, monkeypatch, Knowing(0.02, 0.0))
-    made.rerank = Rerank(weights=(), usual=0.15)
+    made.config = Rerank(weights=(), usual=0.15)
     monkeypatch.setattr(reranking, "reciprocal_ranks", lambda rows, weight: np.full(len(rows), 0.5) + (0.001 * weight))
     assert made.weight == 0.15
 
@@ -355,12 +338,13 @@ def test_a_promoted_reranker_orders_the_hybrid_search_until_it_is_rolled_back(
 
 
 def test_more_effort_changes_only_what_was_not_set() -> None:
-    def minutes(*sets: str) -> tuple[float, float, int, str]:
+    def minutes(*sets: str) -> tuple[float, float, int, bool]:
         found, _ = config.load(Settings, None, sets)
-        return found.training.minutes, found.reranking.minutes, found.rounds, found.reranker
+        return found.training.minutes, found.reranker.training.minutes, found.rounds, found.reranker.on
 
-    assert minutes() == (3.0, 0.0, 1, "auto")
-    assert minutes("effort=high") == (9.0, 9.0, 2, "auto")
-    assert minutes("effort=high", "training.minutes=2", "reranker=off", "rounds=1") == (2.0, 9.0, 1, "off")
+    assert minutes() == (3.0, 0.0, 1, True)
+    assert minutes("effort=high") == (9.0, 9.0, 2, True)
+    assert minutes("effort=high", "reranker.training.minutes=4", "reranker.depth=7") == (9.0, 4.0, 2, True)
+    assert minutes("effort=high", "training.minutes=2", "reranker.on=false", "rounds=1") == (2.0, 9.0, 1, False)
     with pytest.raises(BadConfig, match="expected 'normal' or 'high'"):
         minutes("effort=most")

@@ -1,3 +1,5 @@
+"""Lexical, dense and hybrid search over real stores."""
+
 from __future__ import annotations
 
 from collections.abc import Sequence

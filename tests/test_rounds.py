@@ -13,7 +13,7 @@ from selfstudy.core.files import make_folder
 from selfstudy.core.records import Artifact
 from selfstudy.core.run import Lazy, Run, Work, stage
 from selfstudy.evals.gate import Gate
-from selfstudy.recipes.study import Study
+from selfstudy.recipes.rounds import Rounds
 
 N = 40
 
@@ -26,8 +26,8 @@ def made(work: Work, config: None, number: int, share: float) -> dict[str, float
     return {"share": share}
 
 
-class Trained(Study):
-    """A study whose rounds are made at once: `shares` are what is kept of each, `ranks` what the tuning questions say after each."""
+class Trained(Rounds):
+    """Training whose rounds are made at once: `shares` are what is kept of each, `ranks` what the tuning questions say after each."""
 
     trained: Any = Artifact("trained", "trained", Path())
 
@@ -39,7 +39,8 @@ class Trained(Study):
         self.base_model, self.shares, self.ranks = folder / "base", shares, ranks
         self.rounds = 0
 
-    def _base_folder(self) -> Lazy:
+    @property
+    def start(self) -> Lazy:
         return Lazy("base", lambda: self.base_model)
 
     def _mined_by(self, body: Artifact) -> Artifact:

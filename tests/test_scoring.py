@@ -11,34 +11,31 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from endpoint import Answer, Body, completion, serving
-from pydantic import SecretStr
+from endpoint import Answer, Body, completion, llm, serving
 
 from selfstudy.answer import beam
-from selfstudy.answer.critics import Critical
-from selfstudy.answer.judged import Judging
+from selfstudy.answer.critics import EntailmentCritic
+from selfstudy.answer.prompted_critic import PromptedCritic
 from selfstudy.answer.scoring import (
     Weights,
     closed,
+    critique_of,
     decision_of,
     needs_search,
     score,
     support,
     supports,
     usefulness,
-    verdict_of,
     within,
 )
 from selfstudy.core.errors import BadInput, BadModel, Stopped
-from selfstudy.core.ports import Judge
-from selfstudy.core.records import Message, Support, Token, Tree, Verdict
+from selfstudy.core.ports import Critic
+from selfstudy.core.records import Critique, Message, Support, Token, Tree
 from selfstudy.core.reflection import RELEVANT, RETRIEVE, SUPPORTED, USEFUL
-from selfstudy.models.api import Api, Endpoint
-from selfstudy.models.openai import OpenAI
 from selfstudy.recipes.loaded import Loaded
 from selfstudy.recipes.settings import Settings
 
-SURE = Verdict(0.8, Support(0.5, 0.3, 0.2), (0.0, 0.1, 0.2, 0.3, 0.4))
+SURE = Critique(0.8, Support(0.5, 0.3, 0.2), (0.0, 0.1, 0.2, 0.3, 0.4))
 
 
 def logs(group: tuple[str, ...], *shares: float) -> dict[str, float]:
@@ -49,7 +46,7 @@ def test_the_formula_by_hand() -> None:
     # exp(ln 0.5) = 0.5; s_rel = 0.8; s_sup = 0.5 + 0.15 = 0.65; s_use = -0.05 + 0 + 0.15 + 0.4 = 0.5
     assert score(math.log(0.5), SURE, Weights()) == pytest.approx(0.5 + 0.8 + 0.65 + 0.25)
     assert score(math.log(0.5), SURE, Weights(relevant=2, supported=0, useful=1)) == pytest.approx(0.5 + 1.6 + 0.5)
-    assert score(None, Verdict(), Weights()) == 0, "what nobody told counts nothing"
+    assert score(None, Critique(), Weights()) == 0, "what nobody told counts nothing"
     assert support(Support(0.0, 1.0, 0.0)) == 0.5
     assert [usefulness([float(n == m) for n in range(5)]) for m in range(5)] == [-1.0, -0.5, 0.0, 0.5, 1.0]
 
@@ -111,12 +108,12 @@ def segment() -> list[Token]:
 
 
 def test_a_segments_own_tokens_judge_it_each_group_in_its_own_place() -> None:
-    verdict, mean = verdict_of(segment())
-    assert verdict.relevant == pytest.approx(0.75)
-    assert verdict.supported is not None
-    assert verdict.supported.json() == pytest.approx({"fully": 0.6, "partly": 0.3, "no": 0.1})
-    assert verdict.useful == pytest.approx((0.02, 0.02, 0.04, 0.12, 0.8))
-    assert usefulness(verdict.useful) == pytest.approx(-0.02 - 0.01 + 0.06 + 0.8), "the reference reads support here: always 0"
+    critique, mean = critique_of(segment())
+    assert critique.relevant == pytest.approx(0.75)
+    assert critique.supported is not None
+    assert critique.supported.json() == pytest.approx({"fully": 0.6, "partly": 0.3, "no": 0.1})
+    assert critique.useful == pytest.approx((0.02, 0.02, 0.04, 0.12, 0.8))
+    assert usefulness(critique.useful) == pytest.approx(-0.02 - 0.01 + 0.06 + 0.8), "the reference reads support here: always 0"
     assert mean == pytest.approx(math.log(0.25)), "the words alone, and their mean"
 
 
@@ -127,17 +124,17 @@ def test_a_missing_or_early_judgement_is_read_where_it_should_stand() -> None:
         whole[2],
         spoken("", logs(SUPPORTED, 0.2, 0.1, 0.1) | logs(USEFUL, 0.1, 0.1, 0.1, 0.1, 0.6)),
     ]
-    verdict, _ = verdict_of(silent)
-    assert verdict.relevant == pytest.approx(0.75)
-    assert levels(verdict.supported) == pytest.approx((0.5, 0.25, 0.25))
-    assert verdict.useful == pytest.approx((0.1, 0.1, 0.1, 0.1, 0.6))
+    critique, _ = critique_of(silent)
+    assert critique.relevant == pytest.approx(0.75)
+    assert levels(critique.supported) == pytest.approx((0.5, 0.25, 0.25))
+    assert critique.useful == pytest.approx((0.1, 0.1, 0.1, 0.1, 0.6))
     early = spoken("[Fully supported]", logs(SUPPORTED, 0.98, 0.01, 0.01))
     end = spoken("[No support / Contradictory]", logs(SUPPORTED, 0.1, 0.1, 0.8))
-    assert levels(verdict_of([early, *whole[:3], end])[0].supported) == pytest.approx((0.1, 0.1, 0.8)), "it was no judgement yet"
+    assert levels(critique_of([early, *whole[:3], end])[0].supported) == pytest.approx((0.1, 0.1, 0.8)), "it was no judgement yet"
     plain = [Token("The", -1.0, {"The": -1.0, "A": -2.0}), Token(" pump", -2.0)]
-    assert verdict_of(plain) == (Verdict(), -1.5), "a model without such tokens judges nothing"
-    assert verdict_of(whole[:1]) == (Verdict(), None), "no words, nothing to judge"
-    assert verdict_of([]) == (Verdict(), None)
+    assert critique_of(plain) == (Critique(), -1.5), "a model without such tokens judges nothing"
+    assert critique_of(whole[:1]) == (Critique(), None), "no words, nothing to judge"
+    assert critique_of([]) == (Critique(), None)
 
 
 def test_equal_answers_of_a_closed_task_are_summed_over_passages() -> None:
@@ -211,28 +208,28 @@ def test_what_was_finished_before_nothing_followed_is_kept() -> None:
     assert beam.search(lambda paths: [[] for _ in paths], width=2, most=5).segments == ()
 
 
-class FakeCritic:
+class FakeEntailment:
     def supported(self, triples: object) -> np.ndarray:
         return np.array([[0.1, 0.2, 0.7], [0.8, 0.1, 0.1]], np.float32)
 
 
-def test_a_critic_is_a_source_of_the_same_probabilities() -> None:
-    judge = Critical(FakeCritic(), lambda pairs: [0.9 for _ in pairs])
-    assert isinstance(judge, Judge)
-    first, second = judge.verdicts([("q", "a", "p"), ("q", "b", "p")])
+def test_entailment_is_a_source_of_the_same_probabilities() -> None:
+    critic = EntailmentCritic(FakeEntailment(), lambda pairs: [0.9 for _ in pairs])
+    assert isinstance(critic, Critic)
+    first, second = critic.critiques([("q", "a", "p"), ("q", "b", "p")])
     assert first.relevant == 0.9
     assert levels(first.supported) == pytest.approx((0.7, 0.2, 0.1))
     assert first.useful is None
     assert score(None, first, Weights()) == pytest.approx(0.9 + 0.8)
     assert score(None, second, Weights()) == pytest.approx(0.9 + 0.15)
-    assert judge.verdicts([("q", "a", "")]) == [Verdict()]
-    assert judge.retrieve([("q", "")]) == [(1.0, 0.0, 0.0)], "who cannot tell searches"
+    assert critic.critiques([("q", "a", "")]) == [Critique()]
+    assert critic.retrieve([("q", "")]) == [(1.0, 0.0, 0.0)], "who cannot tell searches"
     assert supports(np.zeros((0, 3), np.float32)) == []
 
 
-def test_the_starter_is_a_judge_words_tell_support_and_its_reader_relevance(tmp_path: Path) -> None:
-    judge = Loaded(tmp_path, Settings(critic="starter")).critic
-    assert judge is not None
+def test_the_starter_is_a_critic_words_tell_support_and_its_reader_relevance(tmp_path: Path) -> None:
+    critic = Loaded(tmp_path, Settings(critic="starter")).critic
+    assert critic is not None
     question, passage = "How often is the pump oiled?", "The pump of the northern plant is oiled every 6 weeks by the night shift."
     brass, yes, no = "Green tea is brewed at eighty degrees.", (1.0, 0.0, 0.0), (0.0, 0.0, 1.0)
     asked = [
@@ -243,21 +240,17 @@ def test_the_starter_is_a_judge_words_tell_support_and_its_reader_relevance(tmp_
         ("泵多久加油一次？", "泵每6周加油一次。", "泵每6周加油一次，由夜班负责。"),
         (question, "Somebody does it.", ""),
     ]
-    found = judge.verdicts(asked)
+    found = critic.critiques(asked)
     assert [levels(one.supported) for one in found[:5]] == [yes, no, no, yes, yes]
     assert found[0].relevant is not None
     assert found[2].relevant is not None
     assert found[0].relevant > 0.5 > found[2].relevant
     assert found[4].relevant == 0.5, "a reader that knows no Chinese says nothing"
-    assert found[5] == Verdict()
-    assert judge.verdicts([]) == []
-    assert judge.retrieve([(question, "")]) == [(1.0, 0.0, 0.0)]
+    assert found[5] == Critique()
+    assert critic.critiques([]) == []
+    assert critic.retrieve([(question, "")]) == [(1.0, 0.0, 0.0)]
     with pytest.raises(BadInput, match="no critic 'openai:m'"):
         _ = Loaded(tmp_path, Settings(critic="openai:m")).critic
-
-
-def llm(url: str) -> OpenAI:
-    return OpenAI("m", Endpoint(Api(base_url=url, key=SecretStr("sk-test-only-1234"), retries=0), Path("/nowhere")))
 
 
 def test_a_prompted_model_is_a_source_too_and_its_faults_are_told() -> None:
@@ -276,16 +269,16 @@ def test_a_prompted_model_is_a_source_too_and_its_faults_are_told() -> None:
         return json.dumps({"relevant": True, "supported": "partly", "useful": 4})
 
     with serving(script) as endpoint:
-        judge = Judging(llm(endpoint.url))
-        assert isinstance(judge, Judge)
-        assert judge.verdicts([("What?", "It turns.", "A passage."), ("What?", "It turns.", "")]) == [
-            Verdict(1.0, Support(0.0, 1.0, 0.0), (0.0, 0.0, 0.0, 1.0, 0.0)),
-            Verdict(None, None, (0.0, 0.0, 0.0, 1.0, 0.0)),
+        critic = PromptedCritic(llm(endpoint.url))
+        assert isinstance(critic, Critic)
+        assert critic.critiques([("What?", "It turns.", "A passage."), ("What?", "It turns.", "")]) == [
+            Critique(1.0, Support(0.0, 1.0, 0.0), (0.0, 0.0, 0.0, 1.0, 0.0)),
+            Critique(None, None, (0.0, 0.0, 0.0, 1.0, 0.0)),
         ]
-        assert judge.retrieve([("What?", ""), ("What?", "It turns.")]) == [(1.0, 0.0, 0.0), (0.0, 1.0, 0.0)]
+        assert critic.retrieve([("What?", ""), ("What?", "It turns.")]) == [(1.0, 0.0, 0.0), (0.0, 1.0, 0.0)]
         with pytest.raises(Stopped, match="did not judge 1 of 1 sentences"):
-            judge.verdicts([("What?", "It rusts.", "A passage.")])
-    assert judge.verdicts([]) == []
+            critic.critiques([("What?", "It rusts.", "A passage.")])
+    assert critic.critiques([]) == []
 
 
 def test_of_what_a_model_refuses_to_judge_nothing_is_told() -> None:
@@ -295,14 +288,14 @@ def test_of_what_a_model_refuses_to_judge_nothing_is_told() -> None:
         return refusal if "gun" in body["messages"][-1]["content"] else json.dumps({"support": "fully"})
 
     with serving(script) as endpoint:
-        judge, gun = Judging(llm(endpoint.url)), ("What?", "The gun is clean.", "A passage.")
-        assert judge.verdicts([gun, ("What?", "The gun is clean.", "")]) == [Verdict(), Verdict()]
-        assert judge.retrieve([("Which gun?", "")]) == [(1.0, 0.0, 0.0)], "it is searched for then"
-        assert judge.supported([gun, ("What?", "It turns.", "A passage.")]).tolist() == [pytest.approx([1 / 3] * 3), [0, 0, 1]]
+        critic, gun = PromptedCritic(llm(endpoint.url)), ("What?", "The gun is clean.", "A passage.")
+        assert critic.critiques([gun, ("What?", "The gun is clean.", "")]) == [Critique(), Critique()]
+        assert critic.retrieve([("Which gun?", "")]) == [(1.0, 0.0, 0.0)], "it is searched for then"
+        assert critic.supported([gun, ("What?", "It turns.", "A passage.")]).tolist() == [pytest.approx([1 / 3] * 3), [0, 0, 1]]
         with pytest.raises(BadModel, match="did not judge its answer: "):
-            judge.supported([gun])
+            critic.supported([gun])
         with pytest.raises(BadModel, match="did not judge any of 8 sentences"):
-            judge.verdicts([(f"{n}?", "The gun is clean.", "A passage.") for n in range(8)])
+            critic.critiques([(f"{n}?", "The gun is clean.", "A passage.") for n in range(8)])
 
 
 def test_the_probabilities_of_an_endpoint_are_read_from_its_top_logprobs() -> None:
@@ -320,10 +313,10 @@ def test_the_probabilities_of_an_endpoint_are_read_from_its_top_logprobs() -> No
 
     with serving(script) as endpoint:
         (reply,) = llm(endpoint.url).chat([[Message("user", "q")]], logprobs=20)
-    verdict, mean = verdict_of(reply.tokens)
-    assert verdict.relevant == pytest.approx(0.75), "[Irrelevant] has at most the 0.2 of the smallest listed"
-    assert levels(verdict.supported) == pytest.approx((0.5, 0.25, 0.25))
-    assert verdict.useful is None
+    critique, mean = critique_of(reply.tokens)
+    assert critique.relevant == pytest.approx(0.75), "[Irrelevant] has at most the 0.2 of the smallest listed"
+    assert levels(critique.supported) == pytest.approx((0.5, 0.25, 0.25))
+    assert critique.useful is None
     assert mean == pytest.approx(math.log(0.25))
 
 

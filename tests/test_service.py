@@ -24,9 +24,10 @@ from service import DOCS, Reply, Server, filled, serving
 
 from selfstudy.answer.assembled import UNPROVEN
 from selfstudy.apps import uploads
-from selfstudy.apps.server import asking, chat, heads
+from selfstudy.apps.server import slow_clients
 from selfstudy.apps.server.job import Job
 from selfstudy.apps.server.keys import Keys
+from selfstudy.apps.server.routes import asking, chat
 from selfstudy.apps.server.sentences import sentences_of
 from selfstudy.core.errors import BadInput
 from selfstudy.core.files import Lock, write_json
@@ -128,6 +129,7 @@ def test_a_conversation_may_hold_what_is_not_read(server: Server) -> None:
     parts: list[Any] = [{"type": "text", "text": "Who may reset"}, {"type": "text", "text": "the pump?"}]
     reply = server.post("/v1/chat/completions", {"messages": [*before, {"role": "user", "content": parts}]})
     assert "Only the site engineer" in reply.json["choices"][0]["message"]["content"]
+    assert reply.json["notes"] == [], "none of it was in words"
     refused = server.post("/v1/chat/completions", {"messages": before[:2]})
     assert (refused.status, refused.json["error"]["problem"]) == (
         400,
@@ -327,7 +329,9 @@ def test_health_figures_and_the_contract(server: Server) -> None:
     assert {"/ask", "/search", "/documents", "/v1/chat/completions", "/v1/embeddings", "/rerank", "/feedback", "/adapt"} <= set(
         contract["paths"]
     )
-    assert contract["components"]["schemas"]["Ask"]["properties"]["question"]["examples"] == ["How long is the warranty?"]
+    schemas = contract["components"]["schemas"]
+    assert schemas["Ask"]["properties"]["question"]["examples"] == ["How long is the warranty?"]
+    assert not [name for name in schemas if "__" in name], "two of one name, told apart by their modules"
 
 
 def test_the_page_may_load_nothing_from_elsewhere(server: Server) -> None:
@@ -587,7 +591,7 @@ def test_bodies_that_are_too_large_or_stop_coming(server: Server) -> None:
 
 
 def test_whoever_does_not_say_what_he_wants_is_not_waited_for(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(heads, "SECONDS", 0.4)
+    monkeypatch.setattr(slow_clients, "SECONDS", 0.4)
     whole = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
     for said in (b"", b"GET /hea", whole[:-2], whole + whole[:-4]):
         with socket.create_connection(("127.0.0.1", server.port), timeout=60) as silent:
@@ -599,7 +603,7 @@ def test_whoever_does_not_say_what_he_wants_is_not_waited_for(server: Server, mo
 
 
 def test_whoever_has_said_it_is_answered_however_long_that_takes(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(heads, "SECONDS", 0.2)
+    monkeypatch.setattr(slow_clients, "SECONDS", 0.2)
     monkeypatch.setattr(Engine, "search", lambda *asked, **more: time.sleep(1.0) or [])
     assert server.post("/search", {"question": "tea"}).status == 200
 
@@ -725,6 +729,12 @@ def test_keys_from_the_command_line(run: Run, home: Path) -> None:
     assert run("keys", "remove", "anna")[0] == 2
 
 
+def test_a_key_is_not_found_where_there_is_no_home_and_none_is_made(run: Run) -> None:
+    code, _, err = run("keys", "remove", "anna")
+    assert (code, err.splitlines()) == (2, ["There is no key 'anna'.", "`selfstudy keys list` shows them."])
+    assert not Path("home").exists()
+
+
 @pytest.mark.slow
 def test_ten_thousand_malformed_requests(server: Server) -> None:
     _malformed(server, 10_000)
@@ -812,7 +822,7 @@ def test_turns_before_a_question_are_read_by_the_model_where_there_is_one(
     monkeypatch.setenv("OPENAI_API_KEY", "sk-test-only-1234")
     talk: list[Any] = [{"role": "user", "content": "How is the pump reset?"}, {"role": "assistant", "content": "By the red button."}]
     with endpoint.serving(script) as model:
-        sets = ("embedder=fake:64", "llm=openai:m", f"api.base_url={model.url}", "judged=false")
+        sets = ("embedder=fake:64", "llm=openai:m", f"api.base_url={model.url}", "judged.on=false")
         with serving(tmp_path / "home", sets=sets) as own:
             filled(own)
             found = own.post("/ask", {"question": "And who may do it?", "conversation": talk}).json
@@ -832,7 +842,9 @@ def test_turns_before_a_question_are_read_by_the_model_where_there_is_one(
             own.post("/v1/chat/completions", {"messages": other[-1:]})
             assert shown == [], "nothing was said before"
     alone = server.post("/ask", {"question": RESET, "conversation": talk})
-    assert (alone.status, alone.json["question"]) == (200, RESET), "without a model nobody reads them"
+    assert (alone.status, alone.json["question"], alone.json["notes"]) == (200, RESET, [asking.UNREAD]), "without a model nobody reads them"
+    assert server.post("/v1/chat/completions", {"messages": [*talk, {"role": "user", "content": RESET}]}).json["notes"] == [asking.UNREAD]
+    assert server.post("/ask", {"question": RESET}).json["notes"] == []
     assert server.post("/ask", {"question": RESET, "conversation": [{"role": "god", "content": "x"}]}).status == 422
 
 

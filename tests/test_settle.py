@@ -15,9 +15,9 @@ from selfstudy.index.snapshot import Snapshot
 from selfstudy.recipes.engine import Engine
 from selfstudy.recipes.rulings import Rulings
 from selfstudy.recipes.settle import graded, weights
-from selfstudy.recipes.system import Remembering
-from selfstudy.testing import FakeEmbedder
+from selfstudy.recipes.system import System
 
+pytestmark = pytest.mark.usefixtures("fake")
 WORDS = ["".join(random.Random(n).choices("abcdefghijklmnop", k=6)) for n in range(600)]
 FOOT = "Example Ltd keeps this page for its customers only."
 
@@ -27,9 +27,7 @@ def text(seed: int, words: int = 60) -> str:
 
 
 def opened(folder: Path, *sets: str) -> Engine:
-    engine = Engine.open(folder / "home", create=True, sets=["embedder=fake:64", *sets])
-    engine.loaded._embedders["fake:64"] = Remembering(FakeEmbedder())
-    return engine
+    return Engine.open(folder / "home", create=True, sets=["embedder=fake:64", *sets])
 
 
 def write(folder: Path, **texts: str) -> Path:
@@ -48,6 +46,18 @@ def test_rulings_are_noted_all_or_none(tmp_path: Path) -> None:
     assert Rulings(tmp_path / "home").all() == {}
     engine.audit(keep=["a.md"], drop=["b.md"])
     assert Rulings(tmp_path / "home").all() == {"a.md": "keep", "b.md": "drop"}
+
+
+def test_what_documents_are_worth_stays_when_another_embedder_serves(tmp_path: Path) -> None:
+    engine = opened(tmp_path)
+    docs = write(tmp_path, **{f"d{n}": text(n) for n in range(30)})
+    engine.add([docs])
+    before = {id: dict(card.facts) for id, card in engine.store.snapshot().documents.items()}
+    assert all("relevance" in facts for facts in before.values()), "it is worked out of vectors"
+    other = engine.loaded.embedder("fake:1")
+    engine._pointer.serve("promoted", System("fake:1", other.fingerprint, 0.5, key="k"), "a test")
+    engine.add([docs])
+    assert {id: dict(card.facts) for id, card in engine.store.snapshot().documents.items()} == before, "they are not studied anew"
 
 
 def test_a_cache_that_a_kill_cut_short_is_never_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,18 +7,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 from shapes import MASKED, SHAPES, shaped
-from test_train import Unmoved, artifact, examples, tiny
+from training import Unmoved, artifact, examples
 
 from selfstudy.core.errors import BadConfig
 from selfstudy.core.records import Artifact
 from selfstudy.core.run import Lazy, Run
-from selfstudy.train.embedder import Average, Embedder, average, check, embedder, joined, prepared
+from selfstudy.train.averaging import Average, average, joined
+from selfstudy.train.embedder import EmbedderTraining, check, embedder, prepared
 from selfstudy.train.head import Weights
 from selfstudy.train.model import layers_of, load, transformer_of, word_vectors_of
 from selfstudy.train.pretraining import Pretraining
 from selfstudy.train.pretraining import check as check_pretraining
-
-_ = tiny  # the fixture
 
 
 @pytest.mark.parametrize("kind", SHAPES)
@@ -34,7 +33,7 @@ def test_layers_and_word_vectors_are_found_under_any_name(kind: str, tmp_path: P
 @pytest.mark.parametrize("kind", SHAPES)
 def test_the_lower_half_stays_and_the_rest_learns(kind: str, tmp_path: Path) -> None:
     model = load(shaped(kind, tmp_path))
-    prepared(Embedder(), model)
+    prepared(EmbedderTraining(), model)
     transformer = transformer_of(model)
     if kind == "static":
         assert all(weight.requires_grad for weight in model.parameters())
@@ -50,7 +49,7 @@ def test_the_lower_half_stays_and_the_rest_learns(kind: str, tmp_path: Path) -> 
 def test_each_is_tuned_and_joined_with_a_head(kind: str, tmp_path: Path) -> None:
     base = Lazy("base", lambda: shaped(kind, tmp_path))
     run, mined = Run(tmp_path / "run"), artifact(tmp_path / "mined", examples())
-    settings = Embedder(max_steps=2, per_device_train_batch_size=4, learning_rate=1e-2, passage_tokens=16)
+    settings = EmbedderTraining(max_steps=2, per_device_train_batch_size=4, learning_rate=1e-2, passage_tokens=16)
     trained = run.stage(embedder, settings, mined, base, Lazy("teacher", Unmoved))
     kept = run.stage(average, Average(shares=(1.0,)), trained, base, Lazy("score", lambda: None))
     texts = ["what green kettle", "the lamp of the street"]
@@ -68,26 +67,26 @@ def test_each_is_tuned_and_joined_with_a_head(kind: str, tmp_path: Path) -> None
 def test_as_many_layers_are_frozen_as_the_settings_say(tiny: Path, tmp_path: Path) -> None:
     for frozen, learning in ((0, [0, 1, 2, 3]), (1, [1, 2, 3]), (3, [3])):
         model = load(shaped("distilbert", tmp_path / str(frozen)))
-        prepared(Embedder(frozen_layers=frozen), model)
+        prepared(EmbedderTraining(frozen_layers=frozen), model)
         layers = layers_of(transformer_of(model))
         assert [place for place, layer in enumerate(layers) if next(layer.parameters()).requires_grad] == learning
         assert word_vectors_of(transformer_of(model)).weight.requires_grad is (frozen == 0)
     with pytest.raises(BadConfig, match=r"frozen_layers = 4: the embedder has 4 layers, and none would learn\.\nFreeze 3 at most"):
-        check(Embedder(frozen_layers=4), tmp_path / "0" / "model")
+        check(EmbedderTraining(frozen_layers=4), tmp_path / "0" / "model")
     with pytest.raises(BadConfig, match="no layers that could be frozen"):
-        check(Embedder(frozen_layers=2), shaped("static", tmp_path / "static"))
-    check(Embedder(frozen_layers=4, minutes=0), tmp_path / "0" / "model")
+        check(EmbedderTraining(frozen_layers=2), shaped("static", tmp_path / "static"))
+    check(EmbedderTraining(frozen_layers=4, minutes=0), tmp_path / "0" / "model")
     model = load(tiny)
-    prepared(Embedder(), model)
+    prepared(EmbedderTraining(), model)
     assert [next(layer.parameters()).requires_grad for layer in layers_of(transformer_of(model))] == [False, True]
 
 
 def test_dimensions_that_the_vectors_do_not_have_are_told(tiny: Path) -> None:
     with pytest.raises(BadConfig, match=r"matryoshka = \[16, 1000\]: the embedder's vectors have 32 dimensions"):
-        check(Embedder(matryoshka=(16, 1000)), tiny)
+        check(EmbedderTraining(matryoshka=(16, 1000)), tiny)
     with pytest.raises(BadConfig, match="32 dimensions"):
-        prepared(Embedder(matryoshka=(33,)), load(tiny))
-    check(Embedder(matryoshka=(16, 32)), tiny)
+        prepared(EmbedderTraining(matryoshka=(33,)), load(tiny))
+    check(EmbedderTraining(matryoshka=(16, 32)), tiny)
 
 
 @pytest.mark.parametrize("kind", SHAPES)

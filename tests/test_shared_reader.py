@@ -81,7 +81,7 @@ def test_order_and_answer_share_one_reading(home: Path, plug: Path, monkeypatch:
 
 def test_a_service_is_ready_when_its_reader_is(plug: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reader: Counting) -> None:
     monkeypatch.syspath_prepend(str(plug))
-    with serving(tmp_path / "without", sets=(*SETS, "reader=false")):
+    with serving(tmp_path / "without", sets=(*SETS, "reader.on=false")):
         assert reader.loaded == 0
     with serving(tmp_path / "model", sets=(*SETS, "llm=openai:m")):
         assert reader.loaded == 0

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from test_answer import ALWAYS, Believing, Found, passage
+from fakes import ALWAYS, Believing, Found
+from passages import passage
 
 from selfstudy.answer.ask import answer
 from selfstudy.answer.reading import Extract
@@ -14,7 +15,7 @@ from selfstudy.testing import FakeEmbedder
 def short(text: str, words: str, question: str = "What is said of it?") -> str:
     hits = [Hit(passage(text), 1.0, "hybrid")]
     cfg = Extract(sentences=1, reading=2.0)
-    return answer(question, Found(hits, []), FakeEmbedder(), ALWAYS, cfg=cfg, reader=Believing(words, 0.9)).short
+    return answer(question, Found(hits), FakeEmbedder(), ALWAYS, cfg=cfg, reader=Believing(words, 0.9)).short
 
 
 @pytest.mark.parametrize(
@@ -57,6 +58,13 @@ def test_what_stands_beside_a_denial_is_an_answer(text: str, words: str) -> None
 
 
 @pytest.mark.parametrize(
+    ("text", "whole"), [("It is answered at +49 30 12.", "+49 30 12"), ("It costs $20 a day.", "$20"), ("It is on 5-20.", "20")]
+)
+def test_signs_that_belong_to_the_words_come_with_them(text: str, whole: str) -> None:
+    assert short(text, whole.lstrip("+$")) == whole
+
+
+@pytest.mark.parametrize(
     ("words", "kept"),
     [
         ("one two three four five six seven eight nine ten", True),
@@ -68,3 +76,32 @@ def test_what_stands_beside_a_denial_is_an_answer(text: str, words: str) -> None
 )
 def test_it_is_a_few_words_of_one_line(words: str, kept: bool) -> None:
     assert short(f"The menu has {words}.", words) == (words if kept else "")
+
+
+ALLOWANCE = "The daily meal allowance is 28 EUR in the country and 45 EUR abroad."
+WORKERS = "The mill had 6,000 workers in 1910, and 7,000 workers in 1920."
+NOTICE = "Notice is four weeks for clerks, but two weeks for apprentices."
+
+
+@pytest.mark.parametrize(
+    ("text", "words", "question", "meant"),
+    [
+        (ALLOWANCE, "28 EUR", "What is the daily meal allowance abroad?", "45 EUR"),
+        (ALLOWANCE, "28 EUR", "What is the daily meal allowance in the country?", "28 EUR"),
+        (ALLOWANCE, "28 EUR", "What is the daily meal allowance?", ""),
+        (ALLOWANCE, "28 EUR in the country and 45 EUR", "What is the daily meal allowance abroad?", "45 EUR"),
+        (ALLOWANCE, "28 EUR in the country and 45 EUR abroad", "What is the daily allowance?", "28 EUR in the country and 45 EUR abroad"),
+        (WORKERS, "6,000", "How many workers did the mill have in 1920?", "7,000 workers"),
+        (WORKERS, "6,000", "How many workers did the mill have in 1910?", "6,000"),
+        (NOTICE, "four weeks", "How long is the notice for apprentices?", "two weeks"),
+        ("Children pay €10 and adults €20.", "€10", "What do children pay?", "€10"),
+        ("Children pay €10 and adults €20.", "€10", "What do adults pay?", ""),
+        ("The pump weighs 31 kg and its tank 12 kg.", "12 kg", "How much does the pump weigh?", "31 kg"),
+        ("The lid grew from 20 cm to 30 cm.", "20 cm", "How wide is it?", "20 cm"),
+        ("The lid grew from 20 cm to 30 cm.", "20 cm to 30 cm", "How wide is it?", "20 cm to 30 cm"),
+        ("It weighs 20 kg and is 2 m high.", "20 kg", "How much is it?", "20 kg"),
+        ("Clerks get 28 EUR, and not 45 EUR abroad.", "28 EUR", "What do they get abroad?", ""),
+    ],
+)
+def test_of_two_quantities_of_a_unit_it_is_the_one_that_the_question_tells_apart(text: str, words: str, question: str, meant: str) -> None:
+    assert short(text, words, question) == meant

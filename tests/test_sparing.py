@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from passages import passage
 from shapes import shaped
-from test_train import Unmoved, artifact, examples, source, still, tiny
+from training import Unmoved, artifact, examples, still
 
 from selfstudy.core.artifacts import write_records
 from selfstudy.core.errors import BadModel
@@ -19,13 +20,12 @@ from selfstudy.core.records import Artifact
 from selfstudy.core.run import Lazy, Run
 from selfstudy.models.reranker import CrossReranker
 from selfstudy.train import trainers
-from selfstudy.train.embedder import Embedder, embedder, prepared
+from selfstudy.train.embedder import EmbedderTraining, embedder, prepared
 from selfstudy.train.model import load
 from selfstudy.train.pretraining import Pretraining, pretrained
-from selfstudy.train.reranker import Reranker, grown, reranker
+from selfstudy.train.reranker import RerankerTraining, grown, reranker
 from selfstudy.train.sparing import MicroBatch, pieces, reading
 
-_ = tiny  # the fixture
 Room = Callable[..., list[int]]
 
 
@@ -100,7 +100,7 @@ def test_read_in_pieces_the_loss_and_its_gradient_are_those_of_the_whole_batch(o
 
     def found(size: int) -> tuple[float, dict[str, torch.Tensor]]:
         model = load(folder)
-        loss = prepared(Embedder(**options), model).train()
+        loss = prepared(EmbedderTraining(**options), model).train()
         texts = [[e.question for e in rows], [e.evidence[0].passage.indexed for e in rows]]
         with reading(model[0], MicroBatch(size)):
             features = [{name: value for name, value in model.preprocess(one).items() if hasattr(value, "to")} for one in texts]
@@ -117,7 +117,7 @@ def test_read_in_pieces_the_loss_and_its_gradient_are_those_of_the_whole_batch(o
 def test_the_embedder_learns_the_same_in_less_memory(room: Room, tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(trainers, "has_bf16", lambda: False)  # which rounds sums in another order to something else
     base = Lazy("base", lambda: still(tiny, tmp_path / "still"))
-    settings = Embedder(max_steps=4, per_device_train_batch_size=8, learning_rate=1e-3)
+    settings = EmbedderTraining(max_steps=4, per_device_train_batch_size=8, learning_rate=1e-3)
     mined, teacher = artifact(tmp_path / "mined", examples()), Lazy("teacher", Unmoved)
     read = room(8)
     whole = Run(tmp_path / "whole").stage(embedder, settings, mined, base, teacher)
@@ -135,7 +135,7 @@ def test_the_embedder_learns_the_same_in_less_memory(room: Room, tiny: Path, tmp
 
 def test_time_is_taken_in_less_memory_too(room: Room, tiny: Path, tmp_path: Path) -> None:
     read = room(2)
-    settings = Embedder(minutes=0.0001, per_device_train_batch_size=8)
+    settings = EmbedderTraining(minutes=0.0001, per_device_train_batch_size=8)
     mined, teacher = artifact(tmp_path / "mined", examples()), Lazy("teacher", Unmoved)
     made = Run(tmp_path / "run").stage(embedder, settings, mined, Lazy("base", lambda: tiny), teacher)
     assert read_json(made.path / "steps.json")["seconds"] > 0
@@ -144,7 +144,7 @@ def test_time_is_taken_in_less_memory_too(room: Room, tiny: Path, tmp_path: Path
 
 def test_where_one_row_is_too_much_it_says_what_to_do(room: Room, tiny: Path, tmp_path: Path) -> None:
     room(0)
-    settings = Embedder(max_steps=2, per_device_train_batch_size=4)
+    settings = EmbedderTraining(max_steps=2, per_device_train_batch_size=4)
     mined, teacher = artifact(tmp_path / "mined", examples()), Lazy("teacher", Unmoved)
     with pytest.raises(BadModel, match=r"Memory ran out in training, even with one row at a time: CUDA out of memory.*\nLet texts be cut"):
         Run(tmp_path / "run").stage(embedder, settings, mined, Lazy("base", lambda: tiny), teacher)
@@ -154,7 +154,7 @@ def test_where_one_row_is_too_much_it_says_what_to_do(room: Room, tiny: Path, tm
 def test_pretraining_goes_on_in_less_memory(method: str, room: Room, tiny: Path, tmp_path: Path) -> None:
     folder = tmp_path / "corpus"
     folder.mkdir()
-    write_records(folder / "passages.jsonl", [source(f"the green {word} of the street") for word in "kettle lamp engine bridge".split()])
+    write_records(folder / "passages.jsonl", [passage(f"the green {word} of the street") for word in "kettle lamp engine bridge".split()])
     read = room(1)
     settings = Pretraining(method=method, steps=2, per_device_train_batch_size=4, learning_rate=1e-2)
     made = Run(tmp_path / "run").stage(pretrained, settings, Artifact("corpus", "corpus", folder), Lazy("base", lambda: tiny))
@@ -168,7 +168,7 @@ def test_a_reranker_learns_and_reads_in_less_memory(room: Room, tiny: Path, tmp_
     run, mined = Run(tmp_path / "run"), artifact(tmp_path / "mined", examples())
     begun = run.stage(grown, None, Lazy("base", lambda: still(tiny, tmp_path / "still")))
     start = Lazy(begun.key, lambda: begun.path / "model")
-    settings = Reranker(max_steps=4, per_device_train_batch_size=8, learning_rate=1e-3, start="embedder", tokens=64)
+    settings = RerankerTraining(max_steps=4, per_device_train_batch_size=8, learning_rate=1e-3, start="embedder", tokens=64)
     room(8)
     whole = run.stage(reranker, settings, mined, start)
     read = room(3)

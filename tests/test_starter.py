@@ -19,7 +19,7 @@ from selfstudy.core.run import Run, Work, stage
 from selfstudy.models.starter import deltas, load
 from selfstudy.models.starter.heads import OpenVino, Torch
 from selfstudy.models.starter.network import ABSENT
-from selfstudy.models.starter.reading import Reader
+from selfstudy.models.starter.reading import StarterReader
 from selfstudy.models.starter.rows import Row, from_answers, held_out, sets_threshold
 from selfstudy.recipes.starter import padded, padded_lists
 
@@ -65,7 +65,7 @@ def test_an_answer_beyond_the_cut_is_not_learned_as_absent() -> None:
 
 
 def test_what_was_learned_is_read_back_in_order(learned: Any) -> None:
-    reader = Reader(Torch(learned), load.tokenizer())
+    reader = StarterReader(Torch(learned), load.tokenizer())
     found = reader.read([(row.question, row.passage) for row in ROWS[:4]])
     assert [PASSAGE[one.start : one.end] for one in found[:2]] == ["1.7 litres", "steel"]
     assert min(one.answered for one in found[:2]) > 0.5 > max(one.answered for one in found[2:])
@@ -84,7 +84,7 @@ def test_an_answer_stands_in_the_passage_and_is_not_longer_than_allowed() -> Non
         return span, np.zeros(len(ids), np.float32), np.zeros((len(ids), 3), np.float32)
 
     for longest, whole in ((1, "."), (3, "three four.")):
-        reader = Reader(later_is_better, load.tokenizer(), longest=longest)
+        reader = StarterReader(later_is_better, load.tokenizer(), longest=longest)
         short, long = reader.read([("Where?", "One two three four."), ("Where is it then?", "One two three, four five six seven eight.")])
         assert "One two three four."[short.start :] == whole
         assert (short.end, long.end) == (19, 41), "neither the marks around the passage nor what fills up a batch"
@@ -121,7 +121,7 @@ def test_the_reader_runs_converted_as_it_runs_in_torch_and_opens_without_torch(t
     ]  # fmt: skip
     converted = load.reader(cache=tmp_path)
     assert isinstance(converted.heads, OpenVino)
-    plain = Reader(Torch(load.trained()), load.tokenizer())
+    plain = StarterReader(Torch(load.trained()), load.tokenizer())
     for one, other in zip(converted.read(pairs), plain.read(pairs), strict=True):
         assert one.answered == pytest.approx(other.answered, abs=0.03)
         assert one.relevant == pytest.approx(other.relevant, abs=0.03)
@@ -165,7 +165,7 @@ def test_shipped_files_are_small_and_give_the_model_back(learned: Any, tmp_path:
     load.ship(learned, tmp_path / "reading.safetensors", {"rows": "6"})
     assert (tmp_path / "reading.safetensors").stat().st_size < 11.5e6  # eight bits for each of the 10.6 million weights over the words
     pairs = [(row.question, row.passage) for row in ROWS[:4]]
-    before, after = Reader(Torch(learned), load.tokenizer()).read(pairs), load.reader(tmp_path / "reading.safetensors").read(pairs)
+    before, after = StarterReader(Torch(learned), load.tokenizer()).read(pairs), load.reader(tmp_path / "reading.safetensors").read(pairs)
     for one, other in zip(before, after, strict=True):
         assert other.answered == pytest.approx(one.answered, abs=0.02)
         assert other.relevant == pytest.approx(one.relevant, abs=0.02)
@@ -394,5 +394,5 @@ def test_ask_shows_the_readers_answer_unless_the_settings_want_none(tmp_path: Pa
     found = engine.ask("How heavy is the lid of the kettle?")
     assert (found.short, found.abstained) == ("300 grams", False)
     assert "300 grams" in found.citations[0].quote
-    without = Engine.open(tmp_path / "home", sets=("reader=false",)).ask("How heavy is the lid of the kettle?")
+    without = Engine.open(tmp_path / "home", sets=("reader.on=false",)).ask("How heavy is the lid of the kettle?")
     assert (without.short, without.abstained) == ("", False)

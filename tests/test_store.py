@@ -1,3 +1,5 @@
+"""The store: one pointer, many readers, one writer, nothing torn."""
+
 from __future__ import annotations
 
 import json
@@ -8,7 +10,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
@@ -17,6 +18,7 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
+from stored import DOCUMENTS, EMBEDDER, item, put, version_items
 
 from selfstudy.core.errors import Busy, HomeError
 from selfstudy.core.files import write_json
@@ -27,26 +29,6 @@ from selfstudy.index.snapshot import FileFacts, Snapshot
 from selfstudy.index.state import write_state
 from selfstudy.index.store import Store
 from selfstudy.index.words import Words
-from selfstudy.testing import FakeEmbedder
-
-EMBEDDER = FakeEmbedder()
-Item = tuple[Document, list[Passage], FileFacts | None]
-
-
-def item(id: str, *texts: str, title: str = "", file: FileFacts | None = None) -> Item:
-    """A document whose passages are `texts`, one after the other."""
-    passages, at = [], 0
-    for text in texts:
-        passages.append(Passage(passage_id(title, text), title, text, (Place(id, at, at + len(text)),)))
-        at += len(text) + 1
-    return Document(id, "\n".join(texts), title), passages, file
-
-
-def put(store: Store, *items: Item, remove: Sequence[str] = ()) -> None:
-    with store.writing("adding") as writer:
-        writer.put(items)
-        writer.remove(remove)
-        writer.commit()
 
 
 def embed(store: Store) -> int:
@@ -483,7 +465,7 @@ LIMITED = """
 import resource, sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[2])
-from test_store import item, put
+from stored import item, put
 from selfstudy.core.errors import HomeError
 from selfstudy.index.store import Store
 store = Store.open(Path(sys.argv[1]))
@@ -544,20 +526,15 @@ def test_many_batches_of_vectors(store: Store) -> None:
         writer.commit()
     snapshot = store.snapshot()
     assert np.array_equal(snapshot.vectors(EMBEDDER.fingerprint), EMBEDDER.embed([p.indexed for p in snapshot.passages]))
-    with store.writing() as writer:
-        writer.drop_vectors(EMBEDDER.fingerprint)
-        writer.commit()
-    assert len(store.snapshot().missing(EMBEDDER.fingerprint)) == 20
 
 
 # Killed in the middle: each version n replaces every document by texts that say n, so a mixture of versions would show
 
-DOCUMENTS = 40
 WRITE = """
 import sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[2])
-from test_store import EMBEDDER, version_items
+from stored import EMBEDDER, version_items
 from selfstudy.index.store import Store
 store = Store.open(Path(sys.argv[1]), create=True)
 start = int(sys.argv[3])
@@ -573,10 +550,6 @@ for n in range(start, start + 1000):
         writer.commit()
     print(n, flush=True)
 """
-
-
-def version_items(n: int) -> list[Item]:
-    return [item(f"d{d}", f"document {d} version{n}", f"version{n} of all", "constant") for d in range(DOCUMENTS)]
 
 
 def version_of(snapshot: Snapshot) -> int:

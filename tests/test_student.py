@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import numpy as np
 import pytest
-from test_int8 import added
-from test_train import WORDS, source, tiny
+from docstrings import home_in
+from passages import passage
+from tiny import tokenizer
+from training import WORDS
 from typer.testing import CliRunner
 
 from selfstudy.apps.cli import app
@@ -19,17 +22,16 @@ from selfstudy.core.errors import BadInput
 from selfstudy.core.records import Artifact, Example, Hit
 from selfstudy.core.run import Lazy, Run
 from selfstudy.models.sentence import SentenceEmbedder
+from selfstudy.train import student as student_training
 from selfstudy.train.model import load
 from selfstudy.train.student import Student, student
-
-_ = tiny, added  # fixtures
 
 
 @pytest.fixture
 def documents(tmp_path: Path) -> tuple[Artifact, Artifact]:
     """Passages, and questions about some of them."""
     chooser = np.random.default_rng(0)
-    passages = [source(" ".join(chooser.choice(WORDS, 12))) for _ in range(60)]
+    passages = [passage(" ".join(chooser.choice(WORDS, 12))) for _ in range(60)]
     folder = tmp_path / "made"
     folder.mkdir()
     write_records(folder / "passages.jsonl", passages)
@@ -72,6 +74,19 @@ def test_a_student_comes_near_its_teacher(config: Student, tiny: Path, documents
     assert {one["question"] for one in asked if one["split"] == "train"} <= teacher.seen["query"]
     weights = [sum(weight.numel() for weight in load(folder).state_dict().values()) for folder in (tiny, made.path / "model")]
     assert weights[1] < weights[0]
+
+
+def test_a_static_student_begins_at_words_as_they_are_written(tmp_path: Path) -> None:
+    class Teacher:
+        def embed(self, texts: list[str]) -> Any:
+            heard.extend(texts)
+            return np.ones((len(texts), 4), np.float32)
+
+    heard: list[str] = []
+    written = "经济 café 经济 café"
+    model = SimpleNamespace(tokenizer=tokenizer(tmp_path, texts=[written] * 9), prompts={}, default_prompt_name=None, device="cpu")
+    student_training._static(cast(Any, model), cast(Any, Teacher()))
+    assert {"经济", "café"} <= set(heard), "not as the bytes of a byte-level vocabulary are spelt"
 
 
 def test_the_layers_kept_are_the_teachers(tiny: Path, documents: tuple[Artifact, Artifact], tmp_path: Path) -> None:
@@ -122,8 +137,8 @@ def test_a_student_learns_behind_the_prompts_of_its_teacher(
     assert {row.split()[0] for row in rows} == {"what", "answer"}
 
 
-def test_distil_writes_a_model_that_another_home_can_use(added: Path, tmp_path: Path) -> None:
-    home, out = shutil.copytree(added, tmp_path / "home"), tmp_path / "small"
+def test_distil_writes_a_model_that_another_home_can_use(tmp_path: Path) -> None:
+    home, out = home_in(tmp_path, ""), tmp_path / "small"
     said = CliRunner().invoke(app, ["--home", str(home), "distil", str(out), "--layers", "1", "--steps", "5", "--json"])
     assert said.exit_code == 0, said.output
     told = json.loads(said.stdout)

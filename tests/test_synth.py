@@ -7,10 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from fakes import Found
+from passages import passage
 
 from selfstudy.core.artifacts import read_records, write_records
 from selfstudy.core.errors import NotEnough
-from selfstudy.core.records import Artifact, Example, Hit, Passage, Place, passage_id
+from selfstudy.core.records import Artifact, Example, Hit, Passage
 from selfstudy.core.run import Run
 from selfstudy.synth import chinese, english
 from selfstudy.synth.found import found
@@ -18,10 +20,6 @@ from selfstudy.synth.negatives import Negatives, negatives
 from selfstudy.synth.questions import Questions, questions
 from selfstudy.synth.round_trip import Dropped, RoundTrip, round_trip, why_dropped
 from selfstudy.synth.splits import split_groups
-
-
-def passage(text: str, title: str = "", document: str = "d", near: str | None = None) -> Passage:
-    return Passage(passage_id(title, text), title, text, (Place(document, 0, len(text)),), near)
 
 
 def asked(examples: Sequence[Example]) -> list[str]:
@@ -62,6 +60,45 @@ def test_a_question_of_the_text_is_asked_as_it_is_and_not_turned_once_more() -> 
         assert list(writer([passage(f"{asking} Is a centrifugal pump a machine that moves water by turning?")])) == []
     assert asked(list(english.cloze([passage(f"{said}?")]))) == []
     assert asked(list(english.cloze([passage(f"{said}.")]))) != []
+
+
+@pytest.mark.parametrize(
+    ("text", "question"),
+    [
+        (
+            "7.1 The franchise was granted to North Wind Traders for three further years.",
+            "Who or what the franchise was granted for three further years?",
+        ),
+        (
+            "(a) The supplier delivers the spare parts within 14 days of the written order.",
+            "How many days the supplier delivers the spare parts within of the written order?",
+        ),
+        (
+            "The meeting closed, and; (b) the supplier delivers 20 pumps to the northern site.",
+            "How many pumps the supplier delivers to the northern site?",
+        ),
+        (
+            "2.5 million people of the whole northern region drink the water of this lake.",
+            "How many million people of the whole northern region drink the water of this lake?",
+        ),
+    ],
+)
+def test_the_number_of_an_item_is_no_part_of_its_question(text: str, question: str) -> None:
+    assert asked(list(english.cloze([passage(text)]))) == [question]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Delivery of the whole water pump to the northern mill, 14 kilometres, by lorry.",
+        "Northern Pumps Limited, quarterly report on the market, form 10-K, 3/30/2016.",
+        "The rules for the return of spare parts are set forth in Section 12 of the agreement.",
+        "The region (Western Pump District) is served by two workshops and one office.",
+        "The winter of 1973-74 was colder than all others that the northern office saw.",
+    ],
+)
+def test_of_no_verb_of_a_part_of_a_number_and_of_what_stands_in_brackets_nothing_is_asked(text: str) -> None:
+    assert asked(list(english.cloze([passage(text)]))) == []
 
 
 def test_a_definition_is_asked_for_and_a_pointer_is_not() -> None:
@@ -230,16 +267,8 @@ def test_the_round_trip_asks_for_the_answer_or_for_the_passage() -> None:
     assert why_dropped(example(source, "Which fee?"), [Hit(source, 1.0, "hybrid"), hit]) is None
 
 
-class Canned:
-    """A retriever that gives the same passages, in order, to every question."""
-
-    key = "canned"
-
-    def __init__(self, *passages: Passage) -> None:
-        self.hits = [Hit(one, 1.0 - 0.1 * place, "canned") for place, one in enumerate(passages)]
-
-    def search(self, questions: Sequence[str], k: int, where: str | None = None) -> list[list[Hit]]:
-        return [self.hits[:k] for _ in questions]
+def canned(*passages: Passage) -> Found:
+    return Found([Hit(one, 1.0 - 0.1 * place, "canned") for place, one in enumerate(passages)])
 
 
 def artifact(folder: Path, name: str, examples: Sequence[Example]) -> Artifact:
@@ -251,7 +280,7 @@ def artifact(folder: Path, name: str, examples: Sequence[Example]) -> Artifact:
 def test_every_drop_keeps_its_reason(tmp_path: Path) -> None:
     source, other = passage("The fee is 30 euros a year."), passage("The office is closed on Sundays.")
     both = [example(source, "What is the fee?"), example(other, "When is the office closed?")]
-    kept = Run(tmp_path / "run").stage(round_trip, RoundTrip(k=1), artifact(tmp_path / "in", "questions", both), Canned(source, other))
+    kept = Run(tmp_path / "run").stage(round_trip, RoundTrip(k=1), artifact(tmp_path / "in", "questions", both), canned(source, other))
     assert asked(list(read_records(kept.path / "kept.jsonl", Example))) == ["What is the fee?"]
     dropped = list(read_records(kept.path / "dropped.jsonl", Dropped))
     assert [(one.question, one.reason) for one in dropped] == [("When is the office closed?", "its passage was not found")]
@@ -270,7 +299,7 @@ def test_negatives_are_of_three_kinds_and_never_the_answer_or_the_exam(tmp_path:
     (tmp_path / "corpus").mkdir()
     (tmp_path / "corpus" / "groups.json").write_text(json.dumps(groups))
     corpus = Artifact("corpus", "corpus", tmp_path / "corpus")
-    by_meaning, by_words = Canned(examined, source, dense, holds, repeats), Canned(holds, source, lexical, far)
+    by_meaning, by_words = canned(examined, source, dense, holds, repeats), canned(holds, source, lexical, far)
     mined = Run(tmp_path / "run").stage(negatives, Negatives(of_each=1), kept, corpus, by_words, by_meaning)
     (got,) = read_records(mined.path / "mined.jsonl", Example)
     assert {(hit.passage.id, hit.by) for hit in got.distractors} == {(dense.id, "dense"), (lexical.id, "lexical"), (far.id, "borderline")}

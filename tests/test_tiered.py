@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -24,12 +25,13 @@ from selfstudy.index.snapshot import Snapshot
 from selfstudy.index.store import Store
 from selfstudy.index.tiered import Hot, Tiered
 from selfstudy.index.words import Words
+from selfstudy.recipes.remembering import Remembering
 from selfstudy.recipes.serving import Opening
-from selfstudy.recipes.system import Remembering, System
+from selfstudy.recipes.system import System
 from selfstudy.testing import FakeEmbedder
 
 EMBEDDER = FakeEmbedder(dim=96)
-NONE = (lambda: None, lambda: None)
+NONE: dict[str, Any] = {"rankings_of": lambda: None, "expansion_of": lambda: None}
 """No rankings are kept, no question is widened."""
 QUESTIONS = [
     "How do I set the formatter class of the help?",
@@ -195,9 +197,7 @@ def test_it_is_never_stale(tmp_path: Path) -> None:
     embedders = {"base": FakeEmbedder(dim=64), "tuned": FakeEmbedder(dim=64, seed=3)}
     systems = {name: System(name, one.fingerprint, 0.5) for name, one in embedders.items()}
     live = ["base"]
-    opening = Opening(
-        store, lambda snapshot: systems[live[0]], lambda name: Remembering(embedders[name]), *[lambda: None] * 2, eager=True, hot=20
-    )
+    opening = Opening(store, lambda snapshot: systems[live[0]], lambda name: Remembering(embedders[name]), **NONE, eager=True, hot=20)
 
     def embedded() -> None:
         with store.writing() as writer:
@@ -241,7 +241,7 @@ def test_small_indexes_and_commands_do_without(tmp_path: Path) -> None:
     put(store, [f"The pump number {n} runs." for n in range(20)])
     system = System("base", EMBEDDER.fingerprint, 0.5)
     for eager, hot, expected in ((True, 20, True), (True, 21, False), (True, 0, False), (False, 20, False)):
-        opening = Opening(store, lambda _: system, lambda _: Remembering(EMBEDDER), *NONE, eager, hot)
+        opening = Opening(store, lambda _: system, lambda _: Remembering(EMBEDDER), **NONE, eager=eager, hot=hot)
         assert opening.now().retrievers["hybrid"].search(["pump 3"], 1)
         assert (opening._hot is not None) == expected
 

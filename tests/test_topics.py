@@ -7,8 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from selfstudy.core.records import Document, Mark, Section
-from selfstudy.corpus.chunk import chunk
-from selfstudy.corpus.topics import Topics, topics
+from selfstudy.corpus.passages.chunk import chunk
+from selfstudy.corpus.passages.topics import Topics, topics
 from selfstudy.index.store import Store
 
 SUBJECTS = {

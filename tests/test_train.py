@@ -14,17 +14,17 @@ from typing import Any
 
 import numpy as np
 import pytest
+from passages import passage
+from training import WORDS, Unmoved, artifact, batches_read, examples, prompted, still
 
-from selfstudy.core.artifacts import write_records
 from selfstudy.core.ports import Vectors
-from selfstudy.core.records import Artifact, Example, Hit, Passage, Place, passage_id
+from selfstudy.core.records import Artifact, Example, Hit
 from selfstudy.core.run import Lazy, Run
-from selfstudy.train.embedder import Average, Embedder, average, embedder, joined, nearer
+from selfstudy.train.averaging import Average, average, joined, nearer
+from selfstudy.train.embedder import EmbedderTraining, embedder
 from selfstudy.train.head import Head, Weights, fit_head
 from selfstudy.train.model import averaged, load, with_head
 from selfstudy.train.rows import batched, contrastive, evidence_text, mistyped
-
-WORDS = "kettle lamp engine bridge violin glacier orchard tunnel green blue the of is repaired by water street owner what how".split()
 
 
 def unit(matrix: Vectors) -> Vectors:
@@ -88,14 +88,10 @@ def test_a_pool_smaller_than_the_corpus_still_holds_every_evidence() -> None:
     assert np.isfinite(weights(asked)).all()
 
 
-def source(text: str, title: str = "") -> Passage:
-    return Passage(passage_id(title, text), title, text, (Place("d", 0, len(text)),))
-
-
 def test_what_was_asked_is_taken_out_of_the_evidence() -> None:
     import random
 
-    one = source("It rains today. The fee is   thirty euros a year. Pay in May.", "Club > Fees")
+    one = passage("It rains today. The fee is   thirty euros a year. Pay in May.", "Club > Fees")
     example = Example("e", "Club: The fee is thirty euros a year.", (), (Hit(one, 1.0, "w"),), writer="sentence")
     texts = {evidence_text(example, random.Random(seed)) for seed in range(40)}
     assert texts == {one.indexed, "Club > Fees\nIt rains today.   Pay in May."}
@@ -105,9 +101,9 @@ def test_what_was_asked_is_taken_out_of_the_evidence() -> None:
 
 def about(place: int, hard: Sequence[int] = (), question: int = 0) -> Example:
     """A question about passage number `place`, with passages of other numbers as its hard negatives."""
-    evidence = (Hit(source(f"text {place}"), 1.0, "w"),)
+    evidence = (Hit(passage(f"text {place}"), 1.0, "w"),)
     return Example(
-        f"{place}-{question}", f"question {place}-{question}", (), evidence, tuple(Hit(source(f"text {h}"), 1.0, "d") for h in hard)
+        f"{place}-{question}", f"question {place}-{question}", (), evidence, tuple(Hit(passage(f"text {h}"), 1.0, "d") for h in hard)
     )
 
 
@@ -135,7 +131,7 @@ def test_rows_keep_the_passages_in_the_order_of_the_loss() -> None:
     assert rows.columns == {
         "anchor": ["question 0-0", "question 1-0"], "positive": ["text 0", "text 1"], "negative_1": ["text 2", "text 2"],
     }  # fmt: skip
-    assert rows.passages == [[source(f"text {place}").id for place in (0, 1, 2, 2)]]
+    assert rows.passages == [[passage(f"text {place}").id for place in (0, 1, 2, 2)]]
     assert set(contrastive([[bare], [mined]], 1).columns) == {"anchor", "positive"}, "a batch without any has none to lend"
 
 
@@ -154,6 +150,10 @@ def test_some_questions_are_mistyped() -> None:
             assert (old[0], old.rstrip("?")[-1]) == (new[0], new.rstrip("?")[-1])
             assert abs(len(old) - len(new)) <= 1
     assert mistyped("Wer?", random.Random(2)).lower() == "wer?"
+    for foreign in ("被告每月支付多少生活费？", "Какой клапан открывается первым?"):
+        slips = {mistyped(foreign, random.Random(seed)) for seed in range(60)} - {foreign, foreign.lower(), foreign.upper()}
+        assert len(slips) > 10, "slips are made in every script"
+        assert all(abs(len(slip) - len(foreign)) <= 1 for slip in slips)
     batches = [[about(place, [place + 1]) for place in range(20)]]
     whole, some = contrastive(batches, 1), contrastive(batches, 1, typos=0.5)
     differing = sum(one != other for one, other in zip(whole.columns["anchor"], some.columns["anchor"], strict=True))
@@ -186,107 +186,6 @@ def test_the_loss_mixes_what_is_right_with_what_the_teacher_thinks() -> None:
     assert loss(0.0, level, 3.0, [[1.0, 0.0], [0.6, 0.8]]) == pytest.approx(right + 3 * (2 - 0.9), abs=1e-6)
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread() -> None:
-    import torch
-
-    torch.set_num_threads(1)  # two threads that wait for each other on busy cores take many times as long
-
-
-@pytest.fixture(scope="module")
-def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A BERT of two layers with random weights, as sentence-transformers saves it."""
-    import torch
-    from sentence_transformers import SentenceTransformer
-    from sentence_transformers.sentence_transformer.modules import Normalize, Pooling, Transformer
-    from transformers import BertConfig, BertModel, BertTokenizerFast
-
-    torch.manual_seed(0)
-    folder = tmp_path_factory.mktemp("tiny")
-    vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS]
-    (folder / "vocab.txt").write_text("\n".join(vocabulary) + "\n")
-    sizes: dict[str, float] = {
-        "hidden_size": 32,
-        "num_hidden_layers": 2,
-        "num_attention_heads": 2,
-        "intermediate_size": 64,
-        "max_position_embeddings": 64,
-    }
-    sizes |= {"initializer_range": 0.3}  # so that its vectors differ from one another
-    BertModel(BertConfig(vocab_size=len(vocabulary), **sizes)).save_pretrained(folder / "bert")
-    BertTokenizerFast(str(folder / "vocab.txt"), model_max_length=64).save_pretrained(folder / "bert")
-    model = SentenceTransformer(modules=[Transformer(str(folder / "bert"), max_seq_length=64), Pooling(32), Normalize()], device="cpu")
-    model.save_pretrained(str(folder / "model"), create_model_card=False)
-    return folder / "model"
-
-
-def still(model: Path, folder: Path) -> Path:
-    """A copy of `model` in `folder` that drops nothing out, so that the same rows give the same gradients."""
-    if not folder.exists():
-        made = load(model)
-        made[0].auto_model.config.hidden_dropout_prob = made[0].auto_model.config.attention_probs_dropout_prob = 0.0
-        made.save_pretrained(str(folder), create_model_card=False)
-    return folder
-
-
-def prompted(model: Path, folder: Path) -> Path:
-    """A copy of `model` in `folder` that wants words before questions and passages, as e5 does."""
-    made = load(model)
-    made.prompts = {"query": "bridge bridge bridge ", "passage": "tunnel tunnel tunnel "}
-    made.save_pretrained(str(folder), create_model_card=False)
-    return folder
-
-
-def batches_read(monkeypatch: pytest.MonkeyPatch, folder: Path) -> list[dict[str, list[str]]]:
-    """The batches that trainers will see from now on: the texts of each column, as the tokenizer of `folder` decodes them."""
-    from transformers import Trainer
-
-    words: Any = load(folder).tokenizer
-    read: list[dict[str, list[str]]] = []
-    step = Trainer.training_step
-
-    def seen(self: Any, model: Any, inputs: Any, *rest: Any) -> Any:
-        columns = {name.removesuffix("input_ids"): ids for name, ids in inputs.items() if name.endswith("input_ids")}
-        read.append({name: words.batch_decode(ids, skip_special_tokens=True) for name, ids in columns.items()})
-        return step(self, model, inputs, *rest)
-
-    monkeypatch.setattr(Trainer, "training_step", seen)
-    return read
-
-
-def examples() -> list[Example]:
-    things, colours = WORDS[:8], WORDS[8:10]
-    passages = {(t, c): source(f"the {c} {t} of the street is repaired by the owner") for t in things for c in colours}
-    return [
-        Example(
-            f"{t}{c}{n}",
-            f"{how} {c} {t}",
-            (),
-            (Hit(p, 1.0, "w"),),
-            (Hit(passages[t, colours[1 - colours.index(c)]], 1.0, "dense"),),
-            split="train",
-        )
-        for n, how in enumerate(("what", "how"))
-        for (t, c), p in passages.items()
-    ]
-
-
-def artifact(folder: Path, rows: Sequence[Example]) -> Artifact:
-    folder.mkdir(parents=True, exist_ok=True)
-    write_records(folder / "mined.jsonl", rows)
-    return Artifact("mined", "mined", folder)
-
-
-class Unmoved:
-    """A teacher that knows nothing."""
-
-    def scores(self, questions: Sequence[str], passages: Sequence[Sequence[str]]) -> list[Vectors]:
-        return [np.zeros(len(ids), np.float32) for ids in passages]
-
-    def vectors(self, questions: Sequence[str], passages: Sequence[str]) -> tuple[Vectors, Vectors]:
-        return np.zeros((len(questions), 32), np.float32), np.zeros((len(passages), 32), np.float32)
-
-
 def test_the_head_as_plain_modules_is_the_head(tiny: Path, tmp_path: Path) -> None:
     chooser = np.random.default_rng(1)
     weights = Weights(chooser.normal(size=(32, 16)).astype(np.float32), 0.3 * chooser.normal(size=(16, 32)).astype(np.float32))
@@ -310,7 +209,9 @@ def test_an_average_lies_between_and_its_ends_are_the_models(tiny: Path) -> None
 
 def test_training_brings_questions_to_their_passages(tiny: Path, tmp_path: Path) -> None:
     rows = examples()
-    settings = Embedder(max_steps=120, learning_rate=5e-3, temperature=0.1, per_device_train_batch_size=8, frozen_layers=0, taught=0.1)
+    settings = EmbedderTraining(
+        max_steps=120, learning_rate=5e-3, temperature=0.1, per_device_train_batch_size=8, frozen_layers=0, taught=0.1
+    )
     run = Run(tmp_path / "run")
     base, teacher = Lazy("base", lambda: tiny), Lazy("teacher", Unmoved)
     trained = run.stage(embedder, settings, artifact(tmp_path / "mined", rows), base, teacher)
@@ -359,7 +260,7 @@ def test_questions_and_passages_are_read_behind_their_prompts(tiny: Path, tmp_pa
         return preprocess(self, texts, prompt=prompt, **more)
 
     monkeypatch.setattr(SentenceTransformer, "preprocess", seen)
-    settings = Embedder(minutes=0.0001, negatives=1, per_device_train_batch_size=4)
+    settings = EmbedderTraining(minutes=0.0001, negatives=1, per_device_train_batch_size=4)
     mined, teacher = artifact(tmp_path / "mined", examples()), Lazy("teacher", Unmoved)
     Run(tmp_path / "timed").stage(embedder, settings, mined, Lazy("base", lambda: base), teacher)
     assert (read, given) == ([], ["bridge bridge bridge ", "tunnel tunnel tunnel ", "tunnel tunnel tunnel "] * 4), "time is taken with them"
@@ -373,7 +274,7 @@ def test_questions_and_passages_are_read_behind_their_prompts(tiny: Path, tmp_pa
 
 def test_without_prompts_texts_are_read_as_they_stand(tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     read = batches_read(monkeypatch, tiny)
-    settings = Embedder(max_steps=1, per_device_train_batch_size=4)
+    settings = EmbedderTraining(max_steps=1, per_device_train_batch_size=4)
     mined, teacher = artifact(tmp_path / "mined", examples()), Lazy("teacher", Unmoved)
     Run(tmp_path / "run").stage(embedder, settings, mined, Lazy("base", lambda: tiny), teacher)
     assert {text.split()[0] for text in read[0]["anchor_"]} <= {"what", "how"}
@@ -402,7 +303,7 @@ def test_a_learned_temperature_goes_on_from_its_checkpoint(tiny: Path, tmp_path:
     def run(stop: int = 0) -> list[float]:
         work: Any = Watched(stop)
         model = load(still(tiny, tmp_path / "still"))
-        work.loss = prepared(Embedder(tempering="learned", taught=0.0, anchor=0.0), model)
+        work.loss = prepared(EmbedderTraining(tempering="learned", taught=0.0, anchor=0.0), model)
         begun = float(work.loss.log_temperature.detach())
         with contextlib.suppress(KeyboardInterrupt):
             fit(work, model, work.loss, rows, size=4, steps=8, save_steps=3, learning_rate=1e-2, warmup_ratio=0.1)
@@ -418,7 +319,7 @@ def test_a_learned_temperature_goes_on_from_its_checkpoint(tiny: Path, tmp_path:
 def test_without_steps_the_start_is_the_model(tiny: Path, tmp_path: Path) -> None:
     run = Run(tmp_path / "run")
     mined = artifact(tmp_path / "mined", examples())
-    trained = run.stage(embedder, Embedder(minutes=0), mined, Lazy("base", lambda: tiny), Lazy("teacher", Unmoved))
+    trained = run.stage(embedder, EmbedderTraining(minutes=0), mined, Lazy("base", lambda: tiny), Lazy("teacher", Unmoved))
     texts = ["the green kettle", "water"]
     assert np.allclose(load(trained.path / "tuned").encode(texts), load(tiny).encode(texts), atol=1e-6)
 
@@ -428,10 +329,10 @@ import sys
 from pathlib import Path
 from selfstudy.core.records import Artifact
 from selfstudy.core.run import Lazy, Run
-from selfstudy.train.embedder import Embedder, embedder
-from test_train import Unmoved
+from selfstudy.train.embedder import EmbedderTraining, embedder
+from training import Unmoved
 here, tiny = Path(sys.argv[1]), Path(sys.argv[2])
-settings = Embedder(max_steps=160, learning_rate=1e-3, per_device_train_batch_size=8, save_seconds=20)
+settings = EmbedderTraining(max_steps=160, learning_rate=1e-3, per_device_train_batch_size=8, save_seconds=20)
 mined, teacher = Artifact("mined", "mined", here / "mined"), Lazy("teacher", Unmoved)
 Run(here / "run").stage(embedder, settings, mined, Lazy("base", lambda: tiny), teacher)
 """

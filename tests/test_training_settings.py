@@ -22,9 +22,9 @@ from selfstudy.recipes.settings import Settings
         ("average.nearer=[0]", "expected greater than 0"),
         ("head.shares=[]", r"head.shares = \[\] \(--set\): expected one share at least"),
         ("head.shares=[1.25]", "expected less than or equal to 1"),
-        ("rerank.weights=[-1]", "expected greater than or equal to 0"),
-        ("rerank.weights=[inf]", "expected a finite number"),
-        ("rerank.weights=[nan]", "expected"),
+        ("reranker.weights=[-1]", "expected greater than or equal to 0"),
+        ("reranker.weights=[inf]", "expected a finite number"),
+        ("reranker.weights=[nan]", "expected"),
         ('training={loss="cached", tempering="learned"}', "training: with loss = 'cached' the temperature is always fixed"),
         ('training={loss="cached", tempering="annealed"}', "always fixed: leave tempering"),
         ('training={loss="hard_triplet", taught=0, tempering="difficulty"}', "the temperature is not read"),
@@ -40,14 +40,30 @@ def test_what_cannot_be_is_told(given: str, told: str) -> None:
 @pytest.mark.parametrize(
     "given",
     [
-        "average.shares=[1.0]", "average.shares=[0, 1]", "average.nearer=[]", "head.shares=[1]", "rerank.weights=[]",
-        "rerank.weights=[3.5]", "training.frozen_layers=0", 'training={loss="cached"}',
+        "average.shares=[1.0]", "average.shares=[0, 1]", "average.nearer=[]", "head.shares=[1]", "reranker.weights=[]",
+        "reranker.weights=[3.5]", "training.frozen_layers=0", 'training={loss="cached"}',
         'training={loss="kl", taught=0, tempering="learned"}', "training.tempering=annealed",
         'training={loss="triplet", tempering="learned"}',
     ],
 )  # fmt: skip
 def test_what_can_be_is_let_through(given: str) -> None:
     assert config.load(Settings, None, [given])
+
+
+def test_pretraining_that_nothing_follows_is_told(tmp_path: Path) -> None:
+    engine = Engine.open(tmp_path, create=True, sets=["pretraining.method=crops", "training.minutes=0"])
+    with pytest.raises(BadConfig, match="'crops' would do nothing"):
+        engine.studies.study().check()
+
+
+def test_every_switch_of_a_part_is_called_on() -> None:
+    settings, origins = config.load(Settings)
+    assert [one.path for one in config.describe(settings, origins) if one.path.count(".") == 0 and isinstance(one.value, bool)] == []
+    switches = {one.path.rpartition(".")[0] for one in config.describe(settings, origins) if one.path.endswith(".on")}
+    assert switches >= {"head", "imitation", "sentences", "int8", "reranker", "reader", "judged", "votes", "tuning.reflection"}
+    for given in ("int8=auto", "reranker=off", "reader=false", "judged=false"):
+        with pytest.raises(BadConfig, match="is a section; its names are on"):
+            config.load(Settings, None, [given])
 
 
 @pytest.mark.parametrize("given", ["training.matryoshka=[1000]", "training.frozen_layers=6", "pretraining.method=tsdae"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from selfstudy.corpus.turns import turns
+from selfstudy.corpus.formats.turns import turns
 
 SAID = ("We begin now.", "The budget is 5 million.", "Fine by me.", "The pump was late.", "Why is that?", "Customs kept it.")
 TIMES = ("00:05", "01:10", "02:00", "10:01", "1:04:00", "1:05:09")

@@ -7,7 +7,7 @@ import random
 import pytest
 
 from selfstudy.core.records import Scalar
-from selfstudy.corpus.versions import Family, Source, families
+from selfstudy.corpus.cleaning.versions import Family, Source, families
 
 WORDS = ["".join(random.Random(n).choices("abcdefghijklmnop", k=6)) for n in range(2000)]
 

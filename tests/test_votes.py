@@ -19,8 +19,8 @@ from selfstudy.core.run import Lazy, Run
 from selfstudy.evals.gate import Gate, Verdict, judge, judge_votes
 from selfstudy.recipes import ledger as ledger_module
 from selfstudy.recipes.engine import Engine
+from selfstudy.recipes.examples import Examples
 from selfstudy.recipes.ledger import Asked, Ledger, Sign, Vote
-from selfstudy.recipes.study import Study
 from selfstudy.recipes.votes import Votes, judged, near_copies, voted
 from selfstudy.recipes.votes_proof import beyond_chance, folds_of, places_of, votes_proof
 from selfstudy.testing import FakeEmbedder
@@ -282,9 +282,9 @@ def test_votes_must_help_others_and_stand_above_chance() -> None:
     apart, noise = np.full(200, 0.2), random.normal(0, 0.1, 200)
     assert judge_votes(Gate(), (apart + noise, apart + noise + 0.05 + random.normal(0, 0.1, 200)), 40).promote
     useless = judge_votes(Gate(), (apart + noise, apart + random.normal(0, 0.1, 200)), 40)
-    assert [(check.name, check.passed) for check in useless.checks] == [("votes", False), ("choices", True)]
+    assert [(check.name, check.passed) for check in useless.checks] == [("votes size", True), ("votes", False), ("choices", True)]
     perverse = judge_votes(Gate(), (noise - 0.3, noise - 0.2 + random.normal(0, 0.05, 200)), 40)
-    assert [(check.name, check.passed) for check in perverse.checks] == [("votes", True), ("choices", False)]
+    assert [(check.name, check.passed) for check in perverse.checks] == [("votes size", True), ("votes", True), ("choices", False)]
     assert not perverse.promote, "who is wrong in the same way as others agrees with them"
 
 
@@ -416,7 +416,7 @@ def test_a_click_is_kept_once_and_only_for_what_was_found(tmp_path: Path, monkey
 def test_votes_that_are_refused_change_nothing(fake_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = keys(fake_home)
     cast(fake_home, 3)
-    monkeypatch.setattr(Study, "_votes_found", {"ids": ["1", "2", "3"], "before": [0.5, 0.5, 0.5], "after": [0.5, 0.1, 0.5]})
+    monkeypatch.setattr(Examples, "_votes_found", {"ids": ["1", "2", "3"], "before": [0.5, 0.5, 0.5], "after": [0.5, 0.1, 0.5]})
     assert keys(fake_home, "votes.minimum=3")["synth.negatives"] == before["synth.negatives"]
 
 

@@ -9,13 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from endpoint import Answer, Body, completion, serving
+from passages import passage
 from pydantic import SecretStr
 
 from selfstudy.answer.ask import NOT_FOUND, answer
-from selfstudy.answer.judged import Judging
+from selfstudy.answer.prompted_critic import PromptedCritic
 from selfstudy.answer.written import cited, denies, proof, write
 from selfstudy.core.errors import BadModel
-from selfstudy.core.ports import Vectors
+from selfstudy.core.ports import Retriever, Vectors
 from selfstudy.core.prompts import NOT_HERE, grounded
 from selfstudy.core.records import Document, Hit, Passage, Place, passage_id
 from selfstudy.index.store import Store
@@ -30,11 +31,7 @@ TEXTS = (
 )
 
 
-def passage(text: str, start: int = 0) -> Passage:
-    return Passage(passage_id("", text), "", text, (Place("d", start, start + len(text)),))
-
-
-HITS = [Hit(passage(text, 100 * place), 1.0, "hybrid") for place, text in enumerate(TEXTS)]
+HITS = [Hit(passage(text, start=100 * place), 1.0, "hybrid") for place, text in enumerate(TEXTS)]
 
 
 @pytest.mark.parametrize(
@@ -135,7 +132,7 @@ def test_what_nothing_bears_out_is_no_answer(said: str) -> None:
     assert cited(said, HITS) is None
 
 
-def test_a_citation_that_a_critic_finds_no_support_in_is_left_out() -> None:
+def test_a_citation_that_entailment_finds_no_support_in_is_left_out() -> None:
     said = "The valve is oiled every six weeks [1]. The wheel turns day and night [2]. The valve weighs two kilograms [1]."
     verdicts = {"oiled": "partly", "turns": "no", "weighs": "fully"}
     asked: list[dict[str, str]] = []
@@ -147,24 +144,24 @@ def test_a_citation_that_a_critic_finds_no_support_in_is_left_out() -> None:
 
     with serving(script) as endpoint:
         api = Api(base_url=endpoint.url, key=SecretStr("sk-test-only-1234"), retries=0)
-        critic = Judging(OpenAI("m", Endpoint(api, Path("/nowhere"))))
-        judged = critic.supported([("What?", f"It {word}.", TEXTS[0]) for word in ("turns", "weighs", "is oiled")])
+        entailment = PromptedCritic(OpenAI("m", Endpoint(api, Path("/nowhere"))))
+        judged = entailment.supported([("What?", f"It {word}.", TEXTS[0]) for word in ("turns", "weighs", "is oiled")])
         assert judged.tolist() == [[1, 0, 0], [0, 0, 1], [0, 1, 0]]
-        found = cited(said, HITS, "What about the valve?", critic)
+        found = cited(said, HITS, "What about the valve?", entailment)
         assert {one["question"] for one in asked[3:]} == {"What about the valve?"}
         assert {one["passage"] for one in asked[3:]} == set(TEXTS)
         with pytest.raises(BadModel, match="did not judge") as fault:
-            critic.supported([("What?", "It rusts.", 'x"}, {"sentence": "It turns.')])
-        assert "judged=false" in str(fault.value.mend)
+            entailment.supported([("What?", "It rusts.", 'x"}, {"sentence": "It turns.')])
+        assert "without --judge" in str(fault.value.mend)
         assert asked[-1]["passage"].startswith('x"}'), "a text cannot pass for another part"
     assert found is not None
     assert found[0] == "The valve is oiled every six weeks. [1] The valve weighs two kilograms. [2]"
     assert [citation.number for citation in found[1]] == [1, 2]
-    assert critic.supported([]).shape == (0, 3)
+    assert entailment.supported([]).shape == (0, 3)
 
 
 class Levels:
-    """A critic with a row of probabilities (no, partly, fully) for each word that a sentence may hold."""
+    """Entailment with a row of probabilities (no, partly, fully) for each word that a sentence may hold."""
 
     def __init__(self, **rows: tuple[float, float, float]) -> None:
         self.rows = rows
@@ -173,7 +170,7 @@ class Levels:
         return np.array([next(row for word, row in self.rows.items() if word in said) for _, said, _ in triples], np.float32)
 
 
-def test_what_is_said_in_other_words_or_another_language_is_for_the_critic_to_judge() -> None:
+def test_what_is_said_in_other_words_or_another_language_is_for_entailment_to_judge() -> None:
     hits = [Hit(passage("The pump is oiled once a week by the night shift. It is red."), 1.0, "x")]
     yes, no, unknown = (0.0, 0.0, 1.0), (0.6, 0.4, 0.0), (1 / 3, 1 / 3, 1 / 3)
     said = {
@@ -188,7 +185,7 @@ def test_what_is_said_in_other_words_or_another_language_is_for_the_critic_to_ju
         assert found[1][0].quote.startswith(quote)
         assert cited(f"{text} [1].", hits, "How often?", Levels(**{text[:3]: no})) is None
         assert cited(f"{text} [1].", hits, "How often?", Levels(**{text[:3]: unknown})) is None, "nobody says that it is supported"
-        assert cited(f"{text} [1].", hits, "How often?") is None, "without a critic words alone decide"
+        assert cited(f"{text} [1].", hits, "How often?") is None, "without entailment words alone decide"
         assert cited(f"{text}.", hits, "How often?", Levels(**{text[:3]: yes})) is None, "a sentence that names no passage"
     for wrong in ("Lubrication happens 7 times [1].", "The pump is never oiled once a week [1]."):
         assert cited(wrong, hits, "How often?", Levels(e=yes)) is None, "a number or a denial that is not there"
@@ -206,14 +203,14 @@ def test_of_a_reply_that_was_cut_off_the_last_sentence_is_not_said() -> None:
     cut = ["The wheel turns day and night [2]. The valve is oiled every six", "The valve is oiled every six"]
     with serving(lambda body, place: Answer(completion(cut[place], finish_reason="length"))) as endpoint:
         llm = OpenAI("m", Endpoint(Api(base_url=endpoint.url, key=SecretStr("sk-test-only-1234"), retries=0), Path("/nowhere")))
-        found = write(llm, "What turns?", HITS)
+        found = cited(write(llm, "What turns?", HITS), HITS)
         assert found is not None
         assert found[0] == "The wheel turns day and night. [1]"
-        assert write(llm, "How often is it oiled?", HITS) is None
+        assert cited(write(llm, "How often is it oiled?", HITS), HITS) is None
 
 
-def test_ask_lets_the_model_answer_and_passes_its_faults_on(tmp_path: Path) -> None:
-    embedder = FakeEmbedder(dim=64)
+def hybrid_of(tmp_path: Path, embedder: FakeEmbedder) -> Retriever:
+    """Hybrid search over TEXTS, as documents d0, d1, ..."""
     with Store.open(tmp_path, create=True).writing() as writer:
         for n, text in enumerate(TEXTS):
             writer.put([(Document(f"d{n}", text), [Passage(passage_id("", text), "", text, (Place(f"d{n}", 0, len(text)),))], None)])
@@ -221,7 +218,12 @@ def test_ask_lets_the_model_answer_and_passes_its_faults_on(tmp_path: Path) -> N
         writer.add_vectors(embedder.fingerprint, [p.id for p in passages], embedder.embed([p.indexed for p in passages]))
         writer.commit()
     snapshot = Store.open(tmp_path).snapshot()
-    hybrid = retrievers(snapshot, embedder, 0.2)["hybrid"]
+    return retrievers(snapshot, embedder, 0.2)["hybrid"]
+
+
+def test_ask_lets_the_model_answer_and_passes_its_faults_on(tmp_path: Path) -> None:
+    embedder = FakeEmbedder(dim=64)
+    hybrid = hybrid_of(tmp_path, embedder)
     said: list[Answer | str] = ["It is oiled every six weeks [1].", NOT_HERE, Answer({"error": {"message": "no"}}, 500)]
     asked: list[str] = []
 
@@ -245,3 +247,22 @@ def test_ask_lets_the_model_answer_and_passes_its_faults_on(tmp_path: Path) -> N
         foreign = answer("Who won the football match in Lisbon yesterday evening?", hybrid, embedder, llm=llm)
         assert foreign.abstained
         assert not any("Lisbon" in text for text in asked), "a model is not asked where search found nothing"
+
+
+def test_a_judgement_that_cannot_be_read_costs_no_answer_and_is_told(tmp_path: Path) -> None:
+    embedder = FakeEmbedder(dim=64)
+    hybrid = hybrid_of(tmp_path, embedder)
+
+    def script(body: Body, place: int) -> str:
+        judging = any("a sentence of an answer to it, and a passage" in message["content"] for message in body["messages"])
+        return "[1]" if judging else "It is oiled every six weeks [1]. Purple elephants dance [1]."
+
+    with serving(script) as endpoint:
+        api = Api(base_url=endpoint.url, key=SecretStr("sk-test-only-1234"), retries=0)
+        llm = OpenAI("m", Endpoint(api, Path("/nowhere")))
+        found = answer("How often is the valve of the pump oiled?", hybrid, embedder, llm=llm, entailment=PromptedCritic(llm))
+    assert len(endpoint.bodies) > 1, "it was asked to judge"
+    assert found.text == "It is oiled every six weeks. [1]", "what no words bear out is not said where nobody judged it"
+    (note,) = found.notes
+    assert note.startswith("the answer's words alone were checked: openai:m did not judge its answer: ")
+    assert not answer("How often is the valve of the pump oiled?", hybrid, embedder).notes

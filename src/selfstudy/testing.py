@@ -1,4 +1,4 @@
-"""Fakes that fit the ports, for tests and for whoever writes a plug-in."""
+"""A fake embedder that fits its port, for tests and for whoever writes a plug-in."""
 
 from __future__ import annotations
 

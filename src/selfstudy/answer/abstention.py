@@ -20,8 +20,6 @@ from selfstudy.core.records import Record
 
 Numbers = NDArray[np.float64]
 Flags = NDArray[np.bool_]
-RIDGE = 100.0
-"""Strong, for features that say nearly the same: it shares the weight out among them. With 1 the AUC on clapnq was .80, not .86."""
 
 
 class Abstain(BaseModel):
@@ -95,31 +93,6 @@ def fit(features: Features, labels: ArrayLike, prior: Calibration, cfg: Abstain 
         meaning=_fitted(prior.meaning, features, answerable, by_meaning(features), cfg),
         words=_fitted(prior.words, features, answerable, by_words(features), cfg),
     )
-
-
-def learn(features: Features, labels: ArrayLike, ridge: float = RIDGE, hardest: float = 0.25) -> Calibration:
-    """A Calibration from nothing, weights included: ridge logistic regression. Every row must hold the cosines.
-
-    The threshold is set against the `hardest` share of the unanswerable examples alone: people ask about what the documents are about.
-    """
-    answerable = np.asarray(labels, dtype=np.float64)
-    without = features.copy()
-    without[:, :COSINES] = np.nan
-    return Calibration(NAMES, _learned(features, answerable, ridge, hardest), _learned(without, answerable, ridge, hardest))
-
-
-def _learned(features: Features, answerable: Numbers, ridge: float, hardest: float) -> Line:
-    filled = np.nan_to_num(features)
-    means, scales = filled.mean(axis=0), filled.std(axis=0)
-    scales[scales < 1e-6] = 1.0
-    line = Line(tuple(means.tolist()), tuple(scales.tolist()), (0.0,) * len(NAMES), 0.0, 0.5)
-    weights, bias = _logistic(_standard(features, line), answerable, ridge)
-    line = replace(line, weights=tuple(weights.tolist()), bias=bias)
-    probability = _probability(_log_odds(features, line))
-    unanswerable = np.flatnonzero(answerable == 0)
-    hard = unanswerable[np.argsort(-probability[unanswerable], kind="stable")][: max(1, round(hardest * len(unanswerable)))]
-    rows = np.concatenate([np.flatnonzero(answerable == 1), hard])
-    return replace(line, threshold=threshold(probability[rows], answerable[rows]))
 
 
 def _fitted(line: Line, features: Features, answerable: Numbers, rows: Flags, cfg: Abstain) -> Line:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from selfstudy.answer.otherwise import OTHERWISE, disagree
 from selfstudy.answer.scoring import support
-from selfstudy.answer.speaking import Told
+from selfstudy.answer.speaking import Segment
 from selfstudy.answer.terms import is_cjk_text
 from selfstudy.answer.written import bears_out, proof
 from selfstudy.core.records import Citation
@@ -17,7 +17,7 @@ UNPROVEN = ("(not from the documents)", "（非出自文档）")
 
 
 def assembled(
-    question: str, chosen: Sequence[Told], considered: Sequence[Sequence[Told]], marks: bool
+    question: str, chosen: Sequence[Segment], considered: Sequence[Sequence[Segment]], marks: bool
 ) -> tuple[str, tuple[Citation, ...], float, list[str]]:
     """Text, citations, how far the least supported of the cited sentences is (0 without one), and what is to be noted.
 
@@ -29,7 +29,7 @@ def assembled(
     notes: list[str] = []
     sure: list[float] = []
 
-    def cite(one: Told) -> str:
+    def cite(one: Segment) -> str:
         marks = ""
         supporting = _supporting(one)
         for told in supporting:
@@ -37,6 +37,8 @@ def assembled(
             citations.append(proof(told.candidate.text, told.passage, len(citations) + 1))
             marks += f"[{len(citations)}]"
         sure.append(max(_sure(told) for told in supporting))
+        if all(told.candidate.supported is None for told in supporting):
+            notes.append("the words of a sentence alone were checked, since nobody judged it")
         if all(_in_part(told) for told in supporting):
             notes.append("a sentence is supported only in part")
         return f"{one.candidate.text} {marks}"
@@ -55,26 +57,26 @@ def assembled(
     return ("" if chinese else " ").join(parts), tuple(citations), min(sure, default=0.0), list(dict.fromkeys(notes))
 
 
-def _supporting(told: Told) -> list[Told]:
+def _supporting(told: Segment) -> list[Segment]:
     """The sentence, and those that say the same of relevant passages, as far as their passages support them."""
     return [one for one in (told, *filter(_relevant, told.also)) if is_supported(one)]
 
 
-def _relevant(told: Told) -> bool:
+def _relevant(told: Segment) -> bool:
     return told.candidate.relevant is None or told.candidate.relevant >= _HALF
 
 
-def _sure(told: Told) -> float:
+def _sure(told: Segment) -> float:
     """How far its passage supports a sentence; half where nobody judged."""
     return _HALF if told.candidate.supported is None else support(told.candidate.supported)
 
 
-def _in_part(told: Told) -> bool:
+def _in_part(told: Segment) -> bool:
     supported = told.candidate.supported
     return supported is not None and supported.partly > supported.fully
 
 
-def is_supported(told: Told) -> bool:
+def is_supported(told: Segment) -> bool:
     """Whether its passage rather supports a sentence than not; by its words where nobody judged."""
     if told.passage is None:
         return False
@@ -82,7 +84,7 @@ def is_supported(told: Told) -> bool:
     return bears_out(told.candidate.text, told.passage) if supported is None else supported.no <= _HALF
 
 
-def _contrary(told: Told, considered: Sequence[Sequence[Told]]) -> Told | None:
+def _contrary(told: Segment, considered: Sequence[Sequence[Segment]]) -> Segment | None:
     """The best candidate of the same step that another relevant passage supports and that says otherwise."""
     step = next((ones for ones in considered if any(one.candidate.id == told.candidate.id for one in ones)), ())
     others = [

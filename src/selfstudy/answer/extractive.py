@@ -12,7 +12,7 @@ from selfstudy.answer.reading import Extract, Read, Sentence, Span
 from selfstudy.answer.short import denied
 from selfstudy.answer.terms import covered, is_cjk_text, terms
 from selfstudy.core.facts.stated import same_facts
-from selfstudy.core.records import Citation, Passage, Place
+from selfstudy.core.records import Citation
 from selfstudy.core.text import normal
 
 _WITNESSES = 3
@@ -37,7 +37,7 @@ def extract(read: Read, cfg: Extract) -> tuple[str, tuple[Citation, ...]]:
         others = contrary(read, span, told)
         parts.extend(f"{OTHERWISE[chinese]} {cite(other)}" for other in others)
         told.extend(others)
-    return ("" if chinese else " ").join(parts), tuple(citations)
+    return " ".join(parts), tuple(citations)
 
 
 def chosen(read: Read, cfg: Extract) -> list[Sentence]:
@@ -104,20 +104,9 @@ def _cite(read: Read, span: Span, number: int) -> list[Citation]:
     """One citation of `span`, and one more for each other document among the hits that says the very same."""
     hit, start, end = span
     quote = read.hits[hit].passage.text[start:end]
-    found = [_citation(read.hits[hit].passage, start, quote, number)]
+    found = [read.hits[hit].passage.citation(start, end, number)]
     for other in read.hits:
         at = other.passage.text.find(quote)
-        if at >= 0 and len(found) < _WITNESSES and _place(other.passage).document not in {citation.document for citation in found}:
-            found.append(_citation(other.passage, at, quote, number + len(found)))
+        if at >= 0 and len(found) < _WITNESSES and other.passage.place.document not in {citation.document for citation in found}:
+            found.append(other.passage.citation(at, at + len(quote), number + len(found)))
     return found
-
-
-def _citation(passage: Passage, start: int, quote: str, number: int) -> Citation:
-    place = _place(passage)
-    begin = place.start + start
-    return Citation(number, passage.id, place.document, passage.title, "", begin, begin + len(quote), quote)
-
-
-def _place(passage: Passage) -> Place:
-    """The first place of the passage; one that stands nowhere is its own document."""
-    return passage.places[0] if passage.places else Place(passage.id, 0, len(passage.text))

@@ -9,6 +9,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
+from selfstudy.answer.chinese_questions import about, lacking
+from selfstudy.answer.named import of_what_is_named
 from selfstudy.answer.terms import covered, is_cjk_text, rarity, terms
 from selfstudy.core.fold import fold
 from selfstudy.core.ports import Embedder, Reader
@@ -19,6 +21,9 @@ _ROW = re.compile(r"^[^\S\n]*\|.*$|^.* \| .*$", re.MULTILINE)
 _ASKS = re.compile(r"[?？][\"'”’)\]」』）]*$")
 _PLAIN = re.compile(r"[^\W\d_](?:[^\d:;|]*[^\W\d_])?")
 _ABOVE = re.compile(r"[^\S\n]*\n[^\S\n]*\n")
+_YEAR = re.compile(r"\b(?:19|20)\d\d\b")
+_CAPITALS = 0.95
+"""The least share of capitals among the letters of such a heading: McDONALD'S has small ones."""
 _HEADING = 8
 """Words of a heading in capitals."""
 _CLAUSE = re.compile(r"[;；]|(?<=\S)[,:](?=\s)|[，：]|(?<=[^\d\s]),(?=[^\d\s])|\n|\s[–—-](?=\s)")
@@ -52,6 +57,10 @@ class Extract(BaseModel):
     words: float = Field(0.2, ge=0, description="weight of the question's words in a sentence's score")
     rank: float = Field(0.5, ge=0, description="weight of the passage in its sentences' scores")
     reading: float = Field(0.1, ge=0, description="weight of the reader's probability in the score of the sentence that holds its answer")
+    kind: float = Field(
+        0.1, ge=0, lt=1, description="what a sentence loses without such an answer as a Chinese question asks for: a number, a time"
+    )
+    attribute: float = Field(0.6, ge=0, lt=1, description="what it loses where the amount asked for is no subject of it, as of others")
     longest: int = Field(420, ge=60, description="sentences of more characters are cut at clauses; a CJK character counts as three")
     cjk_meaning: bool = Field(False, description="whether the embedder reads Chinese; if not, only words count for Chinese questions")
 
@@ -118,9 +127,10 @@ def read(
     `reader` reads the first passages of what is not Chinese, and its probability that a passage answers counts for the sentence where the
     answer stands. Its spans are those of `Passage.text`.
 
-    Hits are folded: a copy is no rival of the passage that it repeats.
+    Hits are folded, as a copy is no rival of the passage that it repeats, and those about another thing than the question names are left
+    out.
     """
-    hits = [fold(found) for found in hits]
+    hits = [of_what_is_named(question, fold(found)) for question, found in zip(questions, hits, strict=True)]
     cut = [_cut(found, cfg) for found in hits]
     by_meaning = [embedder is not None and (cfg.cjk_meaning or not is_cjk_text(question)) for question in questions]
     cosines = _cosines(questions, hits, cut, by_meaning, embedder, cfg)
@@ -221,7 +231,9 @@ def _cosines(
 
 def _heads(said: str, text: str, end: int) -> bool:
     """Whether `said`, which ends at `end` of `text`, is a heading in capitals over what follows."""
-    in_capitals = said.isupper() and _PLAIN.fullmatch(said) is not None and len(said.split()) <= _HEADING
+    letters = [char for char in said if char.isalpha()]
+    capitals = sum(map(str.isupper, letters)) >= _CAPITALS * len(letters) > 0
+    in_capitals = capitals and _PLAIN.fullmatch(_YEAR.sub("", said).strip()) is not None and len(said.split()) <= _HEADING
     return in_capitals and _ABOVE.match(text, end) is not None
 
 
@@ -234,19 +246,21 @@ def _read(
     cfg: Extract,
 ) -> Read:
     found = tuple(frozenset(terms(hit.passage.indexed)) for hit in hits)
-    order = tuple(terms(question))
+    order = tuple(terms(about(question)))
     weights = rarity(order, found)
     coverage = tuple(covered(weights, each) for each in found[: cfg.passages])
     titles = [frozenset(terms(hit.passage.title)) for hit in hits[: cfg.passages]]
     of_passages, of_sentences = cosines
     told: list[Sentence] = []
     asked = -np.inf
-    inner = [frozenset(terms(hits[at].passage.text[start:end])) for at, start, end in cut]
-    for (at, start, end), words, cosine in zip(cut, inner, of_sentences, strict=True):
+    said = [hits[at].passage.text[start:end] for at, start, end in cut]
+    inner = [frozenset(terms(text)) for text in said]
+    for (at, start, end), words, cosine, missing in zip(cut, inner, of_sentences, lacking(question, said), strict=True):
         own, above = covered(weights, words), covered(weights, titles[at] - words)
         score = cfg.words * (own + above + cfg.rank * coverage[at])
         if not np.isnan(cosine):
             score += cfg.meaning * (cosine + cfg.rank * of_passages[at])
+        score *= (1 - cfg.kind * missing[0]) * (1 - cfg.attribute * missing[1])
         if readings and start <= readings[at].start < min(end, readings[at].end):
             score += cfg.reading * readings[at].answered
         worth = max(score, asked) if told and told[-1].hit == at else score

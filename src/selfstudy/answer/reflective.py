@@ -13,17 +13,16 @@ from selfstudy.answer.ask import not_found
 from selfstudy.answer.assembled import assembled
 from selfstudy.answer.bounded import Calls, Ended
 from selfstudy.answer.scoring import Weights, closed, needs_search, score
-from selfstudy.answer.speaking import NO_ROOM, Decision, Next, Proposal, Speaker, Told
+from selfstudy.answer.speaking import NO_ROOM, Decision, Next, Proposal, Segment, Speaker
 from selfstudy.core.choices import matched
 from selfstudy.core.errors import Stopped
 from selfstudy.core.fold import fold
 from selfstudy.core.injection import aimed_at_models
 from selfstudy.core.ports import Retriever
-from selfstudy.core.records import Answer, Candidate, Hit, Passage, Step, Tree, Verdict
+from selfstudy.core.records import Answer, Candidate, Critique, Hit, Mode, Passage, Step, Tree
 from selfstudy.core.text import normal
 
-Mode = Literal["plain", "reflective", "always", "never"]
-Path = beam.Path[Told]
+Path = beam.Path[Segment]
 _LEVELS = ("nothing", "partly", "fully")
 _AGAIN = "nothing relevant was found, so that other words were searched for"
 
@@ -82,9 +81,12 @@ def reflect(
         text, more = "", [*more, "nothing relevant was found, and nothing that was said is supported"]
     tree = Tree(
         cfg.mode, question, cfg.weights.model_dump(), cfg.threshold, cfg.beam, tuple(growing.steps),
-        tuple(one.candidate.id for one in path.segments), (*growing.notes, *notes, *more), calls.made,
+        tuple(one.candidate.id for one in path.segments), calls.made,
     )  # fmt: skip
-    return Answer(question, text or not_found(question), citations, tuple(growing.hits.values()), confidence, not text, tree=tree)
+    return Answer(
+        question, text or not_found(question), citations, tuple(growing.hits.values()), confidence, not text, tree=tree,
+        notes=(*growing.notes, *notes, *more),
+    )  # fmt: skip
 
 
 class _Growing:
@@ -100,12 +102,12 @@ class _Growing:
         self.sought = question
         self.searched = self.helped = False
         self.steps: list[Step] = []
-        self.told: list[list[Told]] = []
+        self.told: list[list[Segment]] = []
         self.hits: dict[str, Hit] = {}
         self.notes: list[str] = []
         self.count = 0
 
-    def expand(self, paths: Sequence[Path]) -> list[list[Told]]:
+    def expand(self, paths: Sequence[Path]) -> list[list[Segment]]:
         """What can be said next behind each path; nothing any more once no call may be made."""
         try:
             return self._grown(paths)
@@ -113,7 +115,7 @@ class _Growing:
             self.ended = ended
             return [[] for _ in paths]
 
-    def _grown(self, paths: Sequence[Path]) -> list[list[Told]]:
+    def _grown(self, paths: Sequence[Path]) -> list[list[Segment]]:
         """A search for all paths, then a batch for all."""
         decisions = self._decisions(paths)
         same = [_goes_on(path, decision) for path, decision in zip(paths, decisions, strict=True)]
@@ -137,7 +139,7 @@ class _Growing:
 
     def _step(
         self, path: Path, decision: Decision | None, query: str, ones: Sequence[tuple[Passage | None, Proposal]], same: bool, why: str = ""
-    ) -> list[Told]:
+    ) -> list[Segment]:
         """Note how a path could go on; returns what can be said behind it. With `why` not, none of it can."""
         told = [self._told(path, passage, proposal, same, why) for passage, proposal in ones]
         told = told if self.choices else _folded(told)
@@ -203,15 +205,15 @@ class _Growing:
         made = iter(self.speaker.propose(self.question, flat, self.choices, self.cfg.max_tokens) if flat else ())
         return [[(one.passage, next(made)) for one in ones] for ones in wanted]
 
-    def _told(self, path: Path, passage: Passage | None, one: Proposal, same: bool, why: str) -> Told:
+    def _told(self, path: Path, passage: Passage | None, one: Proposal, same: bool, why: str) -> Segment:
         left_out = one.fault or why or self._refused(path, passage, one)
-        verdict = one.verdict
+        critique = one.critique
         candidate = Candidate(
-            self.count, one.text, passage.id if passage is not None else None, one.logprob, verdict.relevant, verdict.supported,
-            verdict.useful, score(one.logprob, verdict, self.cfg.weights), left_out, one.done,
+            self.count, one.text, passage.id if passage is not None else None, one.logprob, critique.relevant, critique.supported,
+            critique.useful, score(one.logprob, critique, self.cfg.weights), left_out, one.done,
         )  # fmt: skip
         self.count += 1
-        return Told(candidate, passage, one.following, same)
+        return Segment(candidate, passage, one.following, same)
 
     def _refused(self, path: Path, passage: Passage | None, one: Proposal) -> str:
         """Why a sentence may not be said; "" where it may."""
@@ -223,14 +225,14 @@ class _Growing:
             return "it speaks to models"
         if self.choices and matched(one.text, self.choices) is None:
             return "it is none of the choices"
-        if _LEVELS.index(self.cfg.require) > _level(one.verdict, passage):
+        if _LEVELS.index(self.cfg.require) > _level(one.critique, passage):
             return f"it is not {self.cfg.require} supported"
         return ""
 
 
-def _folded(told: Sequence[Told]) -> list[Told]:
+def _folded(told: Sequence[Segment]) -> list[Segment]:
     """Equal sentences said once: by the best of them, which has the others in `also`."""
-    alike: dict[str, list[Told]] = {}
+    alike: dict[str, list[Segment]] = {}
     for one in told:
         if not one.candidate.left_out:
             alike.setdefault(" ".join(one.candidate.text.split()), []).append(one)  # not `normal`, to which -5 is 5
@@ -244,9 +246,9 @@ def _folded(told: Sequence[Told]) -> list[Told]:
     return list(found.values())
 
 
-def _level(verdict: Verdict, passage: Passage | None) -> int:
+def _level(critique: Critique, passage: Passage | None) -> int:
     """The likeliest support as a place in _LEVELS; without a passage, or without anybody's judgement, none."""
-    supported = verdict.supported
+    supported = critique.supported
     if passage is None or supported is None:
         return 0
     return 2 if supported.fully >= max(supported.partly, supported.no) else 1 if supported.partly >= supported.no else 0
@@ -258,7 +260,7 @@ def _goes_on(path: Path, decision: Decision | None) -> bool:
 
 
 def _helps(one: Proposal) -> bool:
-    return not one.fault and (one.verdict.relevant is None or one.verdict.relevant >= 0.5)
+    return not one.fault and (one.critique.relevant is None or one.critique.relevant >= 0.5)
 
 
 def _closed(growing: _Growing, choices: Sequence[str]) -> tuple[Path, list[str]]:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pydantic import BaseModel, ConfigDict, Field
 
 from selfstudy.core.ports import SUPPORT, Vectors
-from selfstudy.core.records import Support, Token, Verdict
+from selfstudy.core.records import Critique, Support, Token
 from selfstudy.core.reflection import RELEVANT, RETRIEVE, SUPPORTED, TOKENS, USEFUL
 
 MARKS = (-1.0, -0.5, 0.0, 0.5, 1.0)
@@ -25,14 +25,14 @@ class Weights(BaseModel):
     useful: float = Field(0.5, ge=0, description="weight of the sentence being useful")
 
 
-def score(logprob: float | None, verdict: Verdict, weights: Weights) -> float:
+def score(logprob: float | None, critique: Critique, weights: Weights) -> float:
     """f(segment) = exp(mean log-probability) + weighted judgements; what nobody told counts 0, alike for all."""
     fluent = 0.0 if logprob is None else math.exp(logprob)
     return (
         fluent
-        + weights.relevant * (verdict.relevant or 0.0)
-        + weights.supported * support(verdict.supported)
-        + weights.useful * usefulness(verdict.useful)
+        + weights.relevant * (critique.relevant or 0.0)
+        + weights.supported * support(critique.supported)
+        + weights.useful * usefulness(critique.useful)
     )
 
 
@@ -47,7 +47,7 @@ def usefulness(useful: Sequence[float] | None) -> float:
 
 
 def needs_search(decision: Sequence[float]) -> float:
-    """The probability of a search against none; going on with the evidence at hand is neither. `decision` as `Judge.retrieve` gives it."""
+    """The probability of a search against none; going on with the evidence at hand is neither. `decision` as `Critic.retrieve` gives it."""
     total = decision[0] + decision[1]
     return decision[0] / total if total > 0 else 0.5
 
@@ -77,12 +77,12 @@ def within(logprobs: Mapping[str, float], group: Sequence[str]) -> list[float] |
 
 
 def decision_of(logprobs: Mapping[str, float]) -> tuple[float, float, float] | None:
-    """Search, none, go on with the evidence: as `Judge.retrieve`, from the token that stands where that is decided."""
+    """Search, none, go on with the evidence: as `Critic.retrieve`, from the token that stands where that is decided."""
     found = within(_bare(logprobs), RETRIEVE)
     return None if found is None else (found[0], found[1], found[2])
 
 
-def verdict_of(tokens: Sequence[Token]) -> tuple[Verdict, float | None]:
+def critique_of(tokens: Sequence[Token]) -> tuple[Critique, float | None]:
     """The judgements in a segment that a model wrote with its reflection tokens, and the mean log-probability of its words.
 
     Relevance is judged before the words, support and usefulness behind them. Where the model wrote no such token there, or one before
@@ -90,14 +90,14 @@ def verdict_of(tokens: Sequence[Token]) -> tuple[Verdict, float | None]:
     """
     words = [place for place, token in enumerate(tokens) if not _is_mark(token.text)]
     if not words:
-        return Verdict(), None
+        return Critique(), None
     first, last = words[0], words[-1]
     relevant = _read(tokens[: first + 1], RELEVANT)
     supported = _read(tokens[last + 1 :], SUPPORTED)
     useful = _read(tokens[last + 1 :][::-1], USEFUL)
     mean = sum(tokens[place].logprob for place in words) / len(words)
     return (
-        Verdict(
+        Critique(
             None if relevant is None else relevant[0],
             None if supported is None else Support(*supported),
             None if useful is None else (useful[0], useful[1], useful[2], useful[3], useful[4]),
@@ -131,6 +131,6 @@ def _bare(logprobs: Mapping[str, float]) -> dict[str, float]:
 
 
 def supports(rows: Vectors) -> list[Support]:
-    """What a `Critic` says, as records."""
+    """What an `Entailment` says, as records."""
     at = [SUPPORT.index(level) for level in ("fully", "partly", "no")]
     return [Support(*(float(row[place]) for place in at)) for row in rows]

@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from selfstudy.answer.reading import pieces
 from selfstudy.answer.terms import is_cjk_text, terms
 from selfstudy.core.errors import BadModel
-from selfstudy.core.ports import LLM, Critic, Vectors
-from selfstudy.core.prompts import NOT_HERE, grounded
-from selfstudy.core.records import Citation, Hit, Passage, Place
+from selfstudy.core.ports import LLM, Entailment, Vectors
+from selfstudy.core.prompts import grounded, says_not_here
+from selfstudy.core.records import Citation, Hit, Passage
 from selfstudy.core.text import normal, sentences
 
 _MARKS = re.compile(r"\s*[\[【［](\d{1,3}(?:\s*[-–,;，、]\s*\d{1,3})*)[\]】］]")
@@ -49,18 +49,12 @@ Cited = tuple[str, list[tuple[float, Passage, tuple[int, int]]]]
 """A sentence without its marks, and for each passage that bears it out how well, and by which span."""
 
 
-def write(
-    llm: LLM, question: str, hits: Sequence[Hit], critic: Critic | None = None, max_tokens: int = 400
-) -> tuple[str, tuple[Citation, ...]] | None:
-    """The model's answer with a mark for each citation; None where it says that the passages hold none, or nothing that they bear out.
-
-    A citation that `critic` finds no support in is left out, and a sentence with it that has no other; one that it supports may be in
-    other words than the passage's, or in another language. Raises BadModel where the model gives no reply.
-    """
+def write(llm: LLM, question: str, hits: Sequence[Hit], max_tokens: int = 400) -> str:
+    """What the model answers out of the passages, for `cited` to check. Raises BadModel where it gives no reply."""
     (reply,) = llm.chat([grounded(question, [hit.passage for hit in hits])], max_tokens=max_tokens)
     if reply.fault:
         raise BadModel(f"{llm.name} gave no answer: {reply.fault}", "Ask again, or without a model for an answer in the documents' words.")
-    return cited(whole(reply.text) if reply.cut else reply.text, hits, question, critic)
+    return whole(reply.text) if reply.cut else reply.text
 
 
 def whole(text: str) -> str:
@@ -68,14 +62,17 @@ def whole(text: str) -> str:
     return text[: sentences(text)[-1][0]] if text.strip() else ""
 
 
-def cited(text: str, hits: Sequence[Hit], question: str = "", critic: Critic | None = None) -> tuple[str, tuple[Citation, ...]] | None:
-    """The sentences of `text` that passages bear out, with their citations; None where there are none.
+def cited(
+    text: str, hits: Sequence[Hit], question: str = "", entailment: Entailment | None = None
+) -> tuple[str, tuple[Citation, ...]] | None:
+    """The sentences of `text` that passages bear out, with a mark for each citation; None where there are none, or `text` says so.
 
     A sentence that names no passage is looked for in all of them; one that none bears out is left out. Where a passage is named and there
-    is a `critic`, that says whether it does, and else the words. A bare verdict ("Yes [1].") is cited to what its passage says about
-    `question`.
+    is `entailment`, that says whether it does, and else the words: a citation that it finds no support in is left out, and one that it
+    supports may be in other words than the passage's, or in another language. A bare verdict ("Yes [1].") is cited to what its passage
+    says about `question`. Raises what `entailment` raises.
     """
-    if normal(NOT_HERE) in normal(text) and len(text) < 4 * len(NOT_HERE):
+    if says_not_here(text):
         return None
     text = _MOVED.sub(r"\2\1", _REASONED.sub("", text))  # "It is red. [1]" -> "It is red [1]."
     told: list[Cited] = []
@@ -86,16 +83,16 @@ def cited(text: str, hits: Sequence[Hit], question: str = "", critic: Critic | N
             continue
         verdict = normal(bare).strip() in _VERDICTS and bool(named)
         wanted = question if verdict else bare
-        judged = critic is not None and bool(named)
+        judged = entailment is not None and bool(named)
         found = [best for at in named or range(len(hits)) if (best := _borne_out(wanted, hits[at].passage, verdict, judged)) is not None]
         if not found:
             continue
         told.append((bare, found if named else [max(found, key=lambda one: one[0])]))
     parts: list[str] = []
     citations: list[Citation] = []
-    for bare, chosen in _judged(critic, question, told):
+    for bare, chosen in _judged(entailment, question, told):
         first = len(citations) + 1
-        citations.extend(citation(passage, span, first + place) for place, (_, passage, span) in enumerate(chosen))
+        citations.extend(passage.citation(*span, first + place) for place, (_, passage, span) in enumerate(chosen))
         parts.append(f"{bare} {''.join(f'[{citation.number}]' for citation in citations[first - 1 :])}")
     return (("" if is_cjk_text(text) else " ").join(parts), tuple(citations)) if parts else None
 
@@ -117,25 +114,25 @@ def _stands(said: str, mark: re.Match[str], hits: Sequence[Hit]) -> bool:
     return word is not None and any(said[word.start() : mark.end()] in hit.passage.text for hit in hits)
 
 
-def _judged(critic: Critic | None, question: str, told: Sequence[Cited]) -> list[Cited]:
+def _judged(entailment: Entailment | None, question: str, told: Sequence[Cited]) -> list[Cited]:
     """The sentences with those citations that rather support them than not."""
-    if critic is None or not told:
+    if entailment is None or not told:
         return list(told)
     triples = [(question, bare, passage.indexed) for bare, chosen in told for _, passage, _ in chosen]
-    rows = iter(critic.supported(triples))
+    rows = iter(entailment.supported(triples))
     left = [(bare, [one for one in chosen if _stays(one[0], next(rows))]) for bare, chosen in told]
     return [(bare, chosen) for bare, chosen in left if chosen]
 
 
 def _stays(share: float, supported: Vectors) -> bool:
-    """Whether a citation stays by what a critic made of it: where the words speak for it already, unless that finds no support."""
+    """Whether a citation stays by what entailment says of it: where the words speak for it already, unless that finds no support."""
     return bool(supported[0] <= _UNSUPPORTED if share >= _BORNE_OUT else max(supported[1:]) > supported[0])
 
 
 def _borne_out(said: str, passage: Passage, verdict: bool = False, judged: bool = False) -> tuple[float, Passage, tuple[int, int]] | None:
     """The sentence of `passage` that holds most of what is said, if it holds enough, every number of it, and denies what is denied.
 
-    Words prove no more than that; whether the sentence follows from them is for a critic to say. Where one is asked (`judged`) they need
+    Words prove no more than that; whether the sentence follows from them is for entailment to say. Where that is asked (`judged`) they need
     not hold anything, but a number that is not there, or another denial in the sentence that they point at, still speaks against it.
     """
     said = _ITEM.sub("", said)
@@ -183,7 +180,7 @@ def proof(said: str, passage: Passage, number: int) -> Citation:
 
     All of the passage where none holds any of it: what is said in another language supports it somewhere, and words cannot tell where.
     """
-    return citation(passage, _nearest(said, passage)[1], number)
+    return passage.citation(*_nearest(said, passage)[1], number)
 
 
 def bears_out(said: str, passage: Passage, question: str = "") -> bool:
@@ -193,11 +190,3 @@ def bears_out(said: str, passage: Passage, question: str = "") -> bool:
     """
     verdict = bool(question) and normal(said).strip() in _VERDICTS
     return _borne_out(question if verdict else said, passage, verdict) is not None
-
-
-def citation(passage: Passage, span: tuple[int, int], number: int) -> Citation:
-    place = passage.places[0] if passage.places else Place(passage.id, 0, len(passage.text))
-    start, end = span
-    return Citation(
-        number, passage.id, place.document, passage.title, "", place.start + start, place.start + end, passage.text[start:end]
-    )  # fmt: skip

@@ -1,1 +1,1 @@
-"""Command line and pages: parse, call, show."""
+"""The command line, HTTP, MCP, LangChain and LlamaIndex: parse, call the Engine, show."""

@@ -8,24 +8,24 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, redirect_stdout
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from contextlib import redirect_stdout
 from json import loads
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from selfstudy import __version__
-from selfstudy.apps import output, serving, tables
-from selfstudy.apps.progress import watching
+from selfstudy.apps import cli_serve, output, tables
+from selfstudy.apps.given import HOME, Given, Json, Set
 from selfstudy.core.errors import BadConfig, BadInput, SelfstudyError, Stopped
+from selfstudy.core.records import Message, Mode, Way
 from selfstudy.corpus.folder import check_there
+from selfstudy.corpus.formats.detect import SUFFIXES
 
 if TYPE_CHECKING:
     from selfstudy.core.records import Message
-    from selfstudy.recipes.engine import Engine
     from selfstudy.recipes.ingest import Added
 
 app = typer.Typer(
@@ -37,29 +37,16 @@ app = typer.Typer(
 )
 config_app = typer.Typer(help="What the settings are and where each came from.", rich_markup_mode=None)
 app.add_typer(config_app, name="config")
-app.add_typer(serving.keys_app, name="keys")
+app.add_typer(cli_serve.keys_app, name="keys")
 
-_EARLY = re.compile(r"No such option: (--home|--set)\b")
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
+
+_READ = (
+    f"Read are {' '.join(SUFFIXES)}: Word, PowerPoint, Excel and Outlook files with selfstudy[office], pictures and scans with "
+    "selfstudy[ocr], archives with all of these inside."
+)
 Superseded = Annotated[bool, typer.Option("--superseded", help="Outdated versions of documents too, which are left out otherwise.")]
 Around = Annotated[bool, typer.Option("--around", help="The section that each quote stands in, too.")]
 Where = Annotated[str | None, typer.Option(help="Only documents that match, like \"site = 'x' and updated > '2024-01-01'\".")]
-
-
-@dataclass(slots=True)
-class Given:
-    """What was said before the verb."""
-
-    home: Path
-    sets: list[str] = field(default_factory=list)
-
-    @contextmanager
-    def engine(self, create: bool = False, sets: Sequence[str] = ()) -> Iterator[Engine]:
-        """The Engine of the home, its progress shown on standard error."""
-        from selfstudy.recipes.engine import Engine
-
-        with watching() as reporter:
-            yield Engine.open(self.home, create=create, sets=[*self.sets, *sets], reporter=reporter)
 
 
 def _version(wanted: bool) -> None:
@@ -77,21 +64,20 @@ def _home(said: str) -> Path:
 @app.callback()
 def _before(
     context: typer.Context,
-    home: Annotated[Path, typer.Option(parser=_home, metavar="<path>", help="The folder that holds the index and the models.")] = Path(
-        ".selfstudy"
-    ),
-    set_: Annotated[list[str] | None, typer.Option("--set", help="A setting for this run, like weight=0.4; may be repeated.")] = None,
+    home: Annotated[Path, typer.Option(parser=_home, metavar="<path>", help="The folder that holds the index and the models.")] = HOME,
+    set_: Set = None,
     version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")] = False,
 ) -> None:
-    context.obj = Given(home, list(set_ or []))
+    context.ensure_object(Given).home = home
 
 
 @app.command(epilog="Example: selfstudy add docs/ notes.md --sync")
 def add(
     context: typer.Context,
-    paths: Annotated[list[Path], typer.Argument(help="Files, folders, or a BEIR corpus.jsonl.")],
+    paths: Annotated[list[Path], typer.Argument(help=f"Files, folders, or a BEIR corpus.jsonl. {_READ}")],
     sync: Annotated[bool, typer.Option("--sync", help="Remove the documents whose files are gone.")] = False,
     watch: Annotated[bool, typer.Option("--watch", help="Go on, with --sync, whenever files change; Ctrl-C ends it.")] = False,
+    set_: Set = None,
     json: Json = False,
 ) -> None:
     """Read documents; only what is new or changed is read again."""
@@ -114,6 +100,7 @@ def add(
 def remove(
     context: typer.Context,
     documents: Annotated[list[str], typer.Argument(metavar="DOC...", help="Ids of documents, as `search` shows them.")],
+    set_: Set = None,
     json: Json = False,
 ) -> None:
     """Remove documents from the index."""
@@ -129,6 +116,7 @@ def audit(
     drop: Annotated[list[str] | None, typer.Option(metavar="DOC", help="Leave it out of search and study.")] = None,
     current: Annotated[list[str] | None, typer.Option(metavar="DOC", help="Of its versions this one counts.")] = None,
     judge: Annotated[bool, typer.Option("--judge", help="Let the model of the settings judge each contradiction: two calls each.")] = False,
+    set_: Set = None,
     json: Json = False,
 ) -> None:
     """What is wrong with the documents: duplicates, versions, contradictions, noise; with a page. Decisions are kept."""
@@ -147,6 +135,7 @@ def glossary(
     strike: Annotated[
         list[str] | None, typer.Option(metavar="NAME", help="Wrong, or NAME=MEANS for one of several meanings; stays struck.")
     ] = None,
+    set_: Set = None,
     json: Json = False,
 ) -> None:
     """Abbreviations, aliases and translations that the documents explain; they stand in glossary.tsv of the home, to be edited too."""
@@ -161,16 +150,19 @@ def search(
     context: typer.Context,
     question: Annotated[str, typer.Argument(help="A question, or words.")],
     k: Annotated[int, typer.Option("-k", help="How many passages.")] = 10,
-    by: Annotated[Literal["lexical", "dense", "hybrid"], typer.Option(help="By words, by meaning, or by both.")] = "hybrid",
+    by: Annotated[Way, typer.Option(help="By words, by meaning, or by both.")] = "hybrid",
     where: Where = None,
     superseded: Superseded = False,
     around: Around = False,
+    set_: Set = None,
     json: Json = False,
 ) -> None:
     """Find passages, and where in them the sentence or clause stands that says most about the question."""
     with context.obj.engine() as engine:
         found = engine.search(question, k=k, by=by, where=where, superseded=superseded, exact=True, around=around)
-    output.show_json([hit.json() for hit in found]) if json else output.show(tables.hits(found, question))
+        mask = engine.store.snapshot().mask(where)
+    matching = mask is None or bool(mask.any())
+    output.show_json([hit.json() for hit in found]) if json else output.show(tables.hits(found, question, matching))
 
 
 @app.command(epilog="Example: selfstudy ask 'Who may sign the contract?'")
@@ -181,14 +173,18 @@ def ask(
     superseded: Superseded = False,
     around: Around = False,
     mode: Annotated[
-        Literal["plain", "reflective", "always", "never"] | None,
+        Mode | None,
         typer.Option(help="reflective: sentence by sentence, each judged beside its passage, searching where needed; always; never."),
     ] = None,
     explain: Annotated[bool, typer.Option("--explain", help="Show all that was considered, and why this was chosen.")] = False,
     choice: Annotated[list[str] | None, typer.Option(help="A possible answer; give each of them.")] = None,
     conversation: Annotated[
-        Path | None, typer.Option(metavar="FILE", help='The turns before, JSON lines of {"role": "user", "content": "..."}.')
+        Path | None,
+        typer.Option(
+            metavar="FILE", help='The turns before, JSON lines of {"role": "user", "content": "..."}; needs a model, --set llm=....'
+        ),
     ] = None,
+    set_: Set = None,
     json: Json = False,
 ) -> None:
     """Answer with citations to exact spans, or say that the documents do not hold the answer."""
@@ -205,8 +201,6 @@ def ask(
 
 def read_turns(path: Path) -> list[Message]:
     """The turns of a conversation, a JSON line each. Raises BadInput with the line of a fault."""
-    from selfstudy.core.records import Message
-
     turns = []
     try:
         lines = path.read_text(encoding="utf-8-sig").split("\n")  # a line of JSON may hold other signs that end a line
@@ -226,7 +220,6 @@ def read_turns(path: Path) -> list[Message]:
 def adapt(
     context: typer.Context,
     plan: Annotated[bool, typer.Option("--plan", help="Only show what would run, what is kept, and how long it may take.")] = False,
-    set_: Annotated[list[str] | None, typer.Option("--set", help="A setting for this run, like a.b=3; may be repeated.")] = None,
     group: Annotated[str | None, typer.Option(help="The field by which questions are split, so that no group is on both sides.")] = None,
     budget: Annotated[
         list[str] | None, typer.Option(help="Stop a model behind an API at calls=N, tokens=N or money=N; the next run goes on.")
@@ -237,6 +230,7 @@ def adapt(
     effort: Annotated[
         str | None, typer.Option(help="normal, or high: longer training, a second round with negatives mined anew, and a reranker.")
     ] = None,
+    set_: Set = None,
     json: Json = False,
 ) -> None:
     """Study the documents: write questions, train, and go live only if the gain is proven."""
@@ -244,7 +238,7 @@ def adapt(
         raise BadInput(f"--budget {wrong[0]} says no limit.", "Give calls=N, tokens=N or money=N, like --budget money=2.50.")
     tuned = [f"tuning.base={generator}"] if generator is not None else []
     tuned += [f"effort={effort}"] if effort is not None else []
-    sets = [*tuned, *(set_ or []), *([f"group={group}"] if group is not None else []), *(f"budget.{limit}" for limit in budget or ())]
+    sets = [*tuned, *([f"group={group}"] if group is not None else []), *(f"budget.{limit}" for limit in budget or ())]
     with context.obj.engine(sets=sets) as engine:
         models = (engine.settings.llm or "", engine.settings.embedder)
         if budget and not any(name.startswith("openai:") for name in models):
@@ -275,6 +269,7 @@ def questions(
     intents: Annotated[
         bool, typer.Option("--intents", help="What they want: groups that are asked alike, with their telling words.")
     ] = False,
+    set_: Set = None,
     json: Json = False,
 ) -> None:
     """Read the questions that were written, strike bad ones, keep good ones."""
@@ -295,6 +290,7 @@ def evaluate(
     qrels: Annotated[Path, typer.Option(help="query-id, corpus-id and score, set off by tabs.")],
     scope: Annotated[str | None, typer.Option(metavar="FIELD", help="Search each question only where this field is as in its row.")] = None,
     out: Annotated[Path | None, typer.Option(metavar="DIR", help="Write the figures and the ranking of each question here.")] = None,
+    set_: Set = None,
     json: Json = False,
 ) -> None:
     """Measure the base model and the live one on labelled questions."""
@@ -313,6 +309,7 @@ def inspect(
     qrels: Annotated[Path | None, typer.Option(help="Their judgements.")] = None,
     questions: Annotated[int, typer.Option(min=1, help="Look at so many questions at most.")] = 300,
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the page here.")] = None,
+    set_: Set = None,
     json: Json = False,
 ) -> None:
     """Look inside: where answers are lost, what training moved, and a map of the space as one page."""
@@ -328,6 +325,7 @@ def distil(
     layers: Annotated[int, typer.Option(min=1, help="How many layers it keeps.")] = 3,
     static: Annotated[bool, typer.Option("--static", help="No layers at all: the mean of words' vectors.")] = False,
     steps: Annotated[int, typer.Option(min=1, help="Steps of training.")] = 300,
+    set_: Set = None,
     json: Json = False,
 ) -> None:
     """A smaller embedder that imitates the one that serves, and what it loses."""
@@ -339,7 +337,7 @@ def distil(
 
 
 @app.command(epilog="Example: selfstudy status --json")
-def status(context: typer.Context, json: Json = False) -> None:
+def status(context: typer.Context, set_: Set = None, json: Json = False) -> None:
     """What the home holds, what was set aside, and which model is live."""
     with context.obj.engine() as engine:
         result = engine.status()
@@ -347,7 +345,7 @@ def status(context: typer.Context, json: Json = False) -> None:
 
 
 @app.command(epilog="Example: selfstudy history")
-def history(context: typer.Context, json: Json = False) -> None:
+def history(context: typer.Context, set_: Set = None, json: Json = False) -> None:
     """Every trained model with its verdict, every promotion and rollback."""
     with context.obj.engine() as engine:
         result = engine.history()
@@ -359,6 +357,7 @@ def promote(
     context: typer.Context,
     key: Annotated[str, typer.Argument(help="The model's key, or its beginning, as `history` shows it.")],
     force: Annotated[bool, typer.Option("--force", help="Also a model that the gate refused; history records it.")] = False,
+    set_: Set = None,
     json: Json = False,
 ) -> None:
     """Let a trained model go live."""
@@ -368,7 +367,7 @@ def promote(
 
 
 @app.command(epilog="Example: selfstudy rollback")
-def rollback(context: typer.Context, json: Json = False) -> None:
+def rollback(context: typer.Context, set_: Set = None, json: Json = False) -> None:
     """Let the model go live that was live before."""
     with context.obj.engine() as engine:
         result = engine.rollback()
@@ -380,6 +379,7 @@ def prune(
     context: typer.Context,
     keep: Annotated[int, typer.Option(min=0, help="How many models that served before stay, to roll back to.")] = 1,
     yes: Annotated[bool, typer.Option("--yes", help="Remove it; without this it is only shown.")] = False,
+    set_: Set = None,
     json: Json = False,
 ) -> None:
     """What old rounds left behind and nothing needs any more, with the settings as they are, and how much room it takes."""
@@ -388,12 +388,12 @@ def prune(
     output.show_json(result) if json else output.show(tables.pruned(result))
 
 
-app.command(epilog="Example: selfstudy serve --port 8321")(serving.serve)
-app.command(epilog="Example: selfstudy --home docs mcp --add")(serving.mcp)
+app.command(epilog="Example: selfstudy serve --port 8321")(cli_serve.serve)
+app.command(epilog="Example: selfstudy --home docs mcp --add")(cli_serve.mcp)
 
 
 @config_app.command("show", epilog="Example: selfstudy config show")
-def config_show(context: typer.Context, json: Json = False) -> None:
+def config_show(context: typer.Context, set_: Set = None, json: Json = False) -> None:
     """Every setting, its value, and where that came from. Where config.toml has faults: these, and then the defaults."""
     from selfstudy.core import config
     from selfstudy.recipes.settings import Settings
@@ -441,8 +441,8 @@ def _usage(error: typer.TyperException) -> SelfstudyError:
     context = getattr(error, "ctx", None)
     path = context.command_path if context is not None else "selfstudy"
     problem = " ".join(error.format_message().replace("Value error, ", "").split())
-    if early := _EARLY.match(problem):
-        problem = f"{early[0]} here: it stands before the verb, as in `selfstudy {early[1]} ... status`"
+    if re.match(r"No such option: --home\b", problem):
+        problem = "No such option: --home here: it stands before the verb, as in `selfstudy --home ... status`"
     told = BadInput(problem, f"`{path} --help` shows how it is used.")
     told.__cause__ = error
     return told

@@ -9,10 +9,10 @@ answering(engine).invoke("How long is the warranty?")   # an Answer with citatio
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
 from selfstudy.core.plugs import extra
-from selfstudy.core.records import Answer
+from selfstudy.core.records import Answer, Way
 from selfstudy.recipes.engine import Engine
 
 extra("langchain_core", "langchain")
@@ -34,7 +34,7 @@ class SelfstudyRetriever(BaseRetriever):
 
     engine: Engine
     k: int = 10
-    by: Literal["hybrid", "lexical", "dense"] = "hybrid"
+    by: Way = "hybrid"
     where: str | None = None
 
     def _get_relevant_documents(self, query: str, *, run_manager: CallbackManagerForRetrieverRun, **_: Any) -> list[Document]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import Annotated, Any
 
 from pydantic import Field
@@ -61,8 +60,7 @@ def server(engine: Engine, writes: bool = False) -> Any:
             now = engine.serving()
             answer = engine.ask(question, where, serving=now)
             id = engine.ledger.asked(MCP, "mcp ask", question, answer.hits, now.version, answer)
-            shown = tuple(one if "://" in one.source else replace(one, source="") for one in answer.citations)
-            return {"id": id, "version": now.version} | replace(answer, citations=shown).json()
+            return {"id": id, "version": now.version} | answer.public.json()
 
     if writes:
         changes = ToolAnnotations(read_only_hint=False, destructive_hint=True, idempotent_hint=True, open_world_hint=False)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
+from pathlib import Path
 from typing import Any
 
 from rich.console import Group, RenderableType
@@ -15,18 +15,21 @@ from rich.text import Text
 from selfstudy.apps.progress import duration
 from selfstudy.apps.snippet import LENGTH, emphasised, plain, snippet
 from selfstudy.core.records import Answer, Citation, Hit
+from selfstudy.corpus.set_aside import file_of
 
 SHOWN = 20
 """How many of a long list are shown; --json gives all of them."""
 SAMPLED = 4
 """How many rows of each of a critic's tasks are shown."""
-_ROW = re.compile(r":\d+$")
 
 
-def hits(found: Sequence[Hit], question: str) -> RenderableType:
-    """The hits of a search: rank, score, title path, sources, where in them, and the clause that says most, in its section if asked."""
+def hits(found: Sequence[Hit], question: str, matching: bool = True) -> RenderableType:
+    """The hits of a search: rank, score, title path, sources, where in them, and the clause that says most, in its section if asked.
+
+    `matching`: whether any document that is searched matches the filter.
+    """
     if not found:
-        return Text("Nothing found.")
+        return Text("Nothing found." if matching else "Nothing found: no document matches the filter.")
     parts: list[RenderableType] = []
     for rank, hit in enumerate(found, 1):
         head = Text.assemble((f"{rank:>3}  ", "bold"), (f"{hit.score:.3f}  ", "dim"), (plain(hit.passage.called), "bold"))
@@ -44,7 +47,7 @@ def answer(given: Answer) -> RenderableType:
     parts: list[RenderableType] = [Text(plain(given.short), style="bold green"), Text()] if given.short else []
     parts += [Text(plain(given.text), style="bold" if not given.abstained else ""), Text()]
     for citation in given.citations:
-        named = citation.source if "://" in citation.source else citation.document
+        named = citation.public.source or citation.document
         where = f"{plain(named)}{_place(citation)}"
         parts.append(
             Text.assemble(
@@ -56,8 +59,8 @@ def answer(given: Answer) -> RenderableType:
             )
         )
         parts += [Padding(_quote(citation, given.question), (0, 0, 0, 4), expand=False), Text()]
-    if given.tree is not None and given.tree.notes:
-        parts += [*(Text(f"Note: {plain(note)}.", style="yellow") for note in given.tree.notes), Text()]
+    if given.notes:
+        parts += [*(Text(f"Note: {plain(note).rstrip('.')}.", style="yellow") for note in given.notes), Text()]
     sure = f"Confidence {given.confidence:.2f}"
     parts.append(Text(f"{sure} that what was found answers this: too little." if given.abstained else sure, style="dim"))
     return Group(*parts)
@@ -156,9 +159,13 @@ def plan(rows: Sequence[Mapping[str, Any]]) -> RenderableType:
     """The stages of a run that has not begun: what is kept, what would run or go on, and how long that may take."""
     states = {"kept": "kept", "run": "would run", "resume": "would go on"}
     table = _table("stage", "state", ">about")
+    alike: dict[tuple[str, str], list[float | None]] = {}  # a stage comes more than once where several models are measured
     for row in rows:
-        kept = row["state"] == "kept"
-        table.add_row(row["stage"], Text(states[row["state"]], style="dim" if kept else ""), "" if kept else duration(row["seconds"]))
+        alike.setdefault((row["stage"], row["state"]), []).append(row["seconds"])
+    for (stage, state), seconds in alike.items():
+        name = f"{stage}, {len(seconds)} times" if len(seconds) > 1 else stage
+        took = None if None in seconds else sum(one or 0.0 for one in seconds)
+        table.add_row(name, Text(states[state], style="dim" if state == "kept" else ""), "" if state == "kept" else duration(took))
     ahead = [row for row in rows if row["state"] != "kept"]
     known = sum(row["seconds"] or 0.0 for row in ahead)
     unknown = sum(row["seconds"] is None for row in ahead)
@@ -233,6 +240,8 @@ def status(state: Mapping[str, Any]) -> RenderableType:
             value = f"{len(value)} inputs" if value else "none"
         elif name == "live":
             value = live(value)
+        elif name == "waiting":
+            value = f"{live(value)}: proven with an embedder that is gone, or not as it was; `selfstudy adapt` studies the one that is set"
         elif name == "people":
             value = _people(value)
         elif isinstance(value, Mapping):
@@ -280,6 +289,12 @@ def settings(rows: Sequence[Mapping[str, Any]]) -> RenderableType:
         given = row["origin"] != "default"
         table.add_row(row["path"], Text(_value(row["value"]), style="bold" if given else ""), row["origin"], row.get("about") or "")
     return table
+
+
+def served(url: str, home: Path, documents: int) -> str:
+    """Where a service answers and out of what, in two lines."""
+    held = f"{documents} documents" if documents else "no documents yet: upload some by the page, or give the --home that has them"
+    return f"Open {url} in a browser; Ctrl-C stops it.\nThe home {home} holds {held}."
 
 
 def keys(rows: Sequence[Mapping[str, Any]]) -> RenderableType:
@@ -442,7 +457,7 @@ def _set_aside(found: Iterable[Mapping[str, Any]]) -> list[RenderableType]:
 
 def _file_and_reason(one: Mapping[str, Any]) -> tuple[str, str]:
     """The file that was set aside, or of which a row was, and why: what rows that follow one another are shown together by."""
-    return _ROW.sub("", one["source"]), one["reason"]
+    return file_of(one["source"]), one["reason"]
 
 
 def _table(*columns: str) -> Table:
@@ -509,7 +524,7 @@ def _happened(event: Mapping[str, Any]) -> str:
 def live(system: Mapping[str, Any]) -> str:
     """What serves, in a line."""
     tuned = system["embedder"].startswith("artifact:")
-    model = "an embedder that was tuned here" if tuned else f"the base, {system['embedder']}"
+    model = "an embedder that was tuned here" if tuned else f"{'' if system['key'] else 'the base, '}{system['embedder']}"
     model += " (in int8)" if system.get("whole") else ""
     parts = {"imitation": "imitated words", "sentences": "sentences", "reranking": "a reranker", "generator": "a tuned generator"}
     beside = [name for part, name in parts.items() if system.get(part)]

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import IO
 
 from selfstudy.core.errors import BadInput, SelfstudyError
-from selfstudy.core.files import Lock, home_errors, make_folder, sync_folder
+from selfstudy.core.files import Lock, home_errors, make_folder, whole_file
 from selfstudy.corpus.set_aside import SetAside
 from selfstudy.recipes.engine import Engine
 from selfstudy.recipes.ingest import Added
@@ -115,18 +115,9 @@ def reason_of(one: SetAside) -> str:
 
 
 def keep(folder: Path, name: str, content: IO[bytes]) -> Path:
-    """Write `content` as `folder / name`: beside, synced, renamed. Raises HomeError."""
-    make_folder(folder)
-    path, beside = folder / name, folder / f".{os.urandom(8).hex()}.part"
-    with home_errors(path):
-        try:
-            with open(beside, "wb") as file:
-                content.seek(0)
-                shutil.copyfileobj(content, file, 1 << 20)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(beside, path)
-            sync_folder(folder)
-        finally:
-            beside.unlink(missing_ok=True)
+    """Write `content` as `folder / name`, whole or not at all. Raises HomeError."""
+    path = make_folder(folder) / name
+    with home_errors(path), whole_file(path) as file:
+        content.seek(0)
+        shutil.copyfileobj(content, file, 1 << 20)
     return path

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
-import time
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Any, TypeVar
 
 from selfstudy.core.errors import BadInput, HomeError
-from selfstudy.core.files import home_errors, read_json, sync_folder
+from selfstudy.core.files import home_errors, read_json, whole_file
 from selfstudy.core.records import Artifact, Record
 
 MANIFEST = "manifest.json"
@@ -90,51 +87,16 @@ def find(home_artifacts: Path, key: str) -> Artifact:
     raise BadInput(f"No artifact here has a key that begins with {key!r}.", "`selfstudy history` lists the keys.")
 
 
-class RecordFile:
-    """Writes records as JSON lines beside `path`; on leaving without an error the file appears there, whole and synced.
-
-    with RecordFile(path) as out:
-        for passage in passages:
-            out.write(passage)
-    """
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.count = 0
-        self._beside = path.with_name(f".{path.name}.{os.getpid()}.{time.monotonic_ns()}.part")
-
-    def __enter__(self) -> Self:
-        with home_errors(self.path):
-            self._file = open(self._beside, "wb")
-        return self
-
-    def write(self, record: Record) -> None:
-        line = json.dumps(record.json(), ensure_ascii=False) + "\n"
-        with home_errors(self.path):
-            self._file.write(line.encode("utf-8"))
-        self.count += 1
-
-    def __exit__(self, kind: object, error: object, trace: object) -> None:
-        try:
-            with home_errors(self.path), self._file as file:
-                if error is None:
-                    file.flush()
-                    os.fsync(file.fileno())
-            if error is None:
-                with home_errors(self.path):
-                    os.replace(self._beside, self.path)
-                    sync_folder(self.path.parent)
-        finally:
-            with suppress(OSError):
-                self._beside.unlink(missing_ok=True)
-
-
 def write_records(path: Path, records: Iterable[Record]) -> int:
-    """Write `records` to `path`, one JSON line each, atomically. Returns how many there were."""
-    with RecordFile(path) as out:
+    """Write `records` to `path` as they come, one JSON line each, atomically. Returns how many there were. Raises HomeError."""
+    count = 0
+    with whole_file(path) as file:
         for record in records:
-            out.write(record)
-    return out.count
+            line = json.dumps(record.json(), ensure_ascii=False) + "\n"
+            with home_errors(path):
+                file.write(line.encode("utf-8"))
+            count += 1
+    return count
 
 
 def read_records(path: Path, kind: type[R]) -> Iterator[R]:

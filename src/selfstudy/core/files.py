@@ -6,13 +6,15 @@ import errno
 import fcntl
 import json
 import os
+import shutil
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, BinaryIO, Self
 
 from selfstudy.core.errors import Busy, HomeError
 
@@ -61,8 +63,8 @@ def make_folder(path: Path) -> Path:
     return path
 
 
-def sync_folder(path: Path) -> None:
-    """Make renames inside the folder `path` durable."""
+def sync(path: Path | str) -> None:
+    """Make the content of the file `path` durable, or the names in the folder `path`."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
@@ -70,39 +72,71 @@ def sync_folder(path: Path) -> None:
         os.close(handle)
 
 
-def sync_tree(folder: Path, since: float) -> None:
-    """Make everything inside `folder` durable that changed at or after `since` (seconds since 1970, a little early is fine)."""
+def sync_tree(folder: Path, since: float = 0.0) -> None:
+    """Make everything inside `folder` durable that changed at or after `since` (seconds since 1970, a little early is fine).
+
+    Of a link the name alone: what it leads to is not inside.
+    """
     for parent, _, names in os.walk(folder):
-        changed = [path for name in names if (path := os.path.join(parent, name)) and os.stat(path).st_mtime >= since]
+        files = [path for name in names if not os.path.islink(path := os.path.join(parent, name))]
+        changed = [path for path in files if os.stat(path).st_mtime >= since]
         for path in changed:
-            handle = os.open(path, os.O_RDONLY)
-            try:
-                os.fsync(handle)
-            finally:
-                os.close(handle)
+            sync(path)
         if changed or os.stat(parent).st_mtime >= since:
-            sync_folder(Path(parent))
+            sync(parent)
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[BinaryIO]:
+    """A file to write that stands at `path` once the block has ended without an error: whenever this is killed, the old content or the new
+    is there, whole.
+
+    Written beside, synced, renamed, the folder synced. Raises HomeError where the place cannot be written; an error of the block passes as
+    it is.
+    """
+    beside = path.with_name(f".{path.name}.{os.getpid()}.{time.monotonic_ns()}.part")
+    with home_errors(path):
+        file = open(beside, "wb")  # noqa: SIM115 (on closing, what is left of a full disk's file could not be written either)
+    try:
+        yield file
+        with home_errors(path):
+            file.flush()
+            os.fsync(file.fileno())
+            os.replace(beside, path)
+            sync(path.parent)
+    finally:
+        with suppress(OSError):
+            file.close()
+        with suppress(OSError):
+            beside.unlink(missing_ok=True)
+
+
+@contextmanager
+def whole_folder(path: Path) -> Iterator[Path]:
+    """A folder to fill that stands at `path` once the block has ended without an error, whole or not at all.
+
+    Filled beside, synced, renamed, the folder around it synced. Where there is a folder with something in it by then, another process was
+    first, and its stays. Raises OSError.
+    """
+    beside = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+    try:
+        yield beside
+        beside.chmod(0o755)
+        sync_tree(beside)
+        try:
+            os.rename(beside, path)
+        except OSError:
+            if not path.is_dir():
+                raise
+        sync(path.parent)
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
 
 
 def write_atomic(path: Path, data: str | bytes) -> None:
-    """Write `data` to `path` so that, whenever this is killed, the old content or the new is there, whole.
-
-    Written beside, synced, renamed, the folder synced. Raises HomeError where the place cannot be written.
-    """
-    content = data.encode("utf-8") if isinstance(data, str) else data
-    beside = path.with_name(f".{path.name}.{os.getpid()}.{time.monotonic_ns()}.part")
-    with home_errors(path):
-        try:
-            with open(beside, "wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(beside, path)
-            sync_folder(path.parent)
-        except BaseException:
-            with suppress(OSError):
-                beside.unlink(missing_ok=True)
-            raise
+    """Write `data` to `path` as `whole_file` does. Raises HomeError where the place cannot be written."""
+    with home_errors(path), whole_file(path) as file:
+        file.write(data.encode("utf-8") if isinstance(data, str) else data)
 
 
 def write_json(path: Path, value: Any) -> None:

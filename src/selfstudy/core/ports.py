@@ -9,7 +9,7 @@ from typing import Any, Literal, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from selfstudy.core.records import Document, Example, Hit, Message, Passage, Reading, Reply, Verdict
+from selfstudy.core.records import Critique, Document, Example, Hit, Message, Passage, Reading, Reply
 
 Role = Literal["query", "passage"]
 ROLES: tuple[Role, ...] = ("query", "passage")
@@ -48,6 +48,35 @@ class Embedder(Protocol):
 
     def embed(self, texts: Sequence[str], role: Role = "passage", progress: Progress = silent) -> Vectors:
         """(len(texts), dim) float32, rows of unit length, in the order given."""
+        ...
+
+
+@runtime_checkable
+class Trainable(Protocol):
+    """What an Embedder may be besides: one whose weights are at hand."""
+
+    @property
+    def model_folder(self) -> Path | None:
+        """The folder of the model, as sentence-transformers saves one, to train from; None where the weights are out of reach."""
+        ...
+
+
+@runtime_checkable
+class Vocabulary(Protocol):
+    """What an Embedder may have besides: a vocabulary that is known. Without it, it counts as able to read every text."""
+
+    def known(self, texts: Sequence[str]) -> float:
+        """The share of the tokens of `texts` that are in its vocabulary; what is not is read as one and the same unknown token."""
+        ...
+
+
+@runtime_checkable
+class Unkept(Protocol):
+    """What an Embedder may say besides: that its vectors need no place in the cache on disk."""
+
+    @property
+    def unkept(self) -> bool:
+        """True where it keeps them itself, or makes them again for next to nothing."""
         ...
 
 
@@ -104,6 +133,15 @@ class LLM(Protocol):
 
 
 @runtime_checkable
+class Recalling(Protocol):
+    """What an LLM may do besides: keep its replies."""
+
+    def remembered(self) -> LLM | None:
+        """What was answered before, as an LLM that asks nothing; None where nothing is kept."""
+        ...
+
+
+@runtime_checkable
 class Reader(Protocol):
     """Reads a text for a question: where the answer stands, and whether there is one."""
 
@@ -117,8 +155,8 @@ SUPPORT = ("no", "partly", "fully")
 
 
 @runtime_checkable
-class Critic(Protocol):
-    """Judges answers by the passages that they rest on."""
+class Entailment(Protocol):
+    """Tells how far passages support answers: textual entailment in three classes."""
 
     def supported(self, triples: Sequence[tuple[str, str, str]]) -> Vectors:
         """(len(triples), 3) probabilities that the passage of each (question, answer, passage) supports the answer: SUPPORT.
@@ -133,15 +171,15 @@ Triple = tuple[str, str, str]
 
 
 @runtime_checkable
-class Judge(Protocol):
-    """Makes the four judgements of Self-RAG (arXiv 2310.11511), each as probabilities."""
+class Critic(Protocol):
+    """Makes the four judgements of Self-RAG's critic (arXiv 2310.11511), each as probabilities."""
 
     def retrieve(self, begun: Sequence[tuple[str, str]]) -> list[tuple[float, float, float]]:
         """For each (question, what was said so far): that going on needs a search, needs none, goes on with the evidence at hand."""
         ...
 
-    def verdicts(self, triples: Sequence[Triple]) -> list[Verdict]:
-        """A Verdict for each triple; without a passage it says only how useful the answer is. Raises BadModel where it cannot be told."""
+    def critiques(self, triples: Sequence[Triple]) -> list[Critique]:
+        """A Critique for each triple; without a passage it says only how useful the answer is. Raises BadModel where it cannot be told."""
         ...
 
 

@@ -9,13 +9,9 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def quiet() -> Iterator[None]:
-    """Keep the libraries' own progress bars and advice out of the terminal while a model is loaded or converted."""
-    from transformers.utils import logging as transformers_logging
-
-    bars = transformers_logging.is_progress_bar_enabled()
+def without_advice() -> Iterator[None]:
+    """Keep what libraries log and warn of out of the terminal; their errors come through."""
     disabled = logging.root.manager.disable
-    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     logging.disable(logging.WARNING)
     try:
         with warnings.catch_warnings():
@@ -23,5 +19,18 @@ def quiet() -> Iterator[None]:
             yield
     finally:
         logging.disable(disabled)
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keep the libraries' own progress bars and advice out of the terminal while a model is loaded or converted."""
+    from transformers.utils import logging as transformers_logging
+
+    bars = transformers_logging.is_progress_bar_enabled()
+    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    try:
+        with without_advice():
+            yield
+    finally:
         if bars:
             transformers_logging.enable_progress_bar()  # type: ignore[no-untyped-call]

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal, Self, cast
+from typing import Any, Literal, Self, cast, get_args
 
 from pydantic import TypeAdapter
 
 Scalar = str | int | float | bool
 Split = Literal["train", "tune", "exam"]
+Way = Literal["lexical", "dense", "hybrid"]
+"""How passages are searched for: by words, by meaning, or by both."""
+WAYS: tuple[Way, ...] = get_args(Way)
+Mode = Literal["plain", "reflective", "always", "never"]
+"""How a question is answered: over one search, or sentence by sentence with a search where it is needed, always, or never."""
 LANGUAGE = "language"
 """The field of a document's metadata that names its language; a passage answers for itself where it can: a contract may be in two."""
 
@@ -120,6 +125,16 @@ class Passage(Record):
         return self.title or (file_name(self.places[0].document) if self.places else "")
 
     @property
+    def place(self) -> Place:
+        """The first of its places; one that stands nowhere is a document of its own."""
+        return self.places[0] if self.places else Place(self.id, 0, len(self.text))
+
+    def citation(self, start: int, end: int, number: int) -> Citation:
+        """The citation of `text[start:end]`; its `source` is empty, since only whoever knows the documents can name it."""
+        there = self.place
+        return Citation(number, self.id, there.document, self.title, "", there.start + start, there.start + end, self.text[start:end])
+
+    @property
     def repeats(self) -> bool:
         """Whether other passages say all that this one says."""
         return self.near is not None or bool(self.within)
@@ -166,6 +181,11 @@ class Hit(Record):
     by: str
     superseded_by: str | None = None
     best: Citation | None = None
+
+    @property
+    def public(self) -> Hit:
+        """With what it cites as `Citation.public`."""
+        return self if self.best is None else replace(self, best=self.best.public)
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,6 +257,11 @@ class Citation(Record):
     superseded_by: str | None = None
     around: str = ""
 
+    @property
+    def public(self) -> Citation:
+        """As whoever is not at this machine may see it: an address on the web stays its `source`, a path goes."""
+        return self if "://" in self.source else replace(self, source="")
+
 
 @dataclass(frozen=True, slots=True)
 class Support(Record):
@@ -248,8 +273,8 @@ class Support(Record):
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict(Record):
-    """What a judge makes of a sentence beside a passage: probabilities, each group summing to 1; None where the judge cannot tell.
+class Critique(Record):
+    """What a critic makes of a sentence beside a passage: probabilities, each group summing to 1; None where the critic cannot tell.
 
     `relevant` is that of the passage to the question, `useful` those of the marks 1 to 5 for the sentence as an answer.
     """
@@ -301,7 +326,7 @@ class Tree(Record):
     """All that was considered for an answer, and what the choice followed from: `chosen` is the path of the largest sum of scores.
 
     A path ends with a candidate that is done, or before a step that is closed or has no candidate that may be said. `question` is what was
-    asked once it stands alone, `calls` how often the model behind `llm` was asked for it. `notes` say what else happened.
+    asked once it stands alone, `calls` how often the model behind `llm` was asked for it.
     """
 
     mode: str
@@ -311,7 +336,6 @@ class Tree(Record):
     beam: int
     steps: tuple[Step, ...]
     chosen: tuple[int, ...]
-    notes: tuple[str, ...] = ()
     calls: int = 0
 
 
@@ -320,7 +344,8 @@ class Answer(Record):
     """An answer whose text carries [1][2] marks, one for each citation; or an abstention with an empty list of citations.
 
     `confidence` is the estimated probability that the documents hold the answer and that it was found. `short` are the words of the first
-    citation that answer by themselves, where there are such. `tree` is there where the answer was chosen sentence by sentence.
+    citation that answer by themselves, where there are such. `tree` is there where the answer was chosen sentence by sentence. `notes`
+    say what else happened that who asked should know.
     """
 
     question: str
@@ -331,6 +356,12 @@ class Answer(Record):
     abstained: bool
     short: str = ""
     tree: Tree | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def public(self) -> Answer:
+        """With what it cites as `Citation.public`."""
+        return replace(self, citations=tuple(one.public for one in self.citations))
 
 
 @dataclass(frozen=True, slots=True)
@@ -397,15 +428,6 @@ class Difference(Record):
     high: float
     p: float
     n: int
-
-
-@dataclass(frozen=True, slots=True)
-class Report(Record):
-    """Named metrics with intervals, and the rows that they were computed from."""
-
-    name: str
-    metrics: dict[str, Interval]
-    rows: tuple[dict[str, Any], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from selfstudy.core.records import Message, Verdict
+from selfstudy.core.records import Critique, Message
 
 RETRIEVE = ("[Retrieval]", "[No Retrieval]", "[Continue to Use Evidence]")
 RELEVANT = ("[Relevant]", "[Irrelevant]")
@@ -33,20 +33,20 @@ def evidence(passage: str, same: bool = False) -> str:
     return RETRIEVE[2] if same else f"{RETRIEVE[0]}{BEGIN}{harmless(passage[:_LONGEST])}{END}"
 
 
-def judged(text: str, verdict: Verdict) -> str:
+def judged(text: str, critique: Critique) -> str:
     """A sentence between its judgements, each the likeliest of its group; those that nobody made are left out."""
     before = after = ""
-    if verdict.relevant is not None:
-        before = RELEVANT[0 if verdict.relevant >= 0.5 else 1]
-    if (found := verdict.supported) is not None:
+    if critique.relevant is not None:
+        before = RELEVANT[0 if critique.relevant >= 0.5 else 1]
+    if (found := critique.supported) is not None:
         levels = (found.fully, found.partly, found.no)
         after = SUPPORTED[levels.index(max(levels))]
     return f"{before}{harmless(text)}{after}"
 
 
-def useful(verdict: Verdict) -> str:
+def useful(critique: Critique) -> str:
     """The mark that ends an answer."""
-    return "" if verdict.useful is None else USEFUL[verdict.useful.index(max(verdict.useful))]
+    return "" if critique.useful is None else USEFUL[critique.useful.index(max(critique.useful))]
 
 
 def harmless(text: str) -> str:

@@ -39,7 +39,7 @@ from pydantic import BaseModel
 
 from selfstudy.core.artifacts import MANIFEST, WORK, Manifest, artifacts, complete, manifest
 from selfstudy.core.errors import Stopped
-from selfstudy.core.files import Lock, Log, home_errors, make_folder, sync_folder, write_json
+from selfstudy.core.files import Lock, Log, home_errors, make_folder, sync, sync_tree, write_json
 from selfstudy.core.records import Artifact, Record, digest
 
 _log = logging.getLogger("selfstudy")
@@ -158,10 +158,6 @@ class Work:
         self._reporter.progress(self._name, done, total)
         self._stop.check()
 
-    def check_stop(self) -> None:
-        """Raise Stopped if the user wished to stop."""
-        self._stop.check()
-
 
 @dataclass(frozen=True, slots=True)
 class Planned(Record):
@@ -265,7 +261,7 @@ class Run:
                 if artifact.path.exists():  # not finished, whatever it is: a damaged copy
                     shutil.rmtree(artifact.path)
                 os.rename(folder, artifact.path)
-                sync_folder(self.folder)
+                sync(self.folder)
         self.reporter.stage_finished(made_by.name, finished.seconds, kept=False)
 
     def _plan(self, made_by: Stage[..., Any], artifact: Artifact, config: BaseModel | None, inputs: Any, named: Any) -> Planned:
@@ -318,19 +314,9 @@ def _load(value: Any) -> Any:
 
 def _sync(folder: Path) -> dict[str, int]:
     """Make every file of `folder` durable, whoever wrote it, and give their sizes by path; drop what a kill left half-written."""
-    sizes = {}
     with home_errors(folder):
-        for path in sorted(folder.rglob("*")):
-            if path.is_dir():
-                sync_folder(path)
-            elif path.name.startswith(".") and path.name.endswith(".part"):
-                path.unlink()
-            elif path.is_file() and path != folder / MANIFEST:
-                handle = os.open(path, os.O_RDONLY)
-                try:
-                    os.fsync(handle)
-                finally:
-                    os.close(handle)
-                sizes[path.relative_to(folder).as_posix()] = path.stat().st_size
-        sync_folder(folder)
-    return sizes
+        for half in [path for path in folder.rglob(".*.part") if not path.is_dir()]:
+            half.unlink()
+        sync_tree(folder)
+        files = (path for path in sorted(folder.rglob("*")) if path.is_file() and path != folder / MANIFEST)
+        return {path.relative_to(folder).as_posix(): path.stat().st_size for path in files}

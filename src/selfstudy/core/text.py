@@ -16,14 +16,18 @@ STOP_WORDS = frozenset(
 )
 CJK_FUNCTION = frozenset("的了和与或在是有为于之以及其而且但被把对从到将等也都就还又很这那个们吗呢吧啊么什谁何哪如")
 
-_CJK = re.compile(r"[㐀-䶿一-鿿豈-﫿぀-ヿ가-힯]")
-_TOKEN = re.compile(r"[㐀-䶿一-鿿豈-﫿぀-ヿ가-힯]|[^\W_㐀-䶿一-鿿豈-﫿぀-ヿ가-힯]+(?:['’.\-/][^\W_㐀-䶿一-鿿豈-﫿぀-ヿ가-힯]+)*")
+CJK = "㐀-䶿一-鿿豈-﫿぀-ヿ가-힯"
+"""Characters of scripts that set no spaces between words, as a class of a regular expression has them."""
+_CJK = re.compile(f"[{CJK}]")
+_TOKEN = re.compile(rf"[{CJK}]|[^\W_{CJK}]+(?:['’.\-/][^\W_{CJK}]+)*")
 _ABBREVIATION = re.compile(
     r"(?:\b(?:e\.g|i\.e|etc|vs|cf|al|fig|figs|eq|eqs|no|nos|vol|pp|p|sec|ch|art|par|inc|ltd|corp|co|llc|plc|dr|mr|mrs|ms|prof|st|jr|sr|"
     r"approx|dept|est|jan|feb|mar|apr|jun|jul|aug|sep|sept|oct|nov|dec|u\.s|u\.k|v)|\b[A-Za-z])\.$",
     re.IGNORECASE,
 )
 _NUMBERED = re.compile(r"(?:\A|\n)[^\S\n]*\d{1,3}\.$")
+MARKS = re.compile(r"\s*(?:\[\d+\])+")
+"""The marks [1] of an answer, each run of them with the white space before it."""
 _USER = re.compile(r"(?<=://)[^/?#\s\"]*@")
 _KEY = re.compile(r"(?i)([?&][\w.-]*(?:key|token|secret|password|sig|signature)=)[^&#\s\"]+")
 _ROW = re.compile(r"^([^\n:;]{1,60}: ).*\n(?=\1)", re.MULTILINE)
@@ -55,6 +59,16 @@ def model_tokens(text: str) -> int:
 def token_spans(text: str) -> list[tuple[int, int]]:
     """Where the `tokens` of `text` stand."""
     return [match.span() for match in _TOKEN.finditer(text)]
+
+
+def spaced_words(text: str) -> list[str]:
+    """What white space sets apart, signs and all; every CJK character is one."""
+    return "".join(f" {char} " if is_cjk(char) else char for char in text).split()
+
+
+def letters(text: str) -> str:
+    """The letters and digits of `text` alone: the same wherever its lines are broken."""
+    return "".join(char for char in text if char.isalnum())
 
 
 def without_user(text: str) -> str:

@@ -10,12 +10,12 @@ from tempfile import TemporaryDirectory
 
 from selfstudy.core.errors import BadInput
 from selfstudy.core.records import Document
-from selfstudy.corpus.archives import members
-from selfstudy.corpus.decode import one_line
 from selfstudy.corpus.folder import SourceFile
-from selfstudy.corpus.letter import Letter
+from selfstudy.corpus.formats.archives import members
+from selfstudy.corpus.formats.decode import one_line
+from selfstudy.corpus.formats.letter import Letter
+from selfstudy.corpus.formats.zips import MOST_PARTS
 from selfstudy.corpus.set_aside import SetAside
-from selfstudy.corpus.zips import MOST_PARTS
 
 DEEPEST = 3
 """How far files may lie in files; what lies deeper is set aside."""

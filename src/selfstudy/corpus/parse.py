@@ -12,28 +12,28 @@ from pydantic import BaseModel, ConfigDict, Field
 from selfstudy.core.errors import BadInput, MissingExtra
 from selfstudy.core.ports import Parser, Progress, silent
 from selfstudy.core.records import Document, Scalar, digest
-from selfstudy.corpus.beir import Beir
-from selfstudy.corpus.epub import Epub
 from selfstudy.corpus.folder import SourceFile
-from selfstudy.corpus.formats import ARCHIVES, SUFFIXES, pick
-from selfstudy.corpus.html import Html
-from selfstudy.corpus.json_text import Json
-from selfstudy.corpus.mail import Eml, Mbox
-from selfstudy.corpus.markdown import Markdown
+from selfstudy.corpus.formats.beir import Beir
+from selfstudy.corpus.formats.delimited import Table
+from selfstudy.corpus.formats.detect import ARCHIVES, SUFFIXES, pick
+from selfstudy.corpus.formats.epub import Epub
+from selfstudy.corpus.formats.html import Html
+from selfstudy.corpus.formats.json_text import Json
+from selfstudy.corpus.formats.mail import Eml, Mbox
+from selfstudy.corpus.formats.markdown import Markdown
+from selfstudy.corpus.formats.ocr import Engine
+from selfstudy.corpus.formats.outlook import Msg
+from selfstudy.corpus.formats.pdf import Pdf
+from selfstudy.corpus.formats.pictures import Picture
+from selfstudy.corpus.formats.plain import Plain
+from selfstudy.corpus.formats.rst import Rst
+from selfstudy.corpus.formats.sheets import Xlsx
+from selfstudy.corpus.formats.slides import Pptx
+from selfstudy.corpus.formats.subtitles import Subtitles
+from selfstudy.corpus.formats.word import Docx
+from selfstudy.corpus.formats.xml_text import Xml
 from selfstudy.corpus.nested import Nest, Read, attached, packed
-from selfstudy.corpus.ocr import Engine
-from selfstudy.corpus.outlook import Msg
-from selfstudy.corpus.pdf import Pdf
-from selfstudy.corpus.pictures import Picture
-from selfstudy.corpus.plain import Plain
-from selfstudy.corpus.rst import Rst
 from selfstudy.corpus.set_aside import SetAside
-from selfstudy.corpus.sheets import Xlsx
-from selfstudy.corpus.slides import Pptx
-from selfstudy.corpus.subtitles import Subtitles
-from selfstudy.corpus.table import Table
-from selfstudy.corpus.word import Docx
-from selfstudy.corpus.xml_text import Xml
 
 
 def _workers() -> int:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from selfstudy.core.errors import BadInput
 from selfstudy.core.records import Document, Record
+
+_LINE = re.compile(r":\d+$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +22,11 @@ class SetAside(Record):
     source: str
     reason: str
     again: bool = False
+
+
+def file_of(source: str) -> str:
+    """The file of a `SetAside.source`, without the line."""
+    return _LINE.sub("", source)
 
 
 def faultless(found: Iterable[Document | SetAside], mend: str) -> Iterator[Document]:

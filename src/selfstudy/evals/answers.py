@@ -12,10 +12,9 @@ from numpy.typing import ArrayLike
 
 from selfstudy.core.choices import affirmed, matched
 from selfstudy.core.records import Example, Record
-from selfstudy.core.text import is_cjk
+from selfstudy.core.text import MARKS, spaced_words
 
 _ARTICLE = re.compile(r"\b(?:a|an|the)\b")
-_MARK = re.compile(r"\s*(?:\[\d+\])+")
 _FIRST = 40
 """The words of an answer (Chinese: characters) among which the right ones must stand: who talks on finds them by chance."""
 
@@ -98,8 +97,8 @@ def auc(values: ArrayLike, labels: ArrayLike) -> float:
 
 def normalized(text: str) -> list[str]:
     """Words as SQuAD compares them: lower case, no signs, no articles; every CJK character is a word. Marks [1] are dropped."""
-    plain = _ARTICLE.sub(" ", re.sub(r"[^\w\s]|_", " ", _MARK.sub(" ", text).lower()))
-    return "".join(f" {char} " if is_cjk(char) else char for char in plain).split()
+    plain = _ARTICLE.sub(" ", re.sub(r"[^\w\s]|_", " ", MARKS.sub(" ", text).lower()))
+    return spaced_words(plain)
 
 
 def token_f1(answer: str, references: Sequence[str]) -> float:
@@ -129,7 +128,7 @@ def score(answer: str, example: Example) -> float:
         right = affirmed(example.answers[0])
         return float(right is not None and affirmed(answer) == right)
     if example.choices:
-        return float(matched(_MARK.sub("", answer), example.choices) in example.answers)
+        return float(matched(MARKS.sub("", answer), example.choices) in example.answers)
     return max(holds(" ".join(normalized(answer)[:_FIRST]), example.answers), token_f1(answer, example.answers))
 
 

@@ -21,12 +21,12 @@ from selfstudy.core.ports import Embedder, Progress, Vectors, silent
 from selfstudy.core.records import Record, digest
 from selfstudy.core.text import sentences
 from selfstudy.evals.bootstrap import Values
+from selfstudy.evals.ranking import ranks_of_own, reciprocal
 from selfstudy.evals.stdlib import Module, modules
 
 DISTRACTORS = 5_000
 FEW = 400
 """Distractors where only the first passages that are found count: what reads everyday text otherwise shows it among these."""
-DEPTH = 10
 _MOST_WORDS = 40
 _FEWEST_WORDS = 4
 
@@ -54,9 +54,6 @@ class GuardVectors:
 
     questions: Vectors
     passages: Vectors
-
-    def reciprocal_ranks(self) -> Values:
-        return reciprocal_ranks_of(self.questions, self.passages)
 
 
 @cache
@@ -92,23 +89,20 @@ def embed(embedder: Embedder, progress: Progress = silent, n: int = DISTRACTORS)
 
 def reciprocal_ranks(embedder: Embedder, progress: Progress = silent, n: int = DISTRACTORS) -> Values:
     """For each guard question 1 / rank of its own passage by inner product, 0 beyond rank 10."""
-    return embed(embedder, progress, n).reciprocal_ranks()
+    found = embed(embedder, progress, n)
+    return reciprocal_ranks_of(found.questions, found.passages)
 
 
 def reciprocal_ranks_of(questions: Vectors, passages: Vectors) -> Values:
     """As `reciprocal_ranks`, from vectors: row i of `passages` is the own passage of row i of `questions`.
 
-    A passage with the same score as the own one stands before it: a model that gives all texts one vector gains nothing by ties.
     Raises ValueError for shapes that do not fit and for vectors that are not finite.
     """
     if questions.ndim != 2 or passages.ndim != 2 or questions.shape[1] != passages.shape[1] or len(passages) < len(questions):
         raise ValueError(f"vectors of shape {questions.shape} and {passages.shape} do not belong together")
-    scores = questions @ passages.T
-    if not np.isfinite(scores).all():
+    if not (np.isfinite(questions).all() and np.isfinite(passages).all()):
         raise ValueError("a vector is not finite")
-    own = scores.diagonal()[:, None]
-    ranks = (scores >= own).sum(axis=1)
-    return np.where(ranks <= DEPTH, 1 / ranks, 0.0)
+    return reciprocal(ranks_of_own(questions, passages, np.arange(len(questions))))
 
 
 @cache

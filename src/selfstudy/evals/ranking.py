@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
+from selfstudy.core.ports import Vectors
 from selfstudy.core.records import Interval
 from selfstudy.evals.bootstrap import Values, checked, interval
 
@@ -52,6 +53,36 @@ def summary(values: ArrayLike, seed: int = 0, resamples: int = RESAMPLES) -> Int
     """The mean over questions with its 95% bootstrap interval. Raises NotEnough for no values."""
     array = checked(values)
     return Interval(float(array.mean()), *interval(array, resamples, seed))
+
+
+def first_rank(right: Iterable[bool]) -> int:
+    """The rank of the first hit that is right, from 1 on; 0 where none is."""
+    return next((rank for rank, one in enumerate(right, 1) if one), 0)
+
+
+def ranks_of_own(questions: Vectors, passages: Vectors, own: NDArray[np.int64]) -> NDArray[np.int64]:
+    """For each question the rank of the passage in row `own` by inner product, from 1 on; vectors are (questions or passages, dim).
+
+    A passage with the same score as the own one stands before it: a model that gives all texts one vector gains nothing by ties.
+    """
+    scores = questions @ passages.T
+    mine = scores[np.arange(len(own)), own]
+    ranks: NDArray[np.int64] = (scores >= mine[:, None]).sum(axis=1)
+    return ranks
+
+
+def reciprocal(ranks: ArrayLike) -> Values:
+    """1 / rank, and 0 beyond DEPTH and for rank 0, which is none: MRR@10 is their mean."""
+    array = np.asarray(ranks, np.float64)
+    return np.divide(1.0, array, out=np.zeros_like(array), where=(array > 0) & (array <= DEPTH))
+
+
+def gains(reciprocal: Values) -> Values:
+    """nDCG@10 of questions that one passage answers, from its reciprocal ranks: 1 / log2(1 + rank), 0 where it was not found."""
+    found: Values = np.zeros(len(reciprocal))
+    there = reciprocal > 0
+    found[there] = 1 / np.log2(1 + 1 / reciprocal[there])
+    return found
 
 
 def _ranked(scores: Mapping[str, float]) -> dict[str, float]:

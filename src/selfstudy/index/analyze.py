@@ -13,7 +13,7 @@ import unicodedata
 from itertools import pairwise
 
 from selfstudy.core.hanzi import simplified
-from selfstudy.core.text import CJK_FUNCTION, is_cjk
+from selfstudy.core.text import CJK, CJK_FUNCTION, is_cjk
 
 TOKENIZER = {
     "base_tokenizer": "simple",
@@ -26,9 +26,8 @@ TOKENIZER = {
 }
 """The settings of the store's full text index that `body` is written for."""
 
-_CJK = "㐀-䶿一-鿿豈-﫿぀-ヿ가-힯"
-_RUN = re.compile(rf"[^\W_{_CJK}]*[{_CJK}](?:[{_CJK}]|[^\W_{_CJK}])*")
-_UNIT = re.compile(rf"[{_CJK}]|[^{_CJK}]+")
+_RUN = re.compile(rf"[^\W_{CJK}]*[{CJK}](?:[{CJK}]|[^\W_{CJK}])*")
+_UNIT = re.compile(rf"[{CJK}]|[^{CJK}]+")
 _FUNCTION = re.compile(f"[{''.join(sorted(CJK_FUNCTION))}]")
 
 

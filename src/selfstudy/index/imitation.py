@@ -106,7 +106,7 @@ class Imitation:
     have it, 1 at most; one more dimension, in which questions are 0, makes up the rest, so that the inner product is the imitated score.
     """
 
-    cheap = True
+    unkept = True
     """Vectors are not worth keeping for another time."""
 
     def __init__(self, folder: Path, name: str) -> None:

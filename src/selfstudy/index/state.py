@@ -14,6 +14,7 @@ from selfstudy.core.records import Record
 
 FORMAT = 1
 NAME = "state.json"
+_MEND = "Put back a copy of the file, or start a new home with --home."
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +50,13 @@ def read_state(home: Path) -> State:
             "Update selfstudy, or name another home with --home.",
         )
     try:
+        if isinstance(data, dict) and "format" not in data:  # whatever it is, nobody wrote it as a state
+            raise HomeError(f"{home / NAME} is damaged: it states no format.", _MEND)
         return State.load(data)
     except ValidationError as error:
         fault = error.errors()[0]
         where = ".".join(str(part) for part in fault["loc"]) or "the whole"
-        raise HomeError(
-            f"{home / NAME} is damaged: {where}: {fault['msg']}.", "Put back a copy of the file, or start a new home with --home."
-        ) from error
+        raise HomeError(f"{home / NAME} is damaged: {where}: {fault['msg']}.", _MEND) from error
 
 
 def write_state(home: Path, state: State) -> None:

@@ -12,11 +12,14 @@ from typing import Any, Self
 from selfstudy.core.errors import HomeError
 from selfstudy.core.files import Lock, make_folder
 from selfstudy.index.snapshot import Snapshot
+from selfstudy.index.state import NAME as STATE
 from selfstudy.index.state import State, read_state, write_state
 from selfstudy.index.tables import connect
 from selfstudy.index.writer import GRACE, Writer
 
 LOCK = "write.lock"
+USUAL = ".selfstudy"
+"""The name of a home that nobody named."""
 
 
 class Store:
@@ -37,7 +40,10 @@ class Store:
             read_state(home)
         except FileNotFoundError as error:
             if not create:
-                raise HomeError(f"There is no index in {home}.", f"Add documents first: selfstudy --home {home} add FOLDER") from error
+                mend = f"Add documents first: selfstudy --home {home} add FOLDER"
+                if (home / USUAL / STATE).exists():
+                    mend = f"Name the home inside: selfstudy --home {home / USUAL}"
+                raise HomeError(f"There is no index in {home}.", mend) from error
             cls._create(home)
         return cls(home)
 

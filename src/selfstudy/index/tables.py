@@ -26,6 +26,7 @@ VECTORS = "vectors_"
 STORE = "store"
 
 _KEEP_ALL = timedelta(days=36500)
+_ATTEMPTS = 6
 _OS_ERROR = re.compile(r"\(os error (\d+)\)")
 
 
@@ -112,14 +113,14 @@ def index_text(table: Any) -> None:
     table.create_index("body", config=FTS(**settings))
 
 
-def optimize(table: Any, older_than: timedelta = _KEEP_ALL, attempts: int = 6) -> None:
+def optimize(table: Any, older_than: timedelta = _KEEP_ALL) -> None:
     """Merge small files and index what is not indexed yet; drop versions older than `older_than`. Tried again on a conflict."""
-    for attempt in range(attempts):
+    for attempt in range(_ATTEMPTS):
         try:
             table.optimize(cleanup_older_than=older_than)
             return
         except RuntimeError as error:
-            if "conflict" not in str(error).lower() or attempt == attempts - 1:
+            if "conflict" not in str(error).lower() or attempt == _ATTEMPTS - 1:
                 raise
             time.sleep(0.05 * 2**attempt)
 

@@ -227,17 +227,6 @@ class Writer:
                 self._parts[table.name] = self._parts.get(table.name, 0) + 1
                 table.add(pa.Table.from_arrays([names.filter(pa.array(new)), vectors], schema=table.schema))
 
-    def drop_vectors(self, fingerprint: str) -> None:
-        """Forget the vectors of an embedder that nobody will use again. A reader of it loses them at once."""
-        name = vector_table(fingerprint)
-        if name in self._present:
-            with store_errors(self._home):
-                self._database.drop_table(name)
-            self._present.discard(name)
-            self._tables.pop(name, None)
-            self._parts.pop(name, None)
-            self._changed = self._changed or name in self.state.tables
-
     def set_live(self, live: dict[str, Any] | None) -> None:
         """Say what serves from the next commit on; the store keeps it and does not read it."""
         if live != self._live:

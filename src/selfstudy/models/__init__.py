@@ -1,1 +1,1 @@
-"""Adapters to the outside: embedders and the starter model, reached by name only."""
+"""Adapters to models: embedders, rerankers and LLMs, here or behind an endpoint; and the starter model."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 from collections import Counter
@@ -18,6 +19,7 @@ from selfstudy.core.errors import BadModel, SelfstudyError, Stopped
 from selfstudy.core.plugs import extra
 from selfstudy.core.text import model_tokens, without_user
 
+_log = logging.getLogger("selfstudy")
 KEY, URL = "OPENAI_API_KEY", "OPENAI_BASE_URL"
 _OF_EVERY_CALL = {"model_not_found", "invalid_model", "unknown_model", "unsupported_parameter", "unsupported_value", "unknown_parameter"}
 _NO_MODEL = re.compile(
@@ -79,7 +81,7 @@ class Meter:
         self.budget = budget or Budget()
         self.prices = prices or {}
         self.calls = self.kept = self.prompt_tokens = self.completion_tokens = 0
-        self.under_way = 0
+        self.under_way = self.retries = 0
         self.money = 0.0
         self.unpriced: set[str] = set()
         self.estimated: set[str] = set()
@@ -112,6 +114,9 @@ class Meter:
         """Count a request of httpx's that asks the same once more, as a call: it may have to be paid for."""
         if request.headers.get("x-stainless-retry-count", "0") != "0":
             self.calls += 1
+            if not self.retries:
+                _log.warning("%s did not answer as it should; asking again.", request.url.host)
+            self.retries += 1
 
     def read(self, asked: str, answer: Any, prompt: Iterable[str], completion: str = "") -> tuple[int, int]:
         """Count an endpoint's answer to the texts `prompt`. Returns the tokens that were read and written."""

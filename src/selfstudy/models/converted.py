@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from selfstudy.core.errors import HomeError
-from selfstudy.core.files import sync_folder, sync_tree, write_json
+from selfstudy.core.files import whole_folder, write_json
 from selfstudy.core.plugs import openvino as library
 
 FORMAT = 1
@@ -67,14 +67,8 @@ def adopt(other: Path, kept: Path) -> None:
     """Have the folder `kept` hold the converted model of `other`, by links or copies; where that fails it is left to be converted."""
     with suppress(OSError):
         kept.parent.mkdir(parents=True, exist_ok=True)
-        beside = Path(tempfile.mkdtemp(prefix=f".{kept.name}.", dir=kept.parent))
-        try:
+        with whole_folder(kept) as beside:
             shutil.copytree(other, beside, copy_function=_linked, dirs_exist_ok=True)
-            beside.chmod(0o755)
-            os.rename(beside, kept)
-            sync_folder(kept.parent)
-        finally:
-            shutil.rmtree(beside, ignore_errors=True)
 
 
 def _linked(source: str, target: str) -> None:
@@ -103,29 +97,18 @@ def kept_at(kept: Path) -> dict[str, Any] | None:
 
 
 def _converted(kept: Path, convert: Callable[[Path, dict[str, Any]], R]) -> R:
-    """Convert beside `kept`, then rename."""
-    beside = Path(tempfile.mkdtemp(prefix=f".{kept.name}.", dir=kept.parent))
-    try:
+    """What `convert` made; its folder is kept then, in the place of what did not serve."""
+    with whole_folder(kept) as beside:
         about: dict[str, Any] = {"format": FORMAT, "openvino": library().__version__, "why_not": None, "files": {}}
         made: R | NotConvertible
         try:
             made = convert(beside, about)
-            sync_tree(beside, 0.0)
             about["files"] = {path.name: path.stat().st_size for path in beside.iterdir() if path.name != ABOUT}
         except NotConvertible as error:
             made = error
             about["why_not"] = str(error)
         write_json(beside / ABOUT, about)
-        beside.chmod(0o755)
         shutil.rmtree(kept, ignore_errors=True)
-        try:
-            os.rename(beside, kept)
-            sync_folder(kept.parent)
-        except OSError:
-            if kept_at(kept) is None:  # else another process was first, with the same result
-                raise
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
     if isinstance(made, NotConvertible):
         raise made
     return made

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -10,6 +10,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Any, TypeVar
 
+from selfstudy.core.adapters import beneath
 from selfstudy.core.errors import BadModel, first_line
 from selfstudy.core.memory import ran_out
 from selfstudy.core.plugs import extra
@@ -22,6 +23,7 @@ from selfstudy.models.replies import Remembered, Replies
 from selfstudy.models.structured import complaint, instruction, spoken, value_of
 
 T = TypeVar("T")
+_log = logging.getLogger("selfstudy")
 _TRIES = 2
 _WEIGHTS = ("*.safetensors", "*.bin", "*.json", "*.jinja", "*.model", "*.txt")
 
@@ -32,12 +34,11 @@ class HF:
     Replies are kept in `replies`, as those of an endpoint are; faults are not.
     """
 
-    def __init__(self, name: str, batch_size: int = 8, device: str | None = None, replies: Replies | None = None) -> None:
+    def __init__(self, name: str, batch_size: int = 8, replies: Replies | None = None) -> None:
         if not name.strip():
             raise BadModel("'hf:' names no model.", "Write hf:<name on the hub> or hf:<folder>.")
         self._name = name
         self._batch_size = batch_size
-        self._device = device
         self._replies = replies
         self.lock = Lock()
         self._loaded: tuple[Any, Any] | None = None
@@ -53,8 +54,8 @@ class HF:
         if not folder.is_dir():
             return digest("hf", self._name)
         files = sorted({path for pattern in _WEIGHTS for path in folder.glob(pattern)})
-        beneath = _under(folder)
-        others = [HF(beneath).fingerprint] if beneath is not None else []
+        under = beneath(folder)
+        others = [HF(under).fingerprint] if under is not None else []
         return digest("hf", *(f"{path.name} {sha256_of(path)}" for path in files), *others)
 
     def remembered(self) -> Remembered | None:
@@ -165,26 +166,28 @@ class HF:
         if self._loaded is None:
             with self.lock:
                 if self._loaded is None:
-                    self._loaded = _load(self._name, self._device)
+                    self._loaded = _load(self._name)
         return self._loaded
 
 
-def _load(name: str, device: str | None) -> tuple[Any, Any]:
+def _load(name: str) -> tuple[Any, Any]:
     import torch
     from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSeq2SeqLM, AutoTokenizer
 
-    device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    device = "cuda" if torch.cuda.is_available() else "cpu"
     dtype = torch.bfloat16 if device == "cuda" else torch.float32
     folder = Path(name)
-    beneath = _under(folder)
-    base = beneath or name
+    under = beneath(folder)
+    base = under or name
+    if not Path(base).is_dir() and _fetches(base):
+        _log.warning("hf:%s is no folder here; asking the hub for it.", base)
     with quiet():
         try:
             config = AutoConfig.from_pretrained(base)
             kind: Any = AutoModelForSeq2SeqLM if config.is_encoder_decoder else AutoModelForCausalLM
             tokenizer = AutoTokenizer.from_pretrained(name if (folder / "tokenizer_config.json").is_file() else base)
             model = kind.from_pretrained(base, dtype=dtype)
-            if beneath is not None:
+            if under is not None:
                 model.resize_token_embeddings(max(len(tokenizer), model.get_input_embeddings().weight.shape[0]))
                 model = extra("peft", "full").PeftModel.from_pretrained(model, name)
         except Exception as error:  # every format of weights has its own
@@ -199,10 +202,14 @@ def _load(name: str, device: str | None) -> tuple[Any, Any]:
     return model.to(device).eval(), tokenizer
 
 
-def _under(folder: Path) -> str | None:
-    """The model that the LoRA adapter in `folder` stands on; None where it is no adapter."""
-    about = folder / "adapter_config.json"
-    return str(json.loads(about.read_text(encoding="utf-8"))["base_model_name_or_path"]) if about.is_file() else None
+def _fetches(name: str) -> bool:
+    """Whether a model of this name has to be fetched from the hub."""
+    from huggingface_hub import try_to_load_from_cache
+
+    try:
+        return not isinstance(try_to_load_from_cache(name, "config.json"), str)
+    except ValueError:
+        return False  # the hub has no such names
 
 
 def in_groups(order: list[int], size: int, work: Callable[[list[int]], T], name: str) -> Iterator[tuple[list[int], T]]:

@@ -25,7 +25,8 @@ _PROBE = "dimensions"
 class OpenAIEmbedder:
     """Vectors of a model behind HTTP, of unit length. Those that were paid for are kept under `cache` and never asked for again."""
 
-    paid = True
+    unkept = True
+    """What was paid for has a place of its own, where nothing is ever thrown away."""
 
     def __init__(self, model: str, endpoint: Endpoint, cache: Path | None = None, meter: Meter | None = None) -> None:
         if not model.strip():

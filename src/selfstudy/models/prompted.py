@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from selfstudy.core.files import read_json, write_json
+from selfstudy.core.files import read_json, whole_folder, write_json
 from selfstudy.core.ports import ROLES
 from selfstudy.core.records import digest
 from selfstudy.models.folder import ModelFolder
@@ -31,22 +28,13 @@ def prompted(folder: Path, into: Path, prompts: Mapping[str, str] | None, max_se
     if kept.is_dir():
         return kept
     into.mkdir(parents=True, exist_ok=True)
-    beside = Path(tempfile.mkdtemp(prefix=f".{kept.name}.", dir=into))
-    try:
+    with whole_folder(kept) as beside:
         _link(folder, beside, {_SAID} if prompts is not None else set(), inside)
         if prompts is not None:
             write_json(beside / _SAID, {**_read(folder / _SAID), "prompts": dict(prompts), "default_prompt_name": None})
         if max_seq_length is not None:
             (beside / inside / _LENGTH).unlink(missing_ok=True)
             write_json(beside / inside / _LENGTH, {**_read(folder / inside / _LENGTH), "max_seq_length": max_seq_length})
-        beside.chmod(0o755)
-        try:
-            os.rename(beside, kept)
-        except OSError:
-            if not kept.is_dir():  # else another process was first, with the same result
-                raise
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
     return kept
 
 

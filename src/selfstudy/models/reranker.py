@@ -15,16 +15,18 @@ from selfstudy.core.quiet import quiet
 from selfstudy.core.together import Together
 from selfstudy.models.folder import ModelFolder
 
+_BATCH = 32
+
 
 class CrossReranker:
     """A `core.ports.Reranker` over a folder that CrossEncoder saved, loaded with the first pair. Safe to share between threads, whose pairs
     are read together. Where memory runs out the batches become smaller, and stay so.
     """
 
-    def __init__(self, folder: Path, batch_size: int = 32) -> None:
+    def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._batch_size = batch_size
-        self._together: Together[tuple[str, str], np.float32] = Together(self._scores, 2 * batch_size)
+        self._batch_size = _BATCH
+        self._together: Together[tuple[str, str], np.float32] = Together(self._scores, 2 * _BATCH)
         self._model: Any = None
         self._fingerprint: str | None = None
 
@@ -54,7 +56,7 @@ class CrossReranker:
                 if self._batch_size == 1:
                     raise BadModel(
                         f"Memory ran out while the reranker in {self.folder} read one passage: {first_line(error)}",
-                        "Take a smaller reranker, or none: --set reranker=off.",
+                        "Take a smaller reranker, or none: --set reranker.on=false.",
                     ) from error
             self._batch_size = max(1, self._batch_size // 4)  # after the except block, whose error would hold on to the memory
             if torch.cuda.is_available():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import tempfile
@@ -13,9 +14,11 @@ import numpy as np
 
 from selfstudy.core.errors import BadModel
 from selfstudy.core.ports import Progress, Role, Vectors, silent
+from selfstudy.core.quiet import without_advice
 from selfstudy.models.folder import ModelFolder
 from selfstudy.models.prompted import prompted
 
+_log = logging.getLogger("selfstudy")
 Which = Literal["auto", "openvino", "torch"]
 
 
@@ -70,6 +73,11 @@ class SentenceEmbedder:
         if self._fingerprint is None:
             self._fingerprint = self.folder.fingerprint
         return self._fingerprint
+
+    @property
+    def model_folder(self) -> Path:
+        """The folder of the model."""
+        return self.folder.path
 
     @property
     def runtime(self) -> str:
@@ -142,11 +150,13 @@ def _fetch(name: str) -> Path:
         return Path(snapshot_download(full, local_files_only=True))
     except (OSError, ValueError):
         pass  # not fetched before
+    _log.warning("st:%s is no folder here; asking the hub for it.", name)
     try:
-        files = HfApi().list_repo_files(full)
-        only_torch = not any(file.endswith(".safetensors") for file in files)
-        wanted = ["*.json", "*.txt", "*.model", "*.bin" if only_torch else "*.safetensors"]
-        return Path(snapshot_download(full, allow_patterns=wanted, ignore_patterns=["onnx/*", "openvino/*"]))
+        with without_advice():  # its client tells of every attempt
+            files = HfApi().list_repo_files(full)
+            only_torch = not any(file.endswith(".safetensors") for file in files)
+            wanted = ["*.json", "*.txt", "*.model", "*.bin" if only_torch else "*.safetensors"]
+            return Path(snapshot_download(full, allow_patterns=wanted, ignore_patterns=["onnx/*", "openvino/*"]))
     except Exception as error:  # whatever the network, the hub and its client may raise
         reason = (str(error) or type(error).__name__).splitlines()[0]
         raise BadModel(f"'st:{name}' is no folder here and could not be fetched from the hub: {reason}", mend) from error

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from selfstudy.core.files import read_json, write_json
-from selfstudy.core.ports import Embedder, Progress, Role, Vectors, silent
+from selfstudy.core.ports import Embedder, Progress, Role, Unkept, Vectors, silent
 from selfstudy.core.records import Artifact, digest
 from selfstudy.core.run import Work, stage
 from selfstudy.models.folder import sha256_of
@@ -30,7 +30,7 @@ class Adapted:
 
     def __init__(self, embedder: Embedder, folder: Path) -> None:
         self._embedder = embedder
-        self.paid = bool(getattr(embedder, "paid", False))
+        self.unkept = isinstance(embedder, Unkept) and embedder.unkept
         self._head = Weights.load(folder / _HEAD) if (folder / _HEAD).exists() else None
         self._mark = sha256_of(folder / _HEAD) if self._head is not None else ""
 

@@ -7,22 +7,20 @@ from dataclasses import replace
 
 from selfstudy.core.errors import BadInput
 from selfstudy.core.fold import fold
-from selfstudy.core.ports import LLM, Judge, Reader
-from selfstudy.core.records import Answer, Citation, Hit, Message, file_name
+from selfstudy.core.ports import LLM, Critic, Reader
+from selfstudy.core.records import WAYS, Answer, Citation, Hit, Message, Mode, file_name
 from selfstudy.core.text import normal
-from selfstudy.corpus.surroundings import surroundings
+from selfstudy.corpus.passages.surroundings import surroundings
 from selfstudy.index.filters import parse
 from selfstudy.index.question import check_question
 from selfstudy.index.snapshot import ANY, Snapshot
-from selfstudy.recipes.reflected import Mode, reflected, reflects
+from selfstudy.recipes.reflected import reflected, reflects
 from selfstudy.recipes.serving import Serving
 from selfstudy.recipes.settings import Settings
 
-WAYS = ("lexical", "dense", "hybrid")
-
 
 def search(
-    now: Serving, settings: Settings, question: str, k: int, by: str, where: str | None, superseded: bool, exact: bool, around: bool
+    now: Serving, settings: Settings, question: str, *, k: int, by: str, where: str | None, superseded: bool, exact: bool, around: bool
 ) -> list[Hit]:
     """As `Engine.search`."""
     if by not in WAYS:
@@ -41,20 +39,21 @@ def search(
 def ask(
     now: Serving,
     settings: Settings,
+    question: str,
+    *,
     llm: LLM | None,
     reader: Reader | None,
-    question: str,
+    critic: Critic | None,
     where: str | None,
     superseded: bool,
-    mode: Mode | None = None,
-    choices: Sequence[str] = (),
-    conversation: Sequence[Message] = (),
-    judge: Judge | None = None,
-    around: bool = False,
+    mode: Mode | None,
+    choices: Sequence[str],
+    conversation: Sequence[Message],
+    around: bool,
 ) -> Answer:
-    """As `Engine.ask`; `llm` is the generator that was tuned here, where one serves, else that of the settings; `judge` its critic."""
+    """As `Engine.ask`; `llm` is the generator that was tuned here, where one serves, else that of the settings; `critic` who judges it."""
     from selfstudy.answer.ask import answer
-    from selfstudy.answer.judged import Judging
+    from selfstudy.answer.prompted_critic import PromptedCritic
     from selfstudy.answer.standalone import standalone
     from selfstudy.recipes.calibrate import calibration_of
 
@@ -69,16 +68,16 @@ def ask(
         asked = "a conversation" if conversation else "a choice" if choices else f"--mode {cfg.mode}"
         raise BadInput(
             f"There is no model for {asked}.",
-            "Name one before the verb: selfstudy --set llm=openai:<model> ask ..., or hf:<name or folder>.",
+            "Name one: selfstudy ask ... --set llm=openai:<model>, or hf:<name or folder>.",
         )
     if llm is not None and conversation:
         question = standalone(llm, conversation, question)
     if llm is not None and (cfg.mode != "plain" or choices or reflects(llm)):
-        found = reflected(question, retriever, llm, cfg, where, choices, judge)
+        found = reflected(question, retriever, llm, cfg, where, choices, critic)
     else:
         # A generator of one's own is not judged by an API that may be set as well: its passages stay here.
-        critic = Judging(llm) if llm is not None and not now.live.generator and settings.judged else None
-        found = answer(question, retriever, now.embedder, calibration_of(now.live), where, settings.extract, llm, critic, reader)
+        entailment = PromptedCritic(llm) if llm is not None and not now.live.generator and settings.judged.on else None
+        found = answer(question, retriever, now.embedder, calibration_of(now.live), where, settings.extract, llm, entailment, reader)
     hits = tuple(_dated(now.snapshot, hit) for hit in found.hits)
     return replace(found, citations=tuple(_placed(now.snapshot, found.citations, around)), hits=hits)
 

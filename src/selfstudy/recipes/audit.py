@@ -11,13 +11,13 @@ from itertools import combinations
 from pathlib import Path
 
 from selfstudy.core.files import make_folder, write_atomic
-from selfstudy.core.ports import Critic, Embedder
+from selfstudy.core.ports import Embedder, Entailment
 from selfstudy.core.records import LANGUAGE, Passage
-from selfstudy.corpus.boilerplate import left_out
-from selfstudy.corpus.contradictions import Contradiction, contradictions
-from selfstudy.corpus.quality import Grade
+from selfstudy.corpus.cleaning.boilerplate import left_out
+from selfstudy.corpus.cleaning.contradictions import Contradiction, contradictions
+from selfstudy.corpus.cleaning.quality import Grade
+from selfstudy.corpus.cleaning.versions import Family
 from selfstudy.corpus.set_aside import SetAside
-from selfstudy.corpus.versions import Family
 from selfstudy.evals.audit import Audit, Finding, Sample, audit_page
 from selfstudy.index.snapshot import DROPPED, Snapshot
 from selfstudy.recipes.rulings import Rulings
@@ -31,7 +31,12 @@ _DISTRUST = 0.5
 
 
 def audit(
-    home: Path, snapshot: Snapshot, settings: Settings, embedder: Embedder, set_aside: Sequence[SetAside], critic: Critic | None = None
+    home: Path,
+    snapshot: Snapshot,
+    settings: Settings,
+    embedder: Embedder,
+    set_aside: Sequence[SetAside],
+    entailment: Entailment | None = None,
 ) -> Audit:
     """Look at everything and write the page `reports/audit.html`. Nothing in the index changes."""
     families = families_of(home, snapshot, settings)
@@ -47,7 +52,7 @@ def audit(
             _set_aside(set_aside),
             _duplicates(snapshot),
             _versions(families),
-            _contradictions(disagreeing(snapshot, families, settings, embedder, critic)),
+            _contradictions(disagreeing(snapshot, families, settings, embedder, entailment)),
             _graded("off the subject", "off the subject", snapshot, grades),
             _graded("noisy", "noisy", snapshot, grades),
             _boilerplate(home, snapshot, settings),
@@ -68,7 +73,7 @@ def _counted(snapshot: Snapshot, field: str, otherwise: str) -> dict[str, int]:
 
 
 def disagreeing(
-    snapshot: Snapshot, families: Sequence[Family], settings: Settings, embedder: Embedder, critic: Critic | None = None
+    snapshot: Snapshot, families: Sequence[Family], settings: Settings, embedder: Embedder, entailment: Entailment | None = None
 ) -> list[Contradiction]:
     """Contradictions between passages of current documents; what repeats another is compared once, versions not with one another."""
     vectors = readable_vectors(snapshot, embedder)
@@ -76,7 +81,7 @@ def disagreeing(
     rows = [row for row, passage in enumerate(snapshot.passages) if not passage.repeats and (visible is None or visible[row])]
     apart = {frozenset(pair) for family in families for pair in combinations(family.members, 2)}
     passages = snapshot.passages.take(rows)
-    return contradictions(passages, vectors[rows] if vectors is not None else None, settings.contradictions, apart, critic)
+    return contradictions(passages, vectors[rows] if vectors is not None else None, settings.contradictions, apart, entailment)
 
 
 def _set_aside(found: Sequence[SetAside]) -> Finding:

@@ -13,8 +13,8 @@ from selfstudy.core.files import write_json
 from selfstudy.core.ports import Embedder, Retriever
 from selfstudy.core.records import Artifact, Example, Hit
 from selfstudy.core.run import Work, stage
+from selfstudy.core.studied import examples_of
 from selfstudy.evals.guard import pairs
-from selfstudy.recipes.candidate import examples_of
 from selfstudy.recipes.system import System
 
 _EACH = 150
@@ -23,7 +23,7 @@ _COPIES = frozenset({"sentence", "chinese_clauses"})
 """Writers whose questions are taken out of the passage word for word."""
 
 
-@stage("study.calibration", version=5)
+@stage("study.calibration", version=6)
 def calibration(work: Work, config: Abstain, mined: Artifact, extract: Extract, system: tuple[Retriever, Embedder]) -> dict[str, int]:
     """Fit `calibration.json`. Returns how many examples could be read by meaning and by words alone."""
     retriever, embedder = system

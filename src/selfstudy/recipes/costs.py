@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 
 from selfstudy.core.errors import BadModel
-from selfstudy.core.ports import LLM
+from selfstudy.core.ports import LLM, Recalling
 from selfstudy.core.run import Planned
 from selfstudy.core.text import model_tokens
 from selfstudy.index.snapshot import Snapshot
 from selfstudy.models.openai_embedder import TEXTS_A_CALL
-from selfstudy.recipes.generator import ABOUT_A_PASSAGE, BLOCK
-from selfstudy.recipes.generator import answers as exam_answers
+from selfstudy.recipes.generator import ABOUT_A_PASSAGE
+from selfstudy.recipes.generator_exam import BLOCK
+from selfstudy.recipes.generator_exam import answers as exam_answers
 from selfstudy.recipes.settings import Settings
 from selfstudy.synth import labels, reflections
 from selfstudy.synth.modelled import Cost, about, cost_of, modelled
@@ -54,7 +55,7 @@ def costed(planned: Planned, snapshot: Snapshot, settings: Settings, embedder: s
     if llm is not None and (asked := _asked(planned.stage, snapshot, settings)) is not None:
         cost, items = asked
         cost = cost.times(max(0.0, 1 - planned.done / max(1, items)))
-        if planned.stage == modelled.name and (kept := getattr(llm, "remembered", lambda: None)()) is not None:
+        if planned.stage == modelled.name and isinstance(llm, Recalling) and (kept := llm.remembered()) is not None:
             cost = min(cost, cost_of(snapshot.passages, settings.modelled, kept), key=lambda one: one.calls)
         return _priced(planned, cost, settings, llm)
     if planned.stage in _TEXTS and embedder.startswith("openai:"):
@@ -86,7 +87,8 @@ def _asked(stage: str, snapshot: Snapshot, settings: Settings) -> tuple[Cost, in
         told = min(reflection.data.most, examples)
         return _judged(snapshot, *reflections.expected(reflection.data, examples)), told + round(reflection.data.general * told)
     if stage == exam_answers.name:
-        told, tuning = min(settings.tuning.exam, examples), settings.tuning
+        tuning = settings.tuning
+        told = min(tuning.exam, examples) + min(tuning.unanswerable, examples)
         read = told * (_ASKED + tuning.mix.passages * _shown(snapshot))
         return Cost(told, read, told * tuning.max_tokens), -(-told // BLOCK)
     return None

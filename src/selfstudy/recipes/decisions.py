@@ -11,7 +11,8 @@ from typing import Any, Literal
 from selfstudy.core.artifacts import artifacts, manifest, read_records
 from selfstudy.core.errors import BadInput
 from selfstudy.core.files import make_folder, read_json, write_json
-from selfstudy.core.records import Artifact, Example, Passage
+from selfstudy.core.records import Artifact, Example
+from selfstudy.core.studied import kept_of, passages_of
 from selfstudy.synth.draft import draft, pick
 from selfstudy.synth.round_trip import Dropped
 
@@ -77,7 +78,7 @@ class Decisions:
         back = self._last("round_trip")
         if back is None:
             raise BadInput("No questions were written here yet.", "Run `selfstudy adapt`; its first stages write them.")
-        for example in read_records(back.path / "kept.jsonl", Example):
+        for example in kept_of(back):
             yield example, ""
         reasons = {one.id: one.reason for one in read_records(back.path / "dropped.jsonl", Dropped)}
         asked = self._input(back, 0)
@@ -92,7 +93,7 @@ class Decisions:
         modelled, corpus = self._input(asked, 1), self._input(asked, 0)
         if modelled is None or corpus is None:
             return
-        passages = {passage.id: passage for passage in read_records(corpus.path / "passages.jsonl", Passage)}
+        passages = {passage.id: passage for passage in passages_of(corpus)}
         for one in read_records(modelled.path / "dropped.jsonl", Dropped):
             if one.question and one.passage in passages:
                 yield replace(draft(passages[one.passage], one.question, (), "", one.writer), id=one.id), one.reason

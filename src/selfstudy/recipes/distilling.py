@@ -8,13 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from selfstudy.core.errors import BadInput
+from selfstudy.core.files import make_folder, whole_folder
 from selfstudy.core.ports import Embedder
 from selfstudy.core.run import Lazy
+from selfstudy.core.studied import examples_of
 from selfstudy.evals.paired import compare
-from selfstudy.evals.ranking import summary
+from selfstudy.evals.ranking import reciprocal, summary
 from selfstudy.index.dense import Dense, Flat
 from selfstudy.models.sentence import SentenceEmbedder
-from selfstudy.recipes import candidate as c
+from selfstudy.recipes.exam import ranks_of
 from selfstudy.recipes.study import Study
 from selfstudy.recipes.system import converted
 from selfstudy.train.student import Student, student
@@ -27,22 +29,24 @@ def distil(study: Study, config: Student, out: Path) -> dict[str, Any]:
     """Put the student of what serves in `study` into the new folder `out`, and say how it does beside its teacher. Raises BadInput."""
     if out.exists():
         raise BadInput(f"{out} is there already.", "Name a folder that does not exist yet.")
-    teacher = study.embedder(study.live.learned)
+    teacher = study.examples.embedder(study.live.learned)
     folder = teacher.model_folder
     if folder is None:
         raise BadInput(f"The weights of {study.live.learned} are not here, so that no student can be made.", "Use an embedder of your own.")
     loaded = Lazy(teacher.fingerprint, lambda: teacher)
-    made = study.run.stage(student, config, study.corpus, study.kept, Lazy(teacher.fingerprint, lambda: folder), loaded)
+    made = study.run.stage(student, config, study.examples.corpus, study.examples.kept, Lazy(teacher.fingerprint, lambda: folder), loaded)
     small = SentenceEmbedder(made.path / "model", cache=converted(study.home))
-    examples = c.examples_of(study.mined, "exam")
+    examples = examples_of(study.examples.mined, "exam")
     texts = [passage.indexed for passage in study.snapshot.passages]
 
     def ranks(embedder: Embedder) -> Any:
         vectors = Flat(embedder.embed(texts), embedder.fingerprint)
-        return c.reciprocal(c.ranks_of(Dense(study.snapshot, embedder, vectors), examples))
+        return reciprocal(ranks_of(Dense(study.snapshot, embedder, vectors), examples))
 
     before, after = ranks(teacher), ranks(small)
-    shutil.copytree(made.path / "model", out)
+    make_folder(out.absolute().parent)
+    with whole_folder(out) as beside:
+        shutil.copytree(made.path / "model", beside, dirs_exist_ok=True)
     plain = SentenceEmbedder(folder, cache=converted(study.home))  # as `teacher`, without its memory
     return {
         "model": str(out),

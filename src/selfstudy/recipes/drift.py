@@ -19,6 +19,8 @@ from selfstudy.recipes.ledger import NAME, Asked, Ledger, Vote
 _DAY = 86_400.0
 _READ = 20_000
 """Questions that are looked at, the newest: so many of late, and so many of before."""
+_LEAST = 20
+"""Votes below which nobody can say how content people are."""
 
 
 class Drift(BaseModel):
@@ -75,13 +77,13 @@ def _told(ledger: Ledger, late: float) -> tuple[list[Asked], list[Asked], list[V
     return ledger.questions(_READ, since=late), ledger.questions(_READ, until=late), ledger.votes(), len(ledger.clicks())
 
 
-def satisfaction(votes: Sequence[Vote], least: int = 20) -> Interval | None:
+def satisfaction(votes: Sequence[Vote]) -> Interval | None:
     """Up less down in points, with its 95% bootstrap interval over users, so that who votes a lot does not count for many.
 
-    Where fewer than ten users voted, over votes. None for fewer than `least` votes; clicks are none.
+    Where fewer than ten users voted, over votes. None for fewer than twenty votes; clicks are none.
     """
     votes = [vote for vote in votes if vote.verdict != "click"]
-    if len(votes) < least:
+    if len(votes) < _LEAST:
         return None
     points: dict[str, list[float]] = {}
     for vote in votes:
@@ -109,10 +111,10 @@ def more_abstained(fresh: Sequence[Asked], old: Sequence[Asked], minimum: int) -
     return Difference(found, float(low), float(high), p, len(together))
 
 
-def distance(fresh: Sequence[Asked], old: Sequence[Asked], seed: int = 0) -> float:
+def distance(fresh: Sequence[Asked], old: Sequence[Asked]) -> float:
     """The Jensen-Shannon distance of the words that questions use, beyond what two random halves of them are apart: 0 to 1."""
     bags = [stems(one.question) for one in (*fresh, *old)]
-    order = np.random.default_rng(seed).permutation(len(bags))
+    order = np.random.default_rng(0).permutation(len(bags))
     apart = _jensen_shannon(bags[: len(fresh)], bags[len(fresh) :])
     chance = _jensen_shannon([bags[at] for at in order[: len(fresh)]], [bags[at] for at in order[len(fresh) :]])
     return max(0.0, (apart - chance) / (1 - chance)) if chance < 1 else 0.0

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, Self
 from selfstudy.core import config
 from selfstudy.core.errors import BadInput, HomeError
 from selfstudy.core.files import make_folder, write_atomic, write_json
-from selfstudy.core.records import Answer, Hit, Message, Term
+from selfstudy.core.records import Answer, Hit, Message, Mode, Term
 from selfstudy.core.run import Planned, Quiet, Reporter, Run, Stop
 from selfstudy.corpus.set_aside import SetAside
 from selfstudy.index.cached import Rankings
@@ -31,13 +31,13 @@ from selfstudy.recipes.loaded import Loaded
 from selfstudy.recipes.outcome import Outcome
 from selfstudy.recipes.pointer import Pointer
 from selfstudy.recipes.pruning import Pruned
-from selfstudy.recipes.reflected import Mode
+from selfstudy.recipes.remembering import Remembering
 from selfstudy.recipes.rulings import Rulings, ruled
 from selfstudy.recipes.serving import Opening, Serving
 from selfstudy.recipes.settings import Settings
 from selfstudy.recipes.settle import settle, terms_of
 from selfstudy.recipes.studies import Studies
-from selfstudy.recipes.system import Remembering, System
+from selfstudy.recipes.system import System
 from selfstudy.recipes.watching import EVERY, watch
 
 if TYPE_CHECKING:
@@ -55,19 +55,18 @@ class Engine:
     print(engine.ask("How long is the warranty?").text)
     """
 
-    def __init__(
-        self, home: Path, store: Store, settings: Settings, origins: dict[str, str], reporter: Reporter, eager: bool = False
-    ) -> None:
+    def __init__(self, home: Path, store: Store, settings: Settings, reporter: Reporter, eager: bool = False) -> None:
         self.home = home
         self.store = store
         self.settings = settings
-        self._origins = origins
         self._reporter = reporter
         self.loaded = Loaded(home, settings)
         self._pointer = Pointer(home, store, settings, self.loaded.embedder, reporter)
         self.studies = Studies(home, store, settings, self.loaded, self._pointer, reporter)
-        hot, rankings = settings.cache.hot, lambda: self._rankings
-        self._opening = Opening(store, self._pointer.live, self.loaded.embedder, rankings, self.loaded.expansion, eager, hot)
+        self._opening = Opening(
+            store, self._pointer.live, self.loaded.embedder,
+            rankings_of=lambda: self._rankings, expansion_of=self.loaded.expansion, eager=eager, hot=settings.cache.hot,
+        )  # fmt: skip
 
     @classmethod
     def open(
@@ -79,8 +78,8 @@ class Engine:
         """
         if home.exists() and not home.is_dir():
             raise HomeError(f"{home} is a file; a home is a folder.", "Give another --home, or move the file away.")
-        settings, origins = config.load(Settings, home / "config.toml", sets)
-        return cls(home, Store.open(home, create), settings, origins, reporter or Quiet(), eager)
+        settings, _ = config.load(Settings, home / "config.toml", sets)
+        return cls(home, Store.open(home, create), settings, reporter or Quiet(), eager)
 
     # Documents
 
@@ -101,7 +100,7 @@ class Engine:
 
         With `judge` the model of the settings says of each contradiction whether it is one: two calls each. Raises BadInput, Busy.
         """
-        from selfstudy.answer.judged import Judging
+        from selfstudy.answer.prompted_critic import PromptedCritic
         from selfstudy.recipes.audit import audit
 
         rulings, known = Rulings(self.home), self.store.snapshot().documents
@@ -112,10 +111,10 @@ class Engine:
         if judge and self.loaded.llm is None:
             raise BadInput(
                 "No model is set that could judge.",
-                "Name one before the verb: selfstudy --set llm=openai:<model> audit ..., or leave --judge out.",
+                "Name one: selfstudy audit --judge --set llm=openai:<model>, or leave --judge out.",
             )
-        critic = Judging(self.loaded.llm) if judge and self.loaded.llm is not None else None
-        return audit(self.home, self.store.snapshot(), self.settings, embedders[0], self.set_aside(), critic)
+        entailment = PromptedCritic(self.loaded.llm) if judge and self.loaded.llm is not None else None
+        return audit(self.home, self.store.snapshot(), self.settings, embedders[0], self.set_aside(), entailment)
 
     def glossary(self, *, add: Sequence[tuple[str, str]] = (), strike: Sequence[str] = ()) -> list[Term]:
         """Which names mean the same, as the documents explain it and people gave it; before that, terms are added and struck.
@@ -164,7 +163,8 @@ class Engine:
         `superseded`: of outdated versions too. With `exact` every hit cites its sentence or clause that says most about the question; with
         `around` the section of that too.
         """
-        return asking.search(serving or self.serving(), self.settings, question, k, by, where, superseded, exact, around)
+        now = serving or self.serving()
+        return asking.search(now, self.settings, question, k=k, by=by, where=where, superseded=superseded, exact=exact, around=around)
 
     def ask(
         self,
@@ -186,8 +186,10 @@ class Engine:
         """
         now, loaded = serving or self.serving(), self.loaded
         llm = loaded.generator(now.live.generator) if now.live.generator else loaded.llm
-        reader = loaded.reader if llm is None else None
-        return asking.ask(now, self.settings, llm, reader, question, where, superseded, mode, choices, conversation, loaded.critic, around)
+        return asking.ask(
+            now, self.settings, question, llm=llm, reader=loaded.reader if llm is None else None, critic=loaded.critic,
+            where=where, superseded=superseded, mode=mode, choices=choices, conversation=conversation, around=around,
+        )  # fmt: skip
 
     @cached_property
     def ledger(self) -> Ledger:
@@ -280,8 +282,10 @@ class Engine:
         else:
             asked = inspection.held_out(self.home, snapshot, questions)
         run = Run(self.home / "artifacts", self._reporter)
-        loaded, expand = self.loaded.embedder, self.loaded.expansion()
-        found = look(self.home, snapshot, run, sides, loaded, asked, queries is not None, self.settings.extract, expand)
+        found = look(
+            self.home, snapshot, run, sides, load=self.loaded.embedder, asked=asked, own=queries is not None,
+            cfg=self.settings.extract, expand=self.loaded.expansion(),
+        )  # fmt: skip
         path = out if out is not None else make_folder(self.home / "reports") / f"inside-{sides[-1][1].fingerprint[:12]}.html"
         write_inside(path, found)
         return found.json() | {"page": str(path)}
@@ -337,7 +341,9 @@ class Engine:
     # Looking
 
     def status(self) -> dict[str, Any]:
-        """What the home holds and what serves; `people`: how content they are and why to study again, where anybody was asked."""
+        """What the home holds and what serves. `waiting`: what was promoted with an embedder that is not what its name loads now;
+        `people`: how content they are and why to study again, where anybody was asked.
+        """
         snapshot = self.store.snapshot()
         live = self.live
         near, inside = ingest.repeated_in(snapshot)
@@ -349,13 +355,10 @@ class Engine:
             "contained": inside,
             "set_aside": [one.json() for one in self.set_aside()],
             "live": live.json(),
+            **({"waiting": promoted} if (promoted := snapshot.state.live) and promoted["key"] != live.key else {}),
             "index_version": snapshot.version,
             "missing_vectors": len(without_vector(snapshot, self._embedders)),
         }
-
-    def config_rows(self) -> list[config.Setting]:
-        """Every setting, its value, and where that came from."""
-        return config.describe(self.settings, self._origins)
 
     @cached_property
     def _rankings(self) -> Rankings | None:

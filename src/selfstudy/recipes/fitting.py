@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from selfstudy.core.artifacts import read_records
 from selfstudy.core.files import read_json, write_json
 from selfstudy.core.records import Artifact, Example, Passage
 from selfstudy.core.run import Work, stage
+from selfstudy.core.studied import examples_of, passages_of
+from selfstudy.evals.ranking import ranks_of_own, reciprocal
 from selfstudy.train.head import Head, Weights, fit_head
 
 
@@ -19,12 +20,12 @@ def head(work: Work, config: Head, mined: Artifact, asked: Artifact, searched: A
     """Fit the head on the train split over given vectors; `head.npz` and `losses.json`, or nothing where it is off."""
     if not config.on:
         return {}
-    examples = list(read_records(mined.path / "mined.jsonl", Example))
+    examples = examples_of(mined)
     training_places = [place for place, example in enumerate(examples) if example.split == "train" for _ in range(example.weight)]
     mine = np.array(training_places, np.int64)
     groups: dict[str, str] = read_json(studied.path / "groups.json")
     training = {examples[place].group for place in mine}
-    everything = list(read_records(studied.path / "passages.jsonl", Passage))
+    everything = passages_of(studied)
     # Passages of other splits are never evidence here: as negatives all the time they would only learn to be far from every question.
     pool = [row for row, passage in enumerate(everything) if groups[passage.id] in training]
     rows = {everything[row].id: place for place, row in enumerate(pool)}
@@ -57,9 +58,7 @@ def _tuned_shares(
     found: dict[float, float] = {}
     for share in config.shares:
         head = fitted.scaled(share)
-        scores = head(questions) @ head(passages).T
-        ranks = (scores >= scores[np.arange(len(own)), own][:, None]).sum(axis=1)
-        found[share] = float(np.where(ranks <= 10, 1 / ranks, 0.0).mean()) if len(own) else 0.0
+        found[share] = float(reciprocal(ranks_of_own(head(questions), head(passages), own)).mean()) if len(own) else 0.0
     return found
 
 

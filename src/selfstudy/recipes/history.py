@@ -17,7 +17,9 @@ Kind = Literal["judged", "promoted", "rolled back", "calibrated"]
 
 @dataclass(frozen=True, slots=True)
 class Event(Record):
-    """`system` is the candidate or what serves from then on (None: the base), `before` what served until then."""
+    """`system` is the candidate or what serves from then on (None: the base), `before` what served until then. `terms` tell a judgement's
+    gate and own questions from others.
+    """
 
     number: int
     when: str
@@ -29,6 +31,7 @@ class Event(Record):
     promote: bool | None = None
     forced: bool = False
     exam: str | None = None
+    terms: str | None = None
     details: dict[str, Any] = field(default_factory=dict)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 import time
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
@@ -11,18 +10,18 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from selfstudy.core.errors import BadInput, nearest
+from selfstudy.core.errors import BadInput, Stopped, nearest
 from selfstudy.core.files import home_errors, read_json, write_json
 from selfstudy.core.ports import Embedder
 from selfstudy.core.records import Document, Passage, Record, digest
 from selfstudy.core.run import Reporter, Stop
-from selfstudy.corpus.boilerplate import repeated
-from selfstudy.corpus.chunk import chunk
+from selfstudy.corpus.cleaning.boilerplate import repeated
+from selfstudy.corpus.cleaning.redact import redact, redact_aside
 from selfstudy.corpus.folder import SourceFile, walk
-from selfstudy.corpus.language import with_language
-from selfstudy.corpus.redact import redact, redact_aside
-from selfstudy.corpus.set_aside import SetAside
-from selfstudy.corpus.topics import topics
+from selfstudy.corpus.passages.chunk import chunk
+from selfstudy.corpus.passages.language import with_language
+from selfstudy.corpus.passages.topics import topics
+from selfstudy.corpus.set_aside import SetAside, file_of
 from selfstudy.corpus.workers import Workers
 from selfstudy.index.snapshot import Card, FileFacts, Snapshot
 from selfstudy.index.store import Store
@@ -32,11 +31,10 @@ from selfstudy.recipes.settings import Settings
 from selfstudy.recipes.settle import boilerplate_of, cut, settle
 
 READ = "read.json"
-_READ_AS = "2"
+_READ_AS = "3"
 """Another one than before has every file read anew: what the parsers make of it is no longer what it was."""
 _CUT_AS = "2"
 """The same for what `chunk` makes of a document."""
-_LINE = re.compile(r":\d+$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,15 +206,19 @@ class _Adding:
         unread = dict.fromkeys(file for file in found if isinstance(file, SourceFile) and not self._readings.unchanged(file))
         with Workers(list(unread), self._settings.parse) as workers:
             contents = iter(workers)
-            for done, file in enumerate(found):
-                self._reporter.progress("add", done, len(found))
-                if isinstance(file, SetAside):
-                    self.set_aside.append(file)
-                elif file in unread:
-                    self._read_file(*next(contents))
-                else:
-                    self.unchanged += len(self._by_file.get(str(file.path), ()))
-                    self.set_aside += [SetAside.load(one) for one in self._readings.files[str(file.path)]["set_aside"]]
+            try:
+                for done, file in enumerate(found):
+                    self._reporter.progress("add", done, len(found))
+                    if isinstance(file, SetAside):
+                        self.set_aside.append(file)
+                    elif file in unread:
+                        self._read_file(*next(contents))
+                    else:
+                        self.unchanged += len(self._by_file.get(str(file.path), ()))
+                        self.set_aside += [SetAside.load(one) for one in self._readings.files[str(file.path)]["set_aside"]]
+            except Stopped:
+                self._commit()  # what was read is kept
+                raise
             self._commit()
         self._reporter.progress("add", len(found), len(found))
 
@@ -294,7 +296,7 @@ class _Adding:
         file is read again.
         """
         unread = {one.source for one in faults if not one.reason.startswith("empty")}
-        rows = {_LINE.sub("", source) for source in unread} - unread
+        rows = {file_of(source) for source in unread} - unread
         for card in self._by_file.get(path, ()):
             if card.id not in self._taken and not _lies_in(card.source, unread):
                 if _lies_in(card.source, rows):
@@ -313,7 +315,6 @@ class _Adding:
 
     def _commit(self) -> None:
         """Documents, passages and vectors of the batch become the index at one moment; then the files count as read."""
-        self._stop.check()
         gone = [id for id in self._outdated if id not in self._taken]  # another file may have given such a document since
         self._writer.remove(gone)
         self.removed += len(gone)

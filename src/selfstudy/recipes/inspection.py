@@ -19,15 +19,17 @@ from selfstudy.core.errors import NotEnough
 from selfstudy.core.ports import Embedder, Progress, Retriever, Vectors
 from selfstudy.core.records import Artifact, Example, Passage
 from selfstudy.core.run import Work, stage
+from selfstudy.core.studied import examples_of
 from selfstudy.core.text import contains, normal
 from selfstudy.evals import gaps
 from selfstudy.evals.geometry import Geometry, geometry, kept, nearest
 from selfstudy.evals.labelled import read_qrels, read_queries
 from selfstudy.evals.layout import Layout, layout
+from selfstudy.evals.ranking import first_rank
 from selfstudy.index.snapshot import Rows, Snapshot
 from selfstudy.recipes.calibrate import calibration_of
-from selfstudy.recipes.candidate import examples_of, prepared, saved
 from selfstudy.recipes.system import System
+from selfstudy.recipes.vectors import prepared, saved
 from selfstudy.synth.draft import pick
 
 POINTS = 20_000
@@ -138,7 +140,7 @@ def lost(
         reads = read([one.question for one in block], [hits[: cfg.hits] for hits in found], embedder, cfg)
         refused = abstains(features_of(reads), calibration)
         for one, hits, given, silent in zip(block, found, reads, refused, strict=True):
-            rank = next((rank for rank, hit in enumerate(hits, 1) if hit.passage.id in one.wanted), 0)
+            rank = first_rank(hit.passage.id in one.wanted for hit in hits)
             cited = not silent and any(citation.passage in one.wanted for citation in extract(given, cfg)[1])
             place, why = gaps.place_of(bool(one.wanted), rank, bool(silent), cited)
             wanted = next((hit.passage.called for hit in hits if hit.passage.id in one.wanted), "")

@@ -7,21 +7,23 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from selfstudy.answer.critics import Critical, Worded
+from selfstudy.answer.critics import EntailmentCritic, Worded
 from selfstudy.core.errors import BadInput
 from selfstudy.core.plugs import LLMS, resolve
-from selfstudy.core.ports import LLM, Judge, Reader
+from selfstudy.core.ports import LLM, Critic, Reader, Unkept
 from selfstudy.index.snapshot import Snapshot
 from selfstudy.models.api import Meter
 from selfstudy.models.hf import HF
-from selfstudy.models.starter.judge import Relevance
+from selfstudy.models.starter.relevance import Relevance
 from selfstudy.models.starter.shared import SHIPPED
 from selfstudy.recipes.caches import vectors_of
-from selfstudy.recipes.generator import SCHEME, folder_of
+from selfstudy.recipes.generator import folder_of
 from selfstudy.recipes.glossary import Expansion, Terms
 from selfstudy.recipes.reflection import critic_of
+from selfstudy.recipes.remembering import Remembering
 from selfstudy.recipes.settings import Settings
-from selfstudy.recipes.system import Remembering, System, converted, load_embedder, reranked, served
+from selfstudy.recipes.system import System, converted, load_embedder, reranked, served
+from selfstudy.recipes.tuning import SCHEME
 
 
 class Loaded:
@@ -42,10 +44,10 @@ class Loaded:
         with self._loading:
             if name not in self._embedders:
                 self._check_price(name)
-                embedder = load_embedder(name, self._home, self._settings.api, self.meter, self._settings.reads)
-                # What was paid for has a place of its own, where nothing is ever thrown away, and what is cheap is made again.
-                apart = getattr(embedder, "paid", False) or getattr(embedder, "cheap", False)
-                kept = None if apart else vectors_of(self._home, self._settings.cache)
+                reads = {self._settings.embedder: self._settings.reads}
+                embedder = load_embedder(name, self._home, self._settings.api, self.meter, reads)
+                unkept = isinstance(embedder, Unkept) and embedder.unkept
+                kept = None if unkept else vectors_of(self._home, self._settings.cache)
                 self._embedders[name] = Remembering(embedder, kept)
             return self._embedders[name]
 
@@ -90,13 +92,13 @@ class Loaded:
             )
 
     @cached_property
-    def critic(self) -> Judge | None:
-        """Who judges reflective answers, None where the model that writes them does. Raises BadInput."""
+    def critic(self) -> Critic | None:
+        """The critic of reflective answers, None where the model that writes them does. Raises BadInput."""
         name = self._settings.critic
         if name is None:
             return None
         if name == "starter":
-            return Critical(Worded(), Relevance(SHIPPED.kept_in(converted(self._home))).probabilities)
+            return EntailmentCritic(Worded(), Relevance(SHIPPED.kept_in(converted(self._home))).probabilities)
         if not name.startswith(SCHEME):
             raise BadInput(f"There is no critic {name!r}.", "Name one as starter, hf:<folder> or hf:artifact:<key>.")
         return critic_of(self.generator(name))
@@ -104,4 +106,4 @@ class Loaded:
     @property
     def reader(self) -> Reader | None:
         """The starter's reader, loaded when it is first used; None where the settings want none."""
-        return SHIPPED.kept_in(converted(self._home)) if self._settings.reader else None
+        return SHIPPED.kept_in(converted(self._home)) if self._settings.reader.on else None

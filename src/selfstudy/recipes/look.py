@@ -25,7 +25,8 @@ from selfstudy.index.dense import Dense, Flat
 from selfstudy.index.snapshot import Snapshot
 from selfstudy.recipes import inspection as i
 from selfstudy.recipes.history import History
-from selfstudy.recipes.system import Remembering, System, reranked, retrievers
+from selfstudy.recipes.remembering import Remembering
+from selfstudy.recipes.system import System, reranked, retrievers
 
 _UNASKED = "No questions here yet, so nothing is said about answers: `selfstudy adapt` writes some, or give --queries and --qrels."
 _BROUGHT_BACK = (
@@ -68,6 +69,7 @@ def look(
     snapshot: Snapshot,
     run: Run,
     sides: Sequence[tuple[str, System]],
+    *,
     load: Callable[[str], Remembering],
     asked: Sequence[i.Asked],
     own: bool,

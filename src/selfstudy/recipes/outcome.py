@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 from selfstudy.core.records import Difference, Interval, Record
-from selfstudy.evals.gate import BeforeAfter, Verdict
+from selfstudy.evals.gate import BeforeAfter, Gate, Verdict
 from selfstudy.evals.paired import compare
 from selfstudy.evals.ranking import summary
 from selfstudy.models.api import Meter
+from selfstudy.recipes.system import System
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +64,25 @@ class Outcome(Record):
         """Whether it was refused, and by none but checks of these names."""
         failed = {check.name for check in self.verdict.checks if not check.passed} if self.verdict is not None else set()
         return bool(failed) and failed <= set(names)
+
+
+class PartStudy(Protocol):
+    """The stages of what comes beside the search: imitated words, sentences, int8, a reranker, a generator."""
+
+    @property
+    def key(self) -> str:
+        """The candidate: what was made, over this search and these examples."""
+
+    def plan(self) -> None:
+        """Ask for what it needs, as far as that is known before anything ran."""
+
+    def judge(self, gate: Gate, candidates: int) -> tuple[Verdict, Outcome]:
+        """The verdict on the candidate, and what the user should see; where it must be proven to gain, `candidates` counts those that
+        its exam judged, this one included.
+        """
+
+    def system(self) -> System | None:
+        """What serves now, with this part; None where there is none that could serve."""
 
 
 def paid(meter: Meter) -> dict[str, Any] | None:

@@ -7,15 +7,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from selfstudy.core.errors import BadInput, HomeError
+from selfstudy.core.errors import BadInput, HomeError, SelfstudyError
 from selfstudy.core.run import Reporter, Stop
 from selfstudy.index.snapshot import Snapshot
 from selfstudy.index.store import Store
 from selfstudy.recipes.embedding import embed_missing
 from selfstudy.recipes.history import Event, History
+from selfstudy.recipes.remembering import Remembering, known_share
 from selfstudy.recipes.settings import Settings
 from selfstudy.recipes.settle import READS
-from selfstudy.recipes.system import Remembering, System, known_share
+from selfstudy.recipes.system import ARTIFACT, System
 
 
 class Pointer:
@@ -49,7 +50,14 @@ class Pointer:
         if system.key is None:  # the base with its calibration, which holds only for the embedder and share that it was made with
             base = self.base(snapshot)
             return system if replace(system, abstention=None) == base else base
-        return system
+        return system if system.embedder.startswith(ARTIFACT) or self._loads(system) else self.base(snapshot)
+
+    def _loads(self, system: System) -> bool:
+        """Whether the embedder that was proven is what its name loads: its folder may hold other weights since, or other prompts be set."""
+        try:
+            return self._embedder_of(system.embedder).fingerprint == system.fingerprint
+        except SelfstudyError:
+            return False
 
     def promote(self, key: str, force: bool) -> Event:
         """As `Engine.promote`."""
@@ -104,6 +112,6 @@ class Pointer:
 
     def _prepared(self, system: System) -> tuple[list[str], Any] | None:
         """Ids and vectors that the study already made with this system's embedder."""
-        from selfstudy.recipes.candidate import prepared
+        from selfstudy.recipes.vectors import prepared
 
         return prepared(self._home / "artifacts", system)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from selfstudy.core.artifacts import WORK, artifacts, manifest
-from selfstudy.core.files import home_errors, sync_folder
+from selfstudy.core.files import home_errors, sync
 from selfstudy.core.records import Artifact, Record
 from selfstudy.recipes.history import Event
 from selfstudy.recipes.system import System
@@ -74,7 +74,7 @@ def prune(folder: Path, systems: Iterable[System], planned: Iterable[str], remov
         for path in gone if remove else ():
             beside = path if path.name.endswith(_GONE) else path.with_name(path.name + _GONE)
             os.rename(path, beside)
-            sync_folder(folder)
+            sync(folder)
             shutil.rmtree(beside)
     return Pruned(tuple(told), sum(sizes.values()) - sum(one.bytes for one in told), remove)
 

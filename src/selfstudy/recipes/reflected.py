@@ -6,17 +6,15 @@ from collections.abc import Sequence
 from typing import TypeGuard
 
 from selfstudy.answer.bounded import Bounded, Calls
-from selfstudy.answer.judged import Judging
-from selfstudy.answer.reflective import Mode, Reflect, reflect
+from selfstudy.answer.prompted_critic import PromptedCritic
+from selfstudy.answer.reflective import Reflect, reflect
 from selfstudy.answer.speaking import Chatting, Served, Speaker, Tuned
 from selfstudy.answer.standalone import reworded
-from selfstudy.core.ports import LLM, Judge, Retriever
-from selfstudy.core.records import Answer
+from selfstudy.core.ports import LLM, Critic, Retriever
+from selfstudy.core.records import Answer, Mode
 from selfstudy.core.reflection import TOKENS
 from selfstudy.models.decoder import HFDecoder
 from selfstudy.models.hf import HF
-
-__all__ = ["Mode", "plainly", "reflected", "reflects", "speaker_of"]
 
 
 def reflects(llm: LLM) -> TypeGuard[HF]:
@@ -29,13 +27,13 @@ def plainly(mode: Mode) -> Mode:
     return "always" if mode == "plain" else mode
 
 
-def speaker_of(llm: LLM, cfg: Reflect, judge: Judge | None = None) -> Speaker:
-    """A model with reflection tokens judges itself; any other is judged by `judge`, or by itself when asked."""
-    if judge is None and reflects(llm):
+def speaker_of(llm: LLM, cfg: Reflect, critic: Critic | None = None) -> Speaker:
+    """A model with reflection tokens judges itself; any other is judged by `critic`, or by itself when asked."""
+    if critic is None and reflects(llm):
         return Tuned(HFDecoder(llm))
-    if cfg.tokens and judge is None:
+    if cfg.tokens and critic is None:
         return Served(llm)
-    return Chatting(llm, judge or Judging(llm))
+    return Chatting(llm, critic or PromptedCritic(llm))
 
 
 def reflected(
@@ -45,12 +43,12 @@ def reflected(
     cfg: Reflect,
     where: str | None = None,
     choices: Sequence[str] = (),
-    judge: Judge | None = None,
+    critic: Critic | None = None,
 ) -> Answer:
     """As `answer.reflective.reflect`, in a mode that is `plainly` there. Ctrl-C ends it early."""
     calls = Calls(cfg.calls)
-    asked = llm if judge is None and reflects(llm) else Bounded(llm, calls)
-    speaker = speaker_of(asked, cfg, judge)
+    asked = llm if critic is None and reflects(llm) else Bounded(llm, calls)
+    speaker = speaker_of(asked, cfg, critic)
     cfg = cfg.model_copy(update={"mode": plainly(cfg.mode)})
     with calls.stop.on_interrupt():
         again = (lambda said: reworded(asked, said)) if isinstance(speaker, Chatting) else None

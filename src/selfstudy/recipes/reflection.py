@@ -1,4 +1,4 @@
-"""What a generator that judges itself is tuned on (Self-RAG, arXiv 2310.11511): a judge, and the examples of a study as it weaves them."""
+"""What a generator that judges itself is tuned on (Self-RAG, arXiv 2310.11511): a critic, and the examples of a study as it weaves them."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from selfstudy.answer.critics import Instructed
-from selfstudy.answer.judged import Judging
+from selfstudy.answer.critics import TunedCritic
+from selfstudy.answer.prompted_critic import PromptedCritic
 from selfstudy.core.artifacts import manifest, read_records, write_records
-from selfstudy.core.ports import LLM, Judge, Retriever
-from selfstudy.core.records import Artifact, Conversation, Example, digest
+from selfstudy.core.ports import LLM, Critic, Retriever
+from selfstudy.core.records import Artifact
 from selfstudy.core.run import Lazy, Run, Work, stage
+from selfstudy.core.studied import conversations_of, examples_of
 from selfstudy.models.decoder import HFDecoder
 from selfstudy.models.hf import HF
 from selfstudy.synth.draft import pick
@@ -24,7 +25,7 @@ from selfstudy.train.generator import generator as train
 _BLOCK = 64
 
 
-class Critique(BaseModel):
+class CriticTuning(BaseModel):
     """A critic for the four tasks."""
 
     model_config = ConfigDict(extra="forbid")
@@ -48,7 +49,7 @@ class Reflection(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     on: bool = Field(False, description="tune the generator with reflection tokens, as a judge weaves them into the answers")
-    critic: Critique = Field(default_factory=Critique)
+    critic: CriticTuning = Field(default_factory=CriticTuning)
     data: Reflections = Field(default_factory=Reflections)
 
 
@@ -59,9 +60,9 @@ def critic_rows(
     """`rows.jsonl`: rows of the four tasks, not labelled yet: first those of general conversations, `share` for each example, then the
     train examples beside what a search finds for them.
     """
-    examples = [one for one in read_records(mined.path / "mined.jsonl", Example) if one.split == "train"]
+    examples = examples_of(mined, "train")
     examples = pick(examples, most, "critic")
-    talks = list(read_records(general.path / "conversations.jsonl", Conversation)) if general is not None else []
+    talks = conversations_of(general)
     rows = list(general_rows(pick([first_turn(one) for one in talks], round(share * len(examples)), "critic general")))
     for start in range(0, len(examples), _BLOCK):
         block = examples[start : start + _BLOCK]
@@ -72,7 +73,7 @@ def critic_rows(
     return dict(Counter(row.task for row in rows))
 
 
-def labelled(run: Run, cfg: Critique, mined: Artifact, searched: Lazy, llm: LLM | Lazy, general: Artifact | None) -> Artifact:
+def labelled(run: Run, cfg: CriticTuning, mined: Artifact, searched: Lazy, llm: LLM | Lazy, general: Artifact | None) -> Artifact:
     """What a critic learns: labels of `llm` for the four tasks."""
     rows = run.stage(critic_rows, None, mined, cfg.most, cfg.passages, cfg.general, searched, general)
     return run.stage(labels, cfg.labels, rows, versions(), llm)
@@ -85,18 +86,18 @@ def audited(learned: Artifact) -> dict[str, Any]:
     return {"shares": result["shares"], "dropped": result["dropped"], "sample": rows}
 
 
-def critic_of(model: HF) -> Judge:
-    """The judge that a tuned critic is."""
-    return Instructed(HFDecoder(model))
+def critic_of(model: HF) -> Critic:
+    """A tuned model as a critic."""
+    return TunedCritic(HFDecoder(model))
 
 
 def woven(run: Run, cfg: Reflection, mined: Artifact, searched: Lazy, llm: LLM, general: Artifact | None) -> Artifact:
     """The train examples as a critic that is tuned here weaves them, or `llm` itself, in `conversations.jsonl`."""
     if cfg.critic.base is None:
-        judge = Lazy(digest("judging", llm.fingerprint), lambda: Judging(llm))
+        critic: PromptedCritic | Lazy = PromptedCritic(llm)
     else:
         name = cfg.critic.base.removeprefix("hf:")
         learned = labelled(run, cfg.critic, mined, searched, llm, general)
-        critic = run.stage(train, cfg.critic.training, learned, Lazy(HF(name).fingerprint, lambda: name))
-        judge = Lazy(critic.key, lambda: critic_of(HF(str(critic.path / "model"))))
-    return run.stage(reflections, cfg.data, mined, searched, judge, general)
+        tuned = run.stage(train, cfg.critic.training, learned, Lazy(HF(name).fingerprint, lambda: name))
+        critic = Lazy(tuned.key, lambda: critic_of(HF(str(tuned.path / "model"))))
+    return run.stage(reflections, cfg.data, mined, searched, critic, general)

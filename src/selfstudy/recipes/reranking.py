@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import Annotated, Any
@@ -16,26 +16,34 @@ from selfstudy.core.ports import Embedder, Reranker, Retriever
 from selfstudy.core.quiet import quiet
 from selfstudy.core.records import Artifact, Example, digest
 from selfstudy.core.run import Lazy, Run, Work, stage
-from selfstudy.evals import guard
-from selfstudy.evals.gate import Gate, Verdict, by_writer, judge_reranker
+from selfstudy.core.studied import examples_of
+from selfstudy.evals.gate import BeforeAfter, Gate, Verdict, by_writer, judge_reranker
+from selfstudy.evals.ranking import DEPTH, first_rank, reciprocal
 from selfstudy.index.hybrid import Spread
 from selfstudy.index.reranked import Reranked, order
-from selfstudy.models.starter.judge import Relevance, cross_encoder
-from selfstudy.recipes.candidate import answers, clearly_best, examples_of
+from selfstudy.models.starter.relevance import Relevance, cross_encoder, is_chinese
+from selfstudy.recipes.everyday import firsts
+from selfstudy.recipes.exam import answers
 from selfstudy.recipes.outcome import Outcome
 from selfstudy.recipes.system import ARTIFACT, STARTER, Reranking, System, reranker_of
+from selfstudy.recipes.weighing import clearly_best
 from selfstudy.synth.draft import pick
 from selfstudy.train import reranker as train
 
 _BLOCK = 8
-_CUT = 10
 
 
 class Rerank(BaseModel):
-    """How a reranker is used, weighed and judged."""
+    """Whether a reranker is looked for, and how it is trained, used, weighed and judged."""
 
     model_config = ConfigDict(extra="forbid")
 
+    on: bool = Field(
+        True,
+        description="whether a model that reads question and passage together orders the first passages; the starter's if it is proven "
+        "to cost next to nothing, one that is trained here if it is proven to pay",
+    )
+    training: train.RerankerTraining = Field(default_factory=train.RerankerTraining)
     depth: int = Field(5, ge=2, description="passages of hybrid search that are read for a question")
     weights: tuple[Annotated[float, Field(ge=0, allow_inf_nan=False)], ...] = Field(
         (0.05, 0.1, 0.15, 0.2, 0.25, 0.3),
@@ -68,7 +76,7 @@ def reread(
     with work.log("read") as log:
         for start in range(len(log), len(examples), _BLOCK):
             block = examples[start : start + _BLOCK]
-            found = searched.search([example.question for example in block], max(depth, _CUT))
+            found = searched.search([example.question for example in block], max(depth, DEPTH))
             pairs = [(example.question, hit.passage.indexed) for example, hits in zip(block, found, strict=True) for hit in hits[:depth]]
             scores = iter(reranker.score(pairs) if pairs else ())
             rows = [_row(example, hits, [float(next(scores)) for _ in hits[:depth]]) for example, hits in zip(block, found, strict=True)]
@@ -86,64 +94,71 @@ def _row(example: Example, hits: Sequence[Any], read: list[float]) -> dict[str, 
 @stage("study.reread_guard", version=1)
 def reread_guard(work: Work, config: None, most: int, depth: int, embedder: Embedder, reranker: Reranker) -> dict[str, int]:
     """`rows.json`, as `reread`: everyday questions among their passages and those of the guard, found by meaning."""
-    texts = guard.texts(guard.FEW)
-    asked = pick(range(len(texts.questions)), most, "rerank guard")
-    vectors = embedder.embed(texts.passages, "passage", work.progress)
-    scores = embedder.embed([texts.questions[place] for place in asked], "query") @ vectors.T
     rows = []
-    for done, (place, mine) in enumerate(zip(asked, scores, strict=True), 1):
-        best = np.argsort(-mine, kind="stable")[: max(depth, _CUT)]
-        read = reranker.score([(texts.questions[place], texts.passages[at]) for at in best[:depth]])
-        own = [int(at) for at in np.flatnonzero(best == place)]
-        rows.append({"own": own, "found": Spread.of(mine).standard(mine[best]).tolist(), "read": [float(one) for one in read]})
-        work.progress(done, len(asked))
+    for one in firsts(work, most, max(depth, DEPTH), "rerank guard", embedder):
+        read = reranker.score([(one.question, passage) for passage in one.passages[:depth]])
+        found = Spread.of(one.scores).standard(one.scores[one.places])
+        own = [int(at) for at in np.flatnonzero(one.places == one.own)]
+        rows.append({"own": own, "found": found.tolist(), "read": [float(score) for score in read]})
     write_json(work.folder / "rows.json", rows)
     return {"questions": len(rows)}
 
 
 def reciprocal_ranks(rows: Sequence[dict[str, Any]], weight: float) -> NDArray[np.float64]:
     """1 / rank of the evidence at that weight of the reranker, 0 beyond ten; a weight of 0 is the search alone."""
-    ranks = np.zeros(len(rows))
-    for at, row in enumerate(rows):
+    ranks = []
+    for row in rows:
         first = len(row["read"])
-        places = [*order(row["found"][:first], row["read"], weight), *range(first, len(row["found"]))][:_CUT]
-        ranks[at] = next((1 / rank for rank, place in enumerate(places, 1) if place in row["own"]), 0.0)
-    return ranks
+        places = [*order(row["found"][:first], row["read"], weight), *range(first, len(row["found"]))]
+        ranks.append(first_rank(place in row["own"] for place in places))
+    return reciprocal(ranks)
 
 
 class RerankerStudy:
     """The stages of one reranker over the examples of an embedder's study; `searched` is the hybrid search of `live`, not reranked.
 
-    `base` is the folder of the base embedder (None: out of reach), `embedder` the one that serves.
+    `base` is the folder of the base embedder (None: out of reach), `embedder` the one that serves, `unseen` the writers whose questions
+    training never saw. `own` gives the ranks of the user's questions, by the first of its arguments after those by the second.
     """
 
     def __init__(
         self,
         run: Run,
-        rerank: Rerank,
-        training: train.Reranker,
+        config: Rerank,
         mined: Artifact,
         searched: Lazy,
         embedder: Lazy,
         base: Lazy,
         live: System,
+        unseen: Collection[str],
+        own: Callable[[Retriever, Retriever], BeforeAfter | None],
     ) -> None:
-        self.run, self.rerank, self.training, self.mined = run, rerank, training, mined
+        self.run, self.config, self.mined = run, config, mined
         self.searched, self.embedder, self.base, self.live = searched, embedder, base, live
+        self.unseen, self.own = unseen, own
 
     @cached_property
     def trained(self) -> Artifact | None:
         """`model/`: the reranker that was tuned here; None: the starter's, as it is."""
-        trains = bool(self.training.minutes or self.training.max_steps)
-        if self.training.start == "embedder":
+        training = self.config.training
+        trains = bool(training.minutes or training.max_steps)
+        if training.start == "embedder":
             start = self.run.stage(train.grown, None, self.base)
-        elif trains:
+        elif trains and not self.foreign:
             start = self.run.stage(judge_of_the_starter, None, Relevance().fingerprint)
         else:
             return None
         if not trains:
             return start
-        return self.run.stage(train.reranker, self.training, self.mined, Lazy(start.key, lambda: start.path / "model"))
+        return self.run.stage(train.reranker, training, self.mined, Lazy(start.key, lambda: start.path / "model"))
+
+    @cached_property
+    def foreign(self) -> bool:
+        """Whether the starter's reader, which knows no Chinese, would have to learn from questions most of which are Chinese."""
+        if self.config.training.start != "starter" or not self.mined.path.is_dir():  # a plan has no examples yet
+            return False
+        asked = [is_chinese(example.question) for example in examples_of(self.mined, "train")]
+        return 2 * sum(asked) > len(asked)
 
     @property
     def model(self) -> str:
@@ -160,47 +175,48 @@ class RerankerStudy:
         return reranker_of(self.model, self.run.folder.parent)
 
     def _read(self, split: str, most: int) -> Artifact:
-        return self.run.stage(reread, None, self.mined, split, most, self.rerank.depth, self.searched, self._reranker)
+        return self.run.stage(reread, None, self.mined, split, most, self.config.depth, self.searched, self._reranker)
 
     @cached_property
     def weight(self) -> float:
         """The reranker's weight: the best on tuning questions where that is clearly better than the usual one, else that; 0: none."""
-        rows = read_json(self._read("tune", self.rerank.tune).path / "rows.json")
-        usual = self.rerank.usual if self.trained is None else 0.0
-        ranks = {share: reciprocal_ranks(rows, share) for share in (0.0, usual, *self.rerank.weights)}
+        rows = read_json(self._read("tune", self.config.tune).path / "rows.json")
+        usual = self.config.usual if self.trained is None else 0.0
+        ranks = {share: reciprocal_ranks(rows, share) for share in (0.0, usual, *self.config.weights)}
         best = clearly_best(ranks, usual)
         return best if (ranks[best] != ranks[0.0]).any() else 0.0  # one that moves nothing is not worth its time
 
     @cached_property
     def exam(self) -> list[dict[str, Any]]:
         """The exam's questions, read."""
-        rows: list[dict[str, Any]] = read_json(self._read("exam", self.rerank.exam).path / "rows.json")
+        rows: list[dict[str, Any]] = read_json(self._read("exam", self.config.exam).path / "rows.json")
         return rows
 
     @cached_property
     def guard(self) -> list[dict[str, Any]]:
         """Everyday questions, read."""
-        made = self.run.stage(reread_guard, None, self.rerank.guard, self.rerank.depth, self.embedder, self._reranker)
+        made = self.run.stage(reread_guard, None, self.config.guard, self.config.depth, self.embedder, self._reranker)
         rows: list[dict[str, Any]] = read_json(made.path / "rows.json")
         return rows
 
     @property
     def key(self) -> str:
         """The candidate: this reranker, weighed over this search."""
-        return digest("reranker", self._reranker.key, self.mined.key, self.searched.key, self.rerank.model_dump_json())
+        used = self.config.model_dump_json(exclude={"on", "training"})  # the reranker's own key tells of its training
+        return digest("reranker", self._reranker.key, self.mined.key, self.searched.key, used)
 
     def plan(self) -> None:
         """Ask for the training and the tuning questions; what follows depends on what these show."""
-        self._read("tune", self.rerank.tune)
+        self._read("tune", self.config.tune)
 
-    def system(self) -> System:
-        """What serves now, reranked."""
-        return replace(self.live, key=self.key, reranking=Reranking(self.model, self.weight, self.rerank.depth))
+    def system(self) -> System | None:
+        """What serves now, reranked; None where the reranker is no help at any weight."""
+        if not self.weight:
+            return None
+        return replace(self.live, key=self.key, reranking=Reranking(self.model, self.weight, self.config.depth))
 
-    def judge(self, gate: Gate, unseen: set[str], candidates: int, own: Callable[[Retriever, Retriever], Any]) -> tuple[Verdict, Outcome]:
-        """The verdict on hybrid search with the reranker beside hybrid search without; `own` gives the ranks of the user's questions, by
-        the first of its arguments after those by the second.
-        """
+    def judge(self, gate: Gate, candidates: int) -> tuple[Verdict, Outcome]:
+        """The verdict on hybrid search with the reranker beside hybrid search without."""
         if not self.weight:
             return self._unweighed()
         sides = [[reciprocal_ranks(rows, share) for share in (0.0, self.weight)] for rows in (self.exam, self.guard)]
@@ -208,18 +224,21 @@ class RerankerStudy:
         writers = [row["writer"] for row in self.exam]
         searched: Retriever = self.searched.load()
         verdict = judge_reranker(
-            gate, hybrid=hybrid, writers=writers, unseen=unseen, guard=guarded, candidates=candidates,
-            own=own(Reranked(searched, self._loaded, self.weight, self.rerank.depth), searched), trained=self.trained is not None,
+            gate, hybrid=hybrid, writers=writers, unseen=self.unseen, guard=guarded, candidates=candidates,
+            own=self.own(Reranked(searched, self._loaded, self.weight, self.config.depth), searched), trained=self.trained is not None,
         )  # fmt: skip
         pairs = {"hybrid": hybrid, "guard": guarded}
         return verdict, self._outcome(verdict, pairs, writers=by_writer(*hybrid, writers))
 
     def _unweighed(self) -> tuple[Verdict, Outcome]:
-        rows = read_json(self._read("tune", self.rerank.tune).path / "rows.json")
+        rows = read_json(self._read("tune", self.config.tune).path / "rows.json")
         told = f"Refused: on {len(rows)} tuning questions the reranker is no better at any weight than hybrid search alone."
         verdict = Verdict(False, told, ())
         return verdict, self._outcome(verdict, {})
 
     def _outcome(self, verdict: Verdict, pairs: Any, **more: Any) -> Outcome:
-        note = f"The reranker. It reads the first {self.rerank.depth} passages of hybrid search."
+        note = f"The reranker. It reads the first {self.config.depth} passages of hybrid search."
+        training = self.config.training
+        if self.foreign and (training.minutes or training.max_steps):
+            note += " None was trained: the starter's reader knows no Chinese; reranker.training.start=embedder grows one that may."
         return Outcome.of(self.key, verdict, pairs, weight=self.weight, note=note, **more)

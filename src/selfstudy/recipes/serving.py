@@ -19,7 +19,8 @@ from selfstudy.index.state import State
 from selfstudy.index.store import Store
 from selfstudy.index.tiered import LEAST, Hot, Tiered
 from selfstudy.recipes.glossary import Expansion
-from selfstudy.recipes.system import Remembering, System, reranked, served
+from selfstudy.recipes.remembering import Remembering
+from selfstudy.recipes.system import System, reranked, served
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,6 +53,7 @@ class Opening:
         store: Store,
         live_of: Callable[[Snapshot], System],
         embedder_of: Callable[[str], Remembering],
+        *,
         rankings_of: Callable[[], Rankings | None],
         expansion_of: Callable[[], Expansion | None],
         eager: bool = False,
@@ -112,7 +114,7 @@ class Opening:
                 ways["hybrid"].search(["warm"], 1)
             ways = {name: Batched(way) for name, way in ways.items()}
         if (rankings := self._rankings_of()) is not None:
-            by = f"{live.ranks} {expand.key if expand is not None else ''}"
+            by = f"{embedder.fingerprint} {live.ranks} {expand.key if expand is not None else ''}"
             ways = {name: Cached(way, snapshot, f"{name} {by}", rankings) for name, way in ways.items()}
         return snapshot.state, expand, Serving(snapshot, live, embedder, ways)
 

@@ -10,35 +10,35 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from selfstudy.answer.abstention import Abstain
 from selfstudy.answer.reading import Extract
 from selfstudy.answer.reflective import Reflect
-from selfstudy.corpus.boilerplate import Boilerplate
-from selfstudy.corpus.chunk import Chunk
-from selfstudy.corpus.contradictions import Contradictions
+from selfstudy.corpus.cleaning.boilerplate import Boilerplate
+from selfstudy.corpus.cleaning.contradictions import Contradictions
+from selfstudy.corpus.cleaning.quality import Quality
+from selfstudy.corpus.cleaning.redact import Kind
+from selfstudy.corpus.cleaning.versions import Versions
 from selfstudy.corpus.parse import Parse
-from selfstudy.corpus.quality import Quality
-from selfstudy.corpus.redact import Kind
-from selfstudy.corpus.topics import Topics
-from selfstudy.corpus.versions import Versions
+from selfstudy.corpus.passages.chunk import Chunk
+from selfstudy.corpus.passages.topics import Topics
 from selfstudy.evals.gate import Gate
 from selfstudy.index.imitation import Imitate
 from selfstudy.index.sentences import BySentence
 from selfstudy.models.api import Api, Budget
 from selfstudy.recipes.caches import Cache
 from selfstudy.recipes.drift import Drift
-from selfstudy.recipes.generator import Tuning
 from selfstudy.recipes.glossary import Glossary
 from selfstudy.recipes.reranking import Rerank
+from selfstudy.recipes.tuning import Tuning
 from selfstudy.recipes.votes import Votes
 from selfstudy.synth.asked import Modelled
 from selfstudy.synth.negatives import Negatives
 from selfstudy.synth.questions import Questions
 from selfstudy.synth.round_trip import RoundTrip
-from selfstudy.train.embedder import Average, Embedder
+from selfstudy.train.averaging import Average
+from selfstudy.train.embedder import EmbedderTraining
 from selfstudy.train.head import Head
 from selfstudy.train.pretraining import Pretraining
-from selfstudy.train.reranker import Reranker
 
-_HIGH_MINUTES = 9.0
-"""Of the embedder's trainer, in each round, and of the reranker's."""
+_HIGH: dict[str, Any] = {"rounds": 2, "training": {"minutes": 9.0}, "reranker": {"training": {"minutes": 9.0}}}
+"""What `effort = "high"` sets; the minutes of the embedder's training are those of each round."""
 
 
 class Own(BaseModel):
@@ -57,6 +57,33 @@ class Prompts(BaseModel):
 
     query: str | None = Field(None, description='before a question, in place of what the folder says: "query: "')
     passage: str | None = Field(None, description='before a passage, in place of what the folder says: "passage: "')
+
+
+class Int8(BaseModel):
+    """The embedder that serves, in int8."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    on: bool = Field(
+        False,
+        description="whether what serves is made twice as fast, calibrated on the passages, if it is proven to lose next to nothing",
+    )
+
+
+class Reader(BaseModel):
+    """The starter's reader."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    on: bool = Field(True, description="whether the starter reads the first passages for an answer, in English")
+
+
+class Judged(BaseModel):
+    """A model's answers, judged by that model."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    on: bool = Field(True, description="whether what `llm` answers is judged by it once more, sentence by sentence, before it is shown")
 
 
 class Settings(BaseModel):
@@ -95,30 +122,21 @@ class Settings(BaseModel):
     negatives: Negatives = Field(default_factory=Negatives)
     head: Head = Field(default_factory=Head)
     pretraining: Pretraining = Field(default_factory=Pretraining)
-    training: Embedder = Field(default_factory=Embedder)
+    training: EmbedderTraining = Field(default_factory=EmbedderTraining)
     rounds: int = Field(1, ge=1, le=5, description="rounds of training, each with negatives that the model of the one before mistakes")
     average: Average = Field(default_factory=Average)
     imitation: Imitate = Field(default_factory=Imitate)
     sentences: BySentence = Field(default_factory=BySentence)
-    int8: Literal["off", "auto"] = Field(
-        "off",
-        description="auto: what serves is made twice as fast in int8, calibrated on the passages, if it is proven to lose next to nothing",
-    )
-    reranker: Literal["off", "auto"] = Field(
-        "auto",
-        description="auto: a model that reads question and passage together orders the first passages; the starter's if it is proven "
-        "to cost next to nothing, one that is trained here if it is proven to pay",
-    )
-    reranking: Reranker = Field(default_factory=Reranker)
-    rerank: Rerank = Field(default_factory=Rerank)
+    int8: Int8 = Field(default_factory=Int8)
+    reranker: Rerank = Field(default_factory=Rerank)
     tuning: Tuning = Field(default_factory=Tuning)
     gate: Gate = Field(default_factory=Gate)
     own: Own = Field(default_factory=Own)
     votes: Votes = Field(default_factory=Votes)
     drift: Drift = Field(default_factory=Drift)
     extract: Extract = Field(default_factory=Extract)
-    reader: bool = Field(True, description="whether the starter reads the first passages for an answer, in English")
-    judged: bool = Field(True, description="whether what `llm` answers is judged by it once more, sentence by sentence, before it is shown")
+    reader: Reader = Field(default_factory=Reader)
+    judged: Judged = Field(default_factory=Judged)
     reflect: Reflect = Field(default_factory=Reflect)
     critic: str | None = Field(
         None,
@@ -143,6 +161,13 @@ class Settings(BaseModel):
         """What `effort = "high"` changes, where nothing else was set."""
         if not isinstance(given, dict) or given.get("effort") != "high":
             return given
-        longer = {name: given.get(name, {}) for name in ("training", "reranking")}
-        longer = {name: {"minutes": _HIGH_MINUTES} | said if isinstance(said, dict) else said for name, said in longer.items()}
-        return {"reranker": "auto", "rounds": 2, **given, **longer}
+        return _over(_HIGH, given)
+
+
+def _over(unsaid: dict[str, Any], said: Any) -> Any:
+    """`said`, with what it leaves open from `unsaid`, section by section."""
+    if not isinstance(said, dict):
+        return said
+    return said | {
+        name: _over(value, said.get(name, {})) if isinstance(value, dict) else said.get(name, value) for name, value in unsaid.items()
+    }

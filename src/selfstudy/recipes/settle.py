@@ -17,27 +17,27 @@ from selfstudy.core.files import make_folder, read_json, write_atomic, write_jso
 from selfstudy.core.ports import Embedder, Vectors
 from selfstudy.core.records import Document, Passage, Scalar, Term, digest
 from selfstudy.core.run import Reporter, Stop
-from selfstudy.corpus.boilerplate import left_out, repeated
-from selfstudy.corpus.chunk import chunk
-from selfstudy.corpus.contained import contained
-from selfstudy.corpus.dedup import near_duplicates
+from selfstudy.corpus.cleaning.boilerplate import left_out, repeated
+from selfstudy.corpus.cleaning.contained import contained
+from selfstudy.corpus.cleaning.dedup import near_duplicates
+from selfstudy.corpus.cleaning.quality import Grade, grade_document, grade_passages, stated_date
+from selfstudy.corpus.cleaning.versions import Family, Source, families
 from selfstudy.corpus.glossary import mined
-from selfstudy.corpus.quality import Grade, grade_document, grade_passages, stated_date
-from selfstudy.corpus.versions import Family, Source, families
+from selfstudy.corpus.passages.chunk import chunk
 from selfstudy.evals.guard import pairs
 from selfstudy.index.snapshot import DROPPED, HIDDEN, SUPERSEDED_BY, Snapshot
 from selfstudy.index.tables import DOCUMENTS, PASSAGES
 from selfstudy.index.writer import Writer
 from selfstudy.recipes.embedding import BATCH, put_embedded, without_vector
 from selfstudy.recipes.glossary import Terms
+from selfstudy.recipes.remembering import known_share
 from selfstudy.recipes.rulings import Rulings
 from selfstudy.recipes.settings import Settings
-from selfstudy.recipes.system import known_share
 
 READS = 0.8
 """An embedder that knows fewer of a corpus's tokens cannot search it: what it finds is noise."""
 _SETTLED = "settled.json"
-_METHOD = "4"
+_METHOD = "5"
 """Another one than before has every home settled anew."""
 _GENERAL = 3
 """Every so manieth of the guard's passages is the general text that documents are compared with."""
@@ -60,12 +60,13 @@ def settle(home: Path, writer: Writer, settings: Settings, embedders: Sequence[E
 
     The first of `embedders` is that of meaning.
 
-    Nothing is done where nothing changed since the last time. After a kill the next call does what is left.
+    Nothing is done where nothing changed since the last time; that another embedder serves is no change, or each promotion would have
+    the same documents studied anew. After a kill the next call does what is left.
     """
     rules = digest(
         _METHOD,
         settings.boilerplate.model_dump_json(), settings.versions.model_dump_json(), settings.quality.model_dump_json(),
-        settings.glossary.model_dump_json(include={"on"}), repr(Rulings(home).all()), embedders[0].fingerprint,
+        settings.glossary.model_dump_json(include={"on"}), repr(Rulings(home).all()), settings.embedder, repr(settings.reads),
     )  # fmt: skip
     path = home / _SETTLED
     if path.is_file() and (before := read_json(path)) and before["rules"] == rules and before["tables"] == _tables(writer):

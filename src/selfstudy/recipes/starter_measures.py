@@ -10,11 +10,11 @@ import numpy as np
 from selfstudy.core.ports import Embedder
 from selfstudy.core.text import stems
 from selfstudy.evals.answers import abstention, auc, exact_match, token_f1
-from selfstudy.models.starter.reading import Reader
+from selfstudy.models.starter.reading import StarterReader
 from selfstudy.models.starter.rows import Row, sets_threshold
 
 
-def reading(reader: Reader, rows: Sequence[Row]) -> dict[str, float]:
+def reading(reader: StarterReader, rows: Sequence[Row]) -> dict[str, float]:
     """Exact match and token F1 on answerable questions, and how well those without an answer are found.
 
     Those without one are questions that people wrote so that their passage does not answer them, and questions beside passages that are
@@ -61,7 +61,7 @@ def best_threshold(sure: Any, f1: Any, there: Any) -> float:
     return float(cuts[int(np.argmax(values))])
 
 
-def relevance(reader: Reader, embedder: Embedder, rows: Sequence[Row]) -> dict[str, float]:
+def relevance(reader: StarterReader, embedder: Embedder, rows: Sequence[Row]) -> dict[str, float]:
     """Accuracy and AUC of the judge, and the AUC of the cosine and of shared words, on rows of which it is known."""
     known = [row for row in rows if row.relevant is not None and row.answer is None]
     labels = np.array([row.relevant for row in known])
@@ -71,7 +71,7 @@ def relevance(reader: Reader, embedder: Embedder, rows: Sequence[Row]) -> dict[s
     return told | {"auc": auc(judged, labels)} | _plain(embedder, pairs, labels)
 
 
-def support(reader: Reader, embedder: Embedder, rows: Sequence[Row]) -> dict[str, float]:
+def support(reader: StarterReader, embedder: Embedder, rows: Sequence[Row]) -> dict[str, float]:
     """Accuracy over no / partly / fully, and the AUC of "fully", beside those of the cosine and of shared words."""
     known = [row for row in rows if row.support is not None and row.answer is not None]
     labels = np.array([row.support for row in known])

@@ -3,35 +3,41 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from selfstudy.core.files import Lock, read_json
+from selfstudy.core.records import digest
 from selfstudy.core.run import Lazy, Planned, Reporter, Run
-from selfstudy.evals.gate import Verdict
 from selfstudy.index.store import Store
 from selfstudy.recipes import int8
 from selfstudy.recipes.bysentence import SentenceStudy
 from selfstudy.recipes.bysentence import embedded as sentences_embedded
 from selfstudy.recipes.costs import costed, guessed
-from selfstudy.recipes.generator import GeneratorStudy, checked
+from selfstudy.recipes.examples import Examples
+from selfstudy.recipes.generator import GeneratorStudy
 from selfstudy.recipes.history import Event, History
 from selfstudy.recipes.imitation import ImitationStudy
 from selfstudy.recipes.int8 import Int8Study
 from selfstudy.recipes.ledger import Vote
 from selfstudy.recipes.loaded import Loaded
-from selfstudy.recipes.outcome import Outcome, paid
+from selfstudy.recipes.outcome import Outcome, PartStudy, paid
 from selfstudy.recipes.pointer import Pointer
 from selfstudy.recipes.pruning import Pruned, prune, serving_since
 from selfstudy.recipes.reranking import RerankerStudy
 from selfstudy.recipes.settings import Settings
 from selfstudy.recipes.study import Study
 from selfstudy.recipes.system import System
+from selfstudy.recipes.tuning import checked
 from selfstudy.recipes.votes import key_of, votes_of
 
+_OTHER_TERMS = (
+    "It was judged before the gate and your own questions were set as they are now, and nothing is judged twice: "
+    "`selfstudy evaluate` compares base and live on your own questions."
+)
 Part = Callable[[System], object]
 """A part of a system: its embedder, say, or its reranker; false where it has none."""
 
@@ -63,23 +69,29 @@ class Studies:
             checked(self.settings.tuning, self.settings.gate, self.loaded.llm)
         study = self.study(planning=True, share=share)
         study.plan(self._history.judged)
-        if self.settings.imitation.on:
-            ImitationStudy(study, True, self.settings.imitation.shares[0]).plan()
-        if self.settings.int8 == "auto":
-            Int8Study(study).plan()
-        if self.settings.sentences.on:
-            self._sentence_study(study, self._live).plan()
-        if self._reranks:
-            self._reranker_study(study).plan()
-        if self.settings.tuning.base is None:
-            return [self._costed(one, study) for one in study.run.planned]
-        generator = self._generator_study(study)
-        generator.plan()
-        return [generator.costed(self._costed(one, study), len(study.snapshot)) for one in study.run.planned]
+        parts = {name: make(study) for name, make, _ in self._parts()}
+        for part in parts.values():
+            part.plan()
+        return [self._costed(one, study, parts.get("generator")) for one in study.run.planned]
 
-    def _costed(self, planned: Planned, study: Study) -> Planned:
+    def _costed(self, planned: Planned, study: Study, generator: PartStudy | None) -> Planned:
         priced = costed(planned, study.snapshot, self.settings, self._base.embedder, self.loaded.llm)
-        return guessed(priced, len(study.snapshot), self.settings)
+        told = guessed(priced, len(study.snapshot), self.settings)
+        return generator.costed(told, len(study.snapshot)) if isinstance(generator, GeneratorStudy) else told
+
+    def _parts(self) -> Iterator[tuple[str, Callable[[Study], PartStudy], Callable[[], Outcome | None]]]:
+        """What the settings want beside the search, in its order: its name in the Outcome, how it is planned, and how it is adapted."""
+        wanted, shares = self.settings, self.settings.imitation.shares
+        if wanted.imitation.on:
+            yield "imitation", lambda study: ImitationStudy(study, True, shares[0]), self._adapt_imitation
+        if wanted.sentences.on:
+            yield "sentences", lambda study: self._sentence_study(study, self._live), self._adapt_sentences
+        if wanted.int8.on:
+            yield "int8", Int8Study, self._adapt_int8
+        if self._reranks:
+            yield "reranker", self._reranker_study, self._adapt_reranker
+        if wanted.tuning.base is not None:
+            yield "generator", self._generator_study, self._adapt_generator
 
     def adapt(self) -> Outcome:
         """Study the documents and, if the gate opens, let the tuned system serve. Stages that are finished are kept.
@@ -89,7 +101,7 @@ class Studies:
         gate of its own.
         Raises NotEnough, Busy, Stopped, MissingExtra; what passed its gate before that serves all the same.
         """
-        if self.settings.int8 == "auto":
+        if self.settings.int8.on:
             int8.check()
         if self.settings.tuning.base is not None:
             checked(self.settings.tuning, self.settings.gate, self.loaded.llm)
@@ -97,16 +109,10 @@ class Studies:
             self._votes = self._counted_votes()  # those that come meanwhile wait for the next study
             try:
                 outcome = self._adapt_search(time.monotonic())
-                if self.settings.imitation.on and outcome.imitation is None:
-                    outcome = replace(outcome, imitation=self._adapt_imitation().json())
-                if self.settings.sentences.on and outcome.sentences is None and (told := self._adapt_sentences()) is not None:
-                    outcome = replace(outcome, sentences=told.json())
-                if self.settings.int8 == "auto":
-                    outcome = replace(outcome, int8=self._adapt_int8().json())
-                if self._reranks:
-                    outcome = replace(outcome, reranker=self._adapt_reranker().json())
-                if self.settings.tuning.base is not None:
-                    outcome = replace(outcome, generator=self._adapt_generator().json())
+                for name, _, adapt in self._parts():
+                    if getattr(outcome, name) is None and (told := adapt()) is not None:  # else it was judged with the search
+                        beside: dict[str, Any] = {name: told.json()}
+                        outcome = replace(outcome, **beside)
                 return replace(outcome, paid=paid(self.loaded.meter))
             finally:
                 self._votes = None
@@ -125,10 +131,11 @@ class Studies:
         """The study of what is indexed now; `share` below 1 is its candidate nearer to the base. A planning one runs nothing."""
         run = Run(self.home / "artifacts", self._reporter, planning)
         votes = self._counted_votes() if self._votes is None else self._votes
-        return Study(
-            self.home, run, self.settings, self.store.snapshot(), self._base, self._live, self.loaded.embedder, self.loaded.llm,
-            share, votes, self._known_votes(),
+        examples = Examples(
+            self.home, run, self.settings, self.store.snapshot(), self._base,
+            embedder=self.loaded.embedder, llm=self.loaded.llm, votes=votes, known_votes=self._known_votes(),
         )  # fmt: skip
+        return Study(examples, self._live, share)
 
     def ready(self, share: float = 1.0) -> Study:
         """As `study`, with the base's vectors of every passage: what is added while another system serves has only those of that."""
@@ -138,7 +145,7 @@ class Studies:
     def _adapt_search(self, began: float) -> Outcome:
         self.study().check()
         self._pointer.fill(self._live, "embed")
-        self.ready().check_questions()
+        self.ready().examples.check_questions()
         for share in (1.0, *self.settings.average.nearer):
             study = self.ready(share)
             judged = self._history.judged(study.key) or self._judge(study, began)
@@ -149,10 +156,10 @@ class Studies:
             calibrated = replace(self._base, abstention=read_json(study.base_calibrated.path / "calibration.json"))
             self._pointer.serve("calibrated", calibrated, "the base goes on serving, and has learned when to abstain")
         told = self._told(judged, lambda system: (system.learned, system.weight) if system.learned != self._base.embedder else None)
-        return replace(told, votes=study.votes_told())
+        return replace(told, votes=study.examples.votes_told)
 
     def _judge(self, study: Study, began: float) -> Event:
-        candidates = self._history.examined(study.content) + 1
+        candidates = self._history.examined(study.examples.content) + 1
         verdict, outcome = study.judge(candidates)
         system = study.system(verdict.promote)
         if verdict.promote:  # what comes beside it goes live at once, so that one rollback takes all of it back
@@ -161,7 +168,7 @@ class Studies:
         outcome = replace(outcome, seconds=round(time.monotonic() - began, 1))
         return self._history.add(
             "judged", study.key, verdict.reason, system, before=self._live,
-            promote=verdict.promote, exam=study.content, details=outcome.json(),
+            promote=verdict.promote, exam=study.examples.content, terms=self._terms, details=outcome.json(),
         )  # fmt: skip
 
     def _with_words(self, study: Study, candidates: int, system: System, outcome: Outcome) -> tuple[System, Outcome]:
@@ -178,41 +185,34 @@ class Studies:
         if not self.settings.sentences.on:
             return system, outcome
         self._pointer.fill(system, "embed")
-        holding = self.ready(study.share)  # over an index with these vectors
+        holding = self.ready(study.candidate.share)  # over an index with these vectors
         sentences = self._sentence_study(holding, system)
-        if holding.content != study.content or sentences.refusal:  # then they are tried by themselves
+        if holding.examples.content != study.examples.content or sentences.refusal:  # then they are tried by themselves
             return system, outcome
-        _, told, finer = self._by_sentence(holding, sentences)
-        return replace(finer, key=system.key) if told.promoted else system, replace(outcome, sentences=told.json())
+        _, told = sentences.judge(self.settings.gate)
+        if told.promoted:
+            system = replace(self._calibrated(holding, sentences.system()), key=system.key)
+        return system, replace(outcome, sentences=told.json())
 
     def _adapt_imitation(self) -> Outcome:
         search = self.ready()
-        exam = f"words {search.content}"
+        exam = f"words {search.examples.content}"
         for share in self.settings.imitation.shares:
             study = ImitationStudy(search, False, share)
-            outcome = self._judged(study.key, exam, lambda system: system.imitation, partial(self._words_judged, study, exam))
+            outcome = self._judged(study, lambda system: system.imitation, exam=exam)
             if not outcome.fails_only("guard"):
                 break
         return outcome
 
-    def _words_judged(self, study: ImitationStudy, exam: str) -> tuple[Verdict, Outcome, System | None]:
-        system = replace(self._live, key=study.key, imitation=study.name, sentences=None)  # which count otherwise beside words
-        return *study.judge(self.settings.gate, self._history.examined(exam) + 1), system
-
     def _adapt_sentences(self) -> Outcome | None:
         search, live = self.ready(), self._live
         study = self._sentence_study(search, live)
-        if live.sentences == study.after.sentences:  # they serve, and whatever was judged over them stays
+        if live.sentences == study.finer:  # they serve, and whatever was judged over them stays
             judged = self._history.judged(study.key)
             return Outcome.load(judged.details) if judged is not None else None
         if study.refusal:
             return study.judge(self.settings.gate)[1]
-        return self._judged(study.key, None, lambda system: system.sentences, lambda: self._by_sentence(search, study))
-
-    def _by_sentence(self, search: Study, study: SentenceStudy) -> tuple[Verdict, Outcome, System]:
-        """Whether the first passages are put in order by their sentences, and the system that does so."""
-        verdict, outcome = study.judge(self.settings.gate)
-        return verdict, outcome, self._calibrated(search, study.after) if verdict.promote else study.after
+        return self._judged(study, lambda system: system.sentences, finished=partial(self._calibrated, search))
 
     def _sentence_study(self, study: Study, system: System) -> SentenceStudy:
         return SentenceStudy(study, system, lambda system: self.loaded.retrievers(study.snapshot, system), self._widened)
@@ -235,80 +235,91 @@ class Studies:
             return study.judge(self.settings.gate)[1]
         self._pointer.fill(study.full, "embed")
 
-        def judge() -> tuple[Verdict, Outcome, System | None]:
-            verdict, outcome = study.judge(self.settings.gate)
-            system = study.system()
-            if verdict.promote and system.sentences is not None:
+        def with_sentences(system: System) -> System:
+            if system.sentences is not None:
                 by_int8 = Lazy(system.fingerprint, lambda: self.loaded.embedder(system.embedder))
-                search.run.stage(sentences_embedded, None, search.corpus, by_int8)
-            return verdict, outcome, system
+                search.run.stage(sentences_embedded, None, search.examples.corpus, by_int8)
+            return system
 
-        return self._judged(study.key, None, lambda system: system.whole and system.embedder, judge)
+        return self._judged(study, lambda system: system.whole and system.embedder, finished=with_sentences)
 
     def _adapt_reranker(self) -> Outcome:
         search = self.ready()
-        study, exam = self._reranker_study(search), f"reranked {search.content}"
-
-        def judge() -> tuple[Verdict, Outcome, System | None]:
-            unseen = set(self.settings.questions.unseen)
-            verdict, outcome = study.judge(self.settings.gate, unseen, self._history.examined(exam) + 1, search.own_beside)
-            system = study.system() if study.weight else None
-            if verdict.promote and system is not None:
-                system = self._calibrated(search, system)
-            return verdict, outcome, system
-
-        return self._judged(study.key, exam, lambda system: system.reranking, judge)
+        study, calibrated = self._reranker_study(search), partial(self._calibrated, search)
+        exam = f"reranked {search.examples.content}"
+        return self._judged(study, lambda system: system.reranking, exam=exam, finished=calibrated)
 
     @property
     def _reranks(self) -> bool:
         """Whether a reranker is looked for: where nobody wants the starter's reader, one that is trained here."""
-        trained = self.settings.reranking.minutes or self.settings.reranking.max_steps
-        return self.settings.reranker == "auto" and (self.settings.reader or bool(trained))
+        wanted = self.settings.reranker
+        trained = wanted.training.minutes or wanted.training.max_steps
+        return wanted.on and (self.settings.reader.on or bool(trained))
 
     def _reranker_study(self, study: Study) -> RerankerStudy:
         live = replace(self._live, reranking=None)
         embedder, base = self.loaded.embedder(live.embedder), self.loaded.embedder(self._base.embedder)
         name = f"hybrid {live.weight:.3f}{f' {live.sentences}' if live.sentences else ''}{self._widened}"
-        searched = study.lazy(name, live.fingerprint, lambda: self.loaded.retrievers(study.snapshot, live)["hybrid"])
+        searched = study.examples.lazy(name, live.fingerprint, lambda: self.loaded.retrievers(study.snapshot, live)["hybrid"])
         return RerankerStudy(
-            study.run, self.settings.rerank, self.settings.reranking, study.mined, searched,
+            study.run, self.settings.reranker, study.examples.mined, searched,
             Lazy(live.fingerprint, lambda: embedder), Lazy(self._base.fingerprint, lambda: base.model_folder), live,
+            set(self.settings.questions.unseen), study.own_beside,
         )  # fmt: skip
 
     def _adapt_generator(self) -> Outcome:
         study = self._generator_study(self.ready())
         study.check(self.settings.gate.minimum_exam)
-        exam = f"answers {study.content}"
-        candidates = self._history.examined(exam) + 1
-
-        def judge() -> tuple[Verdict, Outcome, System | None]:
-            return *study.judge(self.settings.gate, candidates), study.system()
-
-        return self._judged(study.key, exam, lambda system: system.generator, judge)
+        return self._judged(study, lambda system: system.generator, exam=f"answers {study.content}")
 
     def _generator_study(self, study: Study) -> GeneratorStudy:
-        live = self._live
-        searched = study.lazy(f"live hybrid {live.ranks}", live.fingerprint, lambda: self.loaded.retrievers(study.snapshot, live)["hybrid"])
-        settings = self.settings
-        return GeneratorStudy(study.run, settings.tuning, settings.reflect, study.mined, searched, live, study.content, self.loaded.llm)
+        live, examples, settings = self._live, study.examples, self.settings
+        hybrid = f"live hybrid {live.ranks}"
+        searched = examples.lazy(hybrid, live.fingerprint, lambda: self.loaded.retrievers(study.snapshot, live)["hybrid"])
+        return GeneratorStudy(
+            study.run, settings.tuning, settings.reflect, examples.mined, searched, live, examples.content, self.loaded.llm
+        )
 
-    def _judged(self, key: str, exam: str | None, part: Part, judge: Callable[[], tuple[Verdict, Outcome, System | None]]) -> Outcome:
-        """What was, or now is, said of the candidate `key`; one that passes serves from then on. `exam` counts the candidates it judged,
-        `part` is that of a system which this is about.
+    def _judged(
+        self, study: PartStudy, part: Part, *, exam: str | None = None, finished: Callable[[System], System] = lambda system: system
+    ) -> Outcome:
+        """What was, or now is, said of the candidate of `study`; one that passes serves from then on, once `finished`. `exam` counts the
+        candidates it judged, `part` is that of a system which this is about.
         """
-        judged, began = self._history.judged(key), time.monotonic()
+        judged, began = self._history.judged(study.key), time.monotonic()
         if judged is None:
-            verdict, outcome, system = judge()
+            candidates = self._history.examined(exam) + 1 if exam is not None else 1
+            verdict, outcome = study.judge(self.settings.gate, candidates)
+            system = study.system()
+            if verdict.promote and system is not None:
+                system = finished(system)
             outcome = replace(outcome, seconds=round(time.monotonic() - began, 1))
             judged = self._history.add(
-                "judged", key, verdict.reason, system, before=self._live, promote=verdict.promote, exam=exam, details=outcome.json()
+                "judged",
+                study.key,
+                verdict.reason,
+                system,
+                before=self._live,
+                promote=verdict.promote,
+                exam=exam,
+                terms=self._terms,
+                details=outcome.json(),
             )
         self._promoted(judged)
         return self._told(judged, part)
 
+    @property
+    def _terms(self) -> str:
+        """What a candidate is judged by besides the exam: the gate's settings and the user's own questions."""
+        own = (path for path in (self.settings.own.queries, self.settings.own.qrels) if path is not None and path.is_file())
+        read = (path.read_text(encoding="utf-8", errors="replace") for path in own)
+        return digest("terms", self.settings.gate.model_dump_json(), *read)
+
     def _told(self, judged: Event, part: Part) -> Outcome:
         """What was said of a candidate, and what became of that: another may have been chosen since, or serve from before."""
         outcome, serves = Outcome.load(judged.details), part(self._live)
+        if judged.terms != self._terms:
+            outcome = replace(outcome, note=f"{outcome.note} {_OTHER_TERMS}".strip())
         if judged.promote and judged.system is not None and part(judged.system) != serves:
             told = f"Nothing changed since {judged.key} was judged and promoted, and something else was chosen after that."
             return outcome.withdrawn(f"{told} `selfstudy promote {judged.key}` lets it serve again.")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -10,15 +9,15 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from selfstudy.core.artifacts import read_records, write_records
+from selfstudy.core.artifacts import write_records
 from selfstudy.core.files import read_json
 from selfstudy.core.records import Artifact, Example, Hit, Passage, Split, digest
 from selfstudy.core.run import Work, stage
-from selfstudy.core.text import contains, normal, stems
+from selfstudy.core.studied import kept_of, passages_of
+from selfstudy.core.text import MARKS, contains, normal, stems
 from selfstudy.recipes.ledger import NAME, Ledger, Vote
 from selfstudy.synth.splits import split_groups
 
-_MARKS = re.compile(r"\s*(?:\[\d+\])+")
 PEOPLE = "people"
 """The writer of questions that people asked."""
 _NAMED, _CITED, _OPENED = 2, 1, 1
@@ -189,7 +188,7 @@ def _example(
 ) -> Example:
     (right, weight), *_ = sums.most_common(1)
     corrected = [vote.corrected for vote in votes if vote.corrected]
-    praised = [_MARKS.sub("", vote.asked.answer).strip() for vote in votes if vote.verdict == "up" and vote.asked.answer]
+    praised = [MARKS.sub("", vote.asked.answer).strip() for vote in votes if vote.verdict == "up" and vote.asked.answer]
     source = passages[right]
     down = [id for id, sum in sums.items() if sum < 0 and not passages[id].shares(source)]
     group = groups[right]
@@ -211,9 +210,9 @@ def voted(work: Work, config: Votes, kept: Artifact, studied: Artifact, seed: in
     """`kept.jsonl`: the questions of `kept` and those of people, in one; `exam.jsonl`: people's about the exam's documents, which nothing
     learns from. A question of the exam that nearly repeats one that was voted on is left out.
     """
-    passages = {passage.id: passage for passage in read_records(studied.path / "passages.jsonl", Passage)}
+    passages = {passage.id: passage for passage in passages_of(studied)}
     found = judged(votes, passages, read_json(studied.path / "groups.json"), config, seed)
-    written = list(read_records(kept.path / "kept.jsonl", Example))
+    written = kept_of(kept)
     near = near_copies([one.question for one in written if one.split == "exam"], found.asked)
     apart = [one for one in written if one.split != "exam" or one.question not in near]
     write_records(work.folder / "kept.jsonl", [*apart, *(one for one in found.examples if one.split != "exam")])

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from selfstudy.core.artifacts import read_records
 from selfstudy.core.files import read_json, write_json
 from selfstudy.core.ports import Embedder, Vectors
 from selfstudy.core.records import Artifact, Example, Passage, digest
 from selfstudy.core.run import Work, stage
+from selfstudy.core.studied import kept_of, passages_of
 from selfstudy.recipes.ledger import Vote
 from selfstudy.recipes.votes import Judged, Votes, judged
 from selfstudy.synth.draft import pick
@@ -43,11 +43,11 @@ def votes_proof(
     the written questions and those votes alone whose ids are `known`, since what serves has learned from them. Both heads stand on the
     base's vectors, `searched` those of the passages.
     """
-    everything = list(read_records(studied.path / "passages.jsonl", Passage))
+    everything = passages_of(studied)
     groups: dict[str, str] = read_json(studied.path / "groups.json")
     found = judged(votes, {one.id: one for one in everything}, groups, config, seed)
     people = found.examples
-    written = pick([one for one in read_records(kept.path / "kept.jsonl", Example) if one.split == "train"], _ROWS, "proof")
+    written = pick([one for one in kept_of(kept) if one.split == "train"], _ROWS, "proof")
     asked = embedder.embed([one.question for one in [*written, *people]], "query")
     fit = _Fit(fitting, [*written, *people], asked, everything, groups, searched)
     own, theirs = np.arange(len(written)), np.arange(len(people)) + len(written)

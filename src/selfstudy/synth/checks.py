@@ -18,6 +18,8 @@ _NUMERALS = frozenset("0123456789０１２３４５６７８９〇零二三四�
 """Without 一, which stands in many words that are no number."""
 _COPIED_WORDS = 9
 _COPIED_CHARACTERS = 16
+_ALIKE = 0.8
+"""The Jaccard index of the words of two questions that ask nearly the same."""
 
 
 def fault_of(question: str, answers: Iterable[str], passage: str, claim: bool = False, language: str | None = None) -> str | None:
@@ -58,9 +60,9 @@ def _copied(question: str, passage: str) -> bool:
     return any(contains(inside, normal(" ".join(words[start : start + run]))) for start in range(len(words) - run + 1))
 
 
-def nearly_equal(examples: Iterable[Example], least: float = 0.8) -> list[bool]:
+def nearly_equal(examples: Iterable[Example]) -> list[bool]:
     """For each example whether an earlier one asks nearly the same: the same numbers, names and codes, and words whose Jaccard index is at
-    least `least`. Claims are compared word for word: a false one differs from a true one in a single fact.
+    least 0.8. Claims are compared word for word: a false one differs from a true one in a single fact.
 
     Two sets that are so alike share one of the rarest words of each (prefix filtering: Chaudhuri, Ganti and Kaushik 2006), so that only
     those that do are compared.
@@ -70,9 +72,9 @@ def nearly_equal(examples: Iterable[Example], least: float = 0.8) -> list[bool]:
     seen: dict[tuple[frozenset[str], str], list[set[str]]] = defaultdict(list)
     found = []
     for words, telling in all_words:
-        rarest = sorted(words, key=lambda word: (counts[word], word))[: len(words) - ceil(least * len(words) - 1e-9) + 1]
+        rarest = sorted(words, key=lambda word: (counts[word], word))[: len(words) - ceil(_ALIKE * len(words) - 1e-9) + 1]
         near = (other for word in rarest for other in seen[telling, word])
-        found.append(any(len(words & other) >= least * len(words | other) for other in near))
+        found.append(any(len(words & other) >= _ALIKE * len(words | other) for other in near))
         if not found[-1]:
             for word in rarest:
                 seen[telling, word].append(words)

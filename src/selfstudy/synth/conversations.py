@@ -9,11 +9,12 @@ from dataclasses import replace
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from selfstudy.core.artifacts import read_records, write_records
+from selfstudy.core.artifacts import write_records
 from selfstudy.core.ports import Retriever
 from selfstudy.core.prompts import NOT_HERE, grounded
 from selfstudy.core.records import Artifact, Conversation, Example, Message, Passage
 from selfstudy.core.run import Work, stage
+from selfstudy.core.studied import conversations_of, examples_of
 from selfstudy.core.text import contains, normal, sentences
 from selfstudy.synth.draft import pick
 
@@ -37,7 +38,7 @@ class Mix(BaseModel):
 @stage("synth.conversations", version=2)
 def conversations(work: Work, config: Mix, mined: Artifact, retriever: Retriever, general: Artifact | None) -> dict[str, int]:
     """`conversations.jsonl`: the train examples that have an answer, each over what `retriever` finds, mixed with general ones."""
-    examples = [one for one in read_records(mined.path / "mined.jsonl", Example) if one.split == "train" and one.answers]
+    examples = [one for one in examples_of(mined, "train") if one.answers]
     examples = pick(examples, config.most, f"conversations{config.seed}")
     written: list[Conversation] = []
     for start in range(0, len(examples), _BLOCK):
@@ -46,7 +47,7 @@ def conversations(work: Work, config: Mix, mined: Artifact, retriever: Retriever
         for example, hits in zip(block, found, strict=True):
             written.append(conversation(config, example, [hit.passage for hit in hits]))
         work.progress(min(start + _BLOCK, len(examples)), len(examples))
-    more = list(read_records(general.path / "conversations.jsonl", Conversation)) if general is not None else []
+    more = conversations_of(general)
     wanted = round(config.general * len(written))
     whole, rest = divmod(wanted, len(more)) if more else (0, 0)
     mixed = written + more * whole + pick(more, rest, f"general{config.seed}")
@@ -62,9 +63,7 @@ def conversation(config: Mix, example: Example, found: Sequence[Passage]) -> Con
     if example.kind not in ("claim", "choice") and rng.random() < config.reversed:
         asked = f"Write a question about this passage whose answer is: {example.answers[0]}\n\n{source.indexed}"
         return Conversation((Message("user", asked), Message("assistant", example.question)), "question", example.writer)
-    answer = normal(example.answers[0])
-    strangers = [one for one in found if not one.shares(source)]
-    others = [one for one in strangers if example.kind == "claim" or not contains(normal(one.indexed), answer)]
+    others = strangers(example, found)
     here = rng.random() >= config.absent or not others
     shown = [*others[: config.passages - 1], source] if here else others[: config.passages]
     rng.shuffle(shown)
@@ -77,6 +76,13 @@ def conversation(config: Mix, example: Example, found: Sequence[Passage]) -> Con
     if quote:
         said = f'Passage [{number}] says: "{quote}" So the answer is: {said}'
     return Conversation((*asked_for, Message("assistant", said)), example.kind, example.writer)
+
+
+def strangers(example: Example, found: Iterable[Passage]) -> list[Passage]:
+    """The passages of `found` that hold neither the evidence of `example` nor, unless it is a claim, the words of its answer."""
+    source, answer = example.evidence[0].passage, normal(example.answers[0])
+    others = [one for one in found if not one.shares(source)]
+    return [one for one in others if example.kind == "claim" or not contains(normal(one.indexed), answer)]
 
 
 def _quote(passage: Passage, answer: str) -> str:

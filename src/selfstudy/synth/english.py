@@ -17,13 +17,20 @@ _MONTH = (
     r"|Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sept?|Oct|Nov|Dec)"
 )
 _DATE = re.compile(
-    rf"\b(?:{_MONTH}\.?\s+\d{{1,2}},?\s+\d{{4}}|\d{{1,2}}\s+{_MONTH}\.?,?\s+\d{{4}}|{_MONTH}\.?\s+\d{{4}}|(?:1[5-9]|20)\d\d)\b"
+    rf"\b(?:{_MONTH}\.?\s+\d{{1,2}},?\s+\d{{4}}|\d{{1,2}}\s+{_MONTH}\.?,?\s+\d{{4}}|{_MONTH}\.?\s+\d{{4}}|(?<![/–-])(?:1[5-9]|20)\d\d(?![/–-]\d))\b"
 )
 _NO_UNIT = "|".join(sorted(word for word in STOP_WORDS if len(word) > 1))
 _NUMBER = re.compile(
-    r"(?<![\w.])[$€£]?\s?\d(?:[\d,]*\d)?(?:\.\d+)?"
+    r"(?<![\w./–-])[$€£]?\s?\d(?:[\d,]*\d)?(?:\.\d+)?(?![,.]?\d|[/–-]\w)"  # not the parts of 10-K, 12/23 and 5-10
     rf"(?:\s?(?:%|per\s?cent\b|million\b|billion\b|(?!(?i:{_NO_UNIT})\b)[a-zA-Z]{{1,12}}\b))?"
 )
+_PLACE = re.compile(
+    r"(?:\b(?:section|article|clause|paragraph|schedule|exhibit|annex|figure|table|chapter|page)s?|\bno\.|§)\s*$", re.IGNORECASE
+)
+"""Before a number that says where something stands, and not how many there are."""
+_OPEN, _CLOSED = re.compile(r"[(\[{\"“”'‘`«]\s*$"), re.compile(r"\s*[)\]}\"“”'’`»]")
+_ITEM = re.compile(r"^(?:(?:\(?(?:\d{1,2}|[a-z]|[ivx]{2,5})\)|\d{1,2}\.|(?:\d{1,2}\.)+\d{1,2}\.?(?=\s+[\"“(]?[A-Z]))\s+)+(?=\S)")
+"""The number of an item: "7.1 The", "(a) the", "3. To"; but not that of "2.5 million people"."""
 _NAME = re.compile(r"\b[A-Z][\w&'’-]+(?:\s+(?:of|and|the|for|&)\s+[A-Z][\w&'’-]+|\s+[A-Z][\w&'’-]+)+")
 _TERM = re.compile(
     r"\b(?:a|an|the|any|some|all|such|these|those|this|our|your|its|their|his|her)\s+((?:[a-z][\w-]+\s+){0,2}[a-z][\w-]{3,})\b"
@@ -33,6 +40,15 @@ _AUXILIARY = "may|might|can|cannot|could|will|would|shall|should|must|is|are|was
 _DETERMINER = "the|a|an|this|these|those|our|your|its|their|each|all|any|such|no|some|most|many"
 _SUBJECT = rf"(?:we|you|they|he|she|it|i|there|(?:(?:{_DETERMINER})\s+)?(?:[\w'’-]+\s+){{0,5}}?[\w'’-]+)"
 _CLAUSE = re.compile(rf"^(?P<subject>{_SUBJECT})\s+(?P<aux>{_AUXILIARY})\s+(?P<not>not\s+)?(?P<rest>.+)$", re.IGNORECASE)
+_IRREGULAR = (
+    "am be became began broke brought built bought came chose cost cut dealt drew drove fell felt flew found gave got grew held hit kept "
+    "knew lay led left let lost made meant met paid put ran read rose said sat saw sent set shot sold sought spent spoke stood struck "
+    "taught thought told took went won wore wrote become begin choose click come connect enter find get give go hold keep make move open "
+    "press refer see select take turn use"
+).replace(" ", "|")
+_VERB = re.compile(rf"\b(?:{_AUXILIARY}|{_IRREGULAR})\b|n['’]t\b|\b[a-z]\w+(?:ed|[^\Wsu]s)\b|\b(?:I|we|you|they|who|please)\s+[a-z]")
+"""What may be a verb: auxiliaries, words in -s and -ed (plurals too: a question too many costs less than a kind that is never asked), the
+commonest others, those of instructions, and what stands behind a pronoun."""
 _LEAD_IN = re.compile(
     r"^(?:However|Therefore|In addition|Additionally|Also|Moreover|Furthermore|For example|Finally|Please note that|Note that"
     r"|And|But|So),?\s+"
@@ -170,7 +186,7 @@ def _sentences(passage: Passage) -> list[str]:
     """What the passage states: a question in it is asked as it is, by `found`, and Chinese has writers of its own."""
     if cjk_share(passage.text) >= 0.5:
         return []
-    told = (_flat(passage.text[start:end]) for start, end in sentences(passage.text))
+    told = (_ITEM.sub("", _flat(passage.text[start:end])) for start, end in sentences(passage.text))
     return [text for text in told if 5 <= len(text.split()) <= 60 and not text.endswith("?")]
 
 
@@ -194,6 +210,10 @@ def _clozes(text: str) -> Iterable[tuple[str, str, str]]:
                 continue
             if kind != "date" and any(match.start() < end and start < match.end() for start, end in dated):
                 continue
+            if _OPEN.search(text, 0, match.start()) and _CLOSED.match(text, match.end()):  # what is left says nothing of it: "known as ()"
+                continue
+            if kind == "number" and _PLACE.search(text, 0, match.start()):
+                continue
             question = _wh_question(text, match.start(), match.end(), kind, answer)
             if question:
                 yield question, answer, kind
@@ -203,14 +223,14 @@ def _wh_question(text: str, start: int, end: int, kind: str, answer: str) -> str
     """Front the wh-word, drop the asked span with the preposition before it, and keep the clause that held it."""
     left, right = text[:start].rstrip(), text[end:].strip(" .;:")
     cut = max(left.rfind(";"), left.rfind(". "), left.rfind(":"))
-    left, right = left[cut + 1 :].strip(), re.split(r"[;:]", right)[0].strip(" ,")
+    left, right = _ITEM.sub("", left[cut + 1 :].strip()), re.split(r"[;:]", right)[0].strip(" ,")
     before = re.search(rf"\b({_PREPOSITIONS})$", left, re.IGNORECASE)
     preposition = before.group(1).lower() if before else ""
     if before:
         left = left[: before.start()].rstrip(" ,")
     head = _wh_words(kind, answer, preposition)
     clause = _tail(f"{left} {right}".strip(), _MAX_WORDS)
-    if len(content_words(clause)) < 3:
+    if len(content_words(clause)) < 3 or not _VERB.search(clause):
         return None
     asked = _invert(clause) if kind in {"date", "number"} else None
     return f"{head} {asked or _lower_first(clause)}?"

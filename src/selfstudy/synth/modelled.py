@@ -7,13 +7,14 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from selfstudy.core.artifacts import read_records, write_records
+from selfstudy.core.artifacts import write_records
 from selfstudy.core.errors import BadModel, Stopped
 from selfstudy.core.files import Log, read_json, write_json
 from selfstudy.core.injection import aimed_at_models
 from selfstudy.core.ports import LLM, Progress, silent
 from selfstudy.core.records import Artifact, Example, Passage, Record, Reply
 from selfstudy.core.run import Work, stage
+from selfstudy.core.studied import passages_of
 from selfstudy.core.text import content_words, model_tokens
 from selfstudy.synth.asked import STEPS, Draft, Modelled, Written, steps
 from selfstudy.synth.checks import nearly_equal
@@ -52,7 +53,7 @@ def modelled(work: Work, config: Modelled, corpus: Artifact, prompts: dict[str, 
     where the endpoint is out of order; what was asked is kept.
     """
     weights = weights_of(corpus)
-    passages = [one for one in read_records(corpus.path / "passages.jsonl", Passage) if weights.get(one.id, 1.0) > 0]
+    passages = [one for one in passages_of(corpus) if weights.get(one.id, 1.0) > 0]
     asked, suspicious, short = about(passages, config)
     with work.log("written") as log:
         missed = _ask(work, config, llm, asked, log)

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from selfstudy.core.artifacts import RecordFile, read_records
+from selfstudy.core.artifacts import write_records
 from selfstudy.core.files import read_json
 from selfstudy.core.ports import Retriever
 from selfstudy.core.records import Artifact, Example, Hit
 from selfstudy.core.run import Work, stage
+from selfstudy.core.studied import kept_of
 from selfstudy.core.text import contains, normal
 from selfstudy.synth.round_trip import tells
 
@@ -40,26 +41,28 @@ def negatives(work: Work, config: Negatives, kept: Artifact, corpus: Artifact, l
     negatives of training groups alone: a passage of the exam that is always a negative would only learn to be far from every question.
     """
     report: Counter[str] = Counter()
-    examples = list(read_records(kept.path / "kept.jsonl", Example))
+    examples = kept_of(kept)
     groups: dict[str, str] = read_json(corpus.path / "groups.json")
     training = {example.group for example in examples if example.split == "train"}
     apart = {id for id, group in groups.items() if group not in training}
-    with RecordFile(work.folder / "mined.jsonl") as out:
+
+    def mined() -> Iterator[Example]:
         for start in range(0, len(examples), _BLOCK):
             block = examples[start : start + _BLOCK]
             mine = [example for example in block if example.split != "exam" and config.of_each]
             asked = [example.question for example in mine]
             by_meaning = dense.search(asked, config.depth) if mine else []
             by_words = lexical.search(asked, config.depth) if mine else []
-            mined = {
+            found = {
                 example.id: replace(
                     example, distractors=tuple(_mine(example, near, words, config, report, apart if example.split == "train" else set()))
                 )
                 for example, near, words in zip(mine, by_meaning, by_words, strict=True)
             }
-            for example in block:
-                out.write(mined.get(example.id, example))
+            yield from (found.get(example.id, example) for example in block)
             work.progress(min(start + _BLOCK, len(examples)), len(examples))
+
+    write_records(work.folder / "mined.jsonl", mined())
     return dict(report)
 
 

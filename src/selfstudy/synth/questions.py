@@ -14,8 +14,9 @@ from selfstudy.core.artifacts import read_records, write_records
 from selfstudy.core.errors import NotEnough
 from selfstudy.core.files import read_json
 from selfstudy.core.ports import Writer
-from selfstudy.core.records import Artifact, Example, Passage, Term
+from selfstudy.core.records import Artifact, Example, Term
 from selfstudy.core.run import Work, stage
+from selfstudy.core.studied import passages_of
 from selfstudy.core.text import content_words, normal
 from selfstudy.synth import chinese, english
 from selfstudy.synth.draft import pick, weights_of
@@ -59,7 +60,7 @@ class Questions(BaseModel):
     seed: int = 0
 
 
-@stage("synth.questions", version=7)
+@stage("synth.questions", version=8)
 def questions(
     work: Work,
     config: Questions,
@@ -77,7 +78,7 @@ def questions(
 
     Raises NotEnough where the passages are too few or too alike to prove anything.
     """
-    passages = list(read_records(corpus.path / "passages.jsonl", Passage))
+    passages = passages_of(corpus)
     groups: dict[str, str] = read_json(corpus.path / "groups.json")
     weights = weights_of(corpus)
     splits = split_groups(groups, config.seed)
@@ -158,9 +159,3 @@ def _name_document(example: Example, share: float) -> Example:
     if int(example.id[:8], 16) / 16**8 >= share or normal(title) in normal(example.question):
         return example
     return replace(example, question=f"{title}: {example.question}")
-
-
-def group_of(passage: Passage, fields: Mapping[str, str] | None) -> str:
-    """The group of a passage: the value of the user's field for its first document, or that document's id."""
-    document = passage.places[0].document if passage.places else passage.id
-    return fields.get(document, document) if fields is not None else document

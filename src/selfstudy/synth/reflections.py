@@ -1,4 +1,4 @@
-"""Examples with reflection tokens and passages woven into their answers (Self-RAG, arXiv 2310.11511, section 3.2.2), by a judge."""
+"""Examples with reflection tokens and passages woven into their answers (Self-RAG, arXiv 2310.11511, section 3.2.2), by a critic."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from selfstudy.core.artifacts import read_records, write_records
+from selfstudy.core.artifacts import write_records
 from selfstudy.core.injection import aimed_at_models
-from selfstudy.core.ports import Judge, Retriever
-from selfstudy.core.records import Artifact, Conversation, Example, Message, Passage, Record, Verdict, digest
+from selfstudy.core.ports import Critic, Retriever
+from selfstudy.core.records import Artifact, Conversation, Critique, Message, Passage, Record, digest
 from selfstudy.core.reflection import RELEVANT, RETRIEVE, SUPPORTED, USEFUL, WOVEN, asked, evidence, harmless, judged, useful
 from selfstudy.core.run import Work, stage
+from selfstudy.core.studied import conversations_of, examples_of
 from selfstudy.core.text import sentences
 from selfstudy.synth.draft import pick
 
@@ -54,7 +55,7 @@ class Input(Record):
 
 @stage("synth.reflections", version=3)
 def reflections(
-    work: Work, config: Reflections, mined: Artifact, retriever: Retriever, judge: Judge, general: Artifact | None
+    work: Work, config: Reflections, mined: Artifact, retriever: Retriever, critic: Critic, general: Artifact | None
 ) -> dict[str, dict[str, float]]:
     """`conversations.jsonl` of the train examples and general conversations, woven; the shares of the labels. A kill loses one block."""
     inputs = _inputs(config, mined, general)
@@ -62,7 +63,7 @@ def reflections(
         for start in range(0, len(inputs), _BLOCK):
             block = [one for one in inputs[start : start + _BLOCK] if one.id not in log]
             if block:
-                log.extend(dict(zip((one.id for one in block), woven(config, block, retriever, judge), strict=True)))
+                log.extend(dict(zip((one.id for one in block), woven(config, block, retriever, critic), strict=True)))
             work.progress(min(start + _BLOCK, len(inputs)), len(inputs))
         texts = [str(log[one.id]) for one in inputs]
     write_records(work.folder / "conversations.jsonl", (one.told(text) for one, text in zip(inputs, texts, strict=True)))
@@ -70,10 +71,10 @@ def reflections(
 
 
 def _inputs(config: Reflections, mined: Artifact, general: Artifact | None) -> list[Input]:
-    examples = [one for one in read_records(mined.path / "mined.jsonl", Example) if one.split == "train" and one.answers]
+    examples = [one for one in examples_of(mined, "train") if one.answers]
     examples = pick(examples, config.most, f"reflections{config.seed}")
     found = [Input(one.question, one.answers[0], one.choices) for one in examples]
-    more = list(read_records(general.path / "conversations.jsonl", Conversation)) if general is not None else []
+    more = conversations_of(general)
     found += pick([first_turn(one) for one in more], round(config.general * len(found)), f"general{config.seed}")
     return list({one.id: one for one in found}.values())
 
@@ -97,7 +98,7 @@ def expected(config: Reflections, examples: int) -> tuple[int, int]:
     return told * config.passages, 2 * told + (_SENTENCES + 1) * general
 
 
-def woven(config: Reflections, inputs: Sequence[Input], retriever: Retriever, judge: Judge) -> list[str]:
+def woven(config: Reflections, inputs: Sequence[Input], retriever: Retriever, critic: Critic) -> list[str]:
     """The answers with their tokens, in four steps, each one batch for all.
 
     Is a search needed? Search with question and answer. Judge each sentence beside each passage; keep the best one. Usefulness last.
@@ -105,7 +106,7 @@ def woven(config: Reflections, inputs: Sequence[Input], retriever: Retriever, ju
     spans = [sentences(one.answer) or [(0, len(one.answer))] for one in inputs]
     cut = [[one.answer[start:end] for start, end in ones] for one, ones in zip(inputs, spans, strict=True)]
     prefixes = [(one.question, one.answer[:start].strip()) for one, ones in zip(inputs, spans, strict=True) for start, _ in ones]
-    decided = iter(judge.retrieve(prefixes) if prefixes else ())
+    decided = iter(critic.retrieve(prefixes) if prefixes else ())
     decisions = [[next(decided) for _ in told] for told in cut]
     needy = [place for place, ones in enumerate(decisions) if max(ones[0]) != ones[0][1]]
     queries = [f"{inputs[place].question} {inputs[place].answer}" for place in needy]
@@ -118,9 +119,9 @@ def woven(config: Reflections, inputs: Sequence[Input], retriever: Retriever, ju
         (inputs[place].question, sentence, passage.indexed) for place in needy for sentence in cut[place] for passage in passages[place]
     ]
     marks = [(one.question, one.answer, "") for one in inputs]
-    verdicts = iter(judge.verdicts([*triples, *marks]))
-    beside = {place: [[(passage, next(verdicts)) for passage in passages[place]] for _ in cut[place]] for place in needy}
-    ends = [useful(next(verdicts)) for _ in inputs]
+    critiques = iter(critic.critiques([*triples, *marks]))
+    beside = {place: [[(passage, next(critiques)) for passage in passages[place]] for _ in cut[place]] for place in needy}
+    ends = [useful(next(critiques)) for _ in inputs]
     return [
         (_with_evidence(cut[place], decisions[place], beside[place]) if passages.get(place) else _without(one.answer.strip())) + end
         for place, (one, end) in enumerate(zip(inputs, ends, strict=True))
@@ -128,7 +129,7 @@ def woven(config: Reflections, inputs: Sequence[Input], retriever: Retriever, ju
 
 
 def _with_evidence(
-    told: Sequence[str], decisions: Sequence[tuple[float, float, float]], beside: Sequence[Sequence[tuple[Passage, Verdict]]]
+    told: Sequence[str], decisions: Sequence[tuple[float, float, float]], beside: Sequence[Sequence[tuple[Passage, Critique]]]
 ) -> str:
     parts: list[str] = []
     last: Passage | None = None
@@ -138,8 +139,8 @@ def _with_evidence(
             continue
         same = last is not None and max(decision) == decision[2]
         ones = [one for one in found if one[0] == last] if same else found
-        passage, verdict = max(ones, key=lambda one: _rank(one[1]))
-        parts.append(evidence(passage.indexed, same) + judged(sentence, verdict))
+        passage, critique = max(ones, key=lambda one: _rank(one[1]))
+        parts.append(evidence(passage.indexed, same) + judged(sentence, critique))
         last = passage
     return "".join(parts)
 
@@ -149,10 +150,10 @@ def _without(text: str) -> str:
     return RETRIEVE[1] + harmless(text)
 
 
-def _rank(verdict: Verdict) -> tuple[bool, float]:
+def _rank(critique: Critique) -> tuple[bool, float]:
     """Relevant passages first, then by support; of equals the first found."""
-    supported = verdict.supported
-    return (verdict.relevant or 0.0) >= 0.5, 0.0 if supported is None else supported.fully + 0.5 * supported.partly
+    supported = critique.supported
+    return (critique.relevant or 0.0) >= 0.5, 0.0 if supported is None else supported.fully + 0.5 * supported.partly
 
 
 def shares(texts: Iterable[str]) -> dict[str, dict[str, float]]:

@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from selfstudy.core.artifacts import read_records
 from selfstudy.core.errors import BadConfig
 from selfstudy.core.files import read_json, write_json
 from selfstudy.core.ports import Vectors
 from selfstudy.core.records import Artifact, Example
 from selfstudy.core.run import Work, stage
+from selfstudy.core.studied import examples_of
 from selfstudy.train.fitting import fit
-from selfstudy.train.head import Shares, head_of
 from selfstudy.train.losses import TRIPLETS, Name, Tempering, cached, in_batch, matryoshka
-from selfstudy.train.model import averaged, cut_after, layers_of, load, prompt_of, transformer_of, with_head, word_vectors_of
+from selfstudy.train.model import cut_after, layers_of, load, prompt_of, save, transformer_of, word_vectors_of
 from selfstudy.train.rows import Rows, batched, contrastive, weighed
 from selfstudy.train.sparing import MicroBatch, reading
 from selfstudy.train.trainers import free_memory, has_bf16
@@ -43,7 +42,7 @@ class Teacher(Protocol):
         ...
 
 
-class Embedder(BaseModel):
+class EmbedderTraining(BaseModel):
     """How the embedder is tuned. Names are the Hugging Face trainer's where it has them."""
 
     model_config = ConfigDict(extra="forbid")
@@ -85,7 +84,7 @@ class Embedder(BaseModel):
     seed: int = 0
 
     @model_validator(mode="after")
-    def _tempered(self) -> Embedder:
+    def _tempered(self) -> EmbedderTraining:
         """A temperature that no part of the loss reads is not to be set."""
         unread = self.loss == "cached" or (self.loss in TRIPLETS and not self.taught)
         if self.tempering != "fixed" and unread:
@@ -96,25 +95,8 @@ class Embedder(BaseModel):
         return self
 
 
-class Average(BaseModel):
-    """How far the tuned weights go from the base's."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    shares: Shares = Field(
-        (0.0, 0.4, 0.75),
-        description="shares of the tuned weights that are tried, (1.0,) is no averaging; tuning questions, which rules wrote, always want"
-        " all of them, and people's do not: a quarter of the way stays with the base",
-    )
-    nearer: tuple[Annotated[float, Field(gt=0, le=1)], ...] = Field(
-        (0.5,),
-        description="where only the guard or unseen writers refuse: shares of the way from the base that are judged next",
-        exclude=True,
-    )
-
-
-@stage("train.embedder", version=3)
-def embedder(work: Work, config: Embedder, mined: Artifact, base: Path, teacher: Teacher) -> dict[str, Any]:
+@stage("train.embedder", version=4)
+def embedder(work: Work, config: EmbedderTraining, mined: Artifact, base: Path, teacher: Teacher) -> dict[str, Any]:
     """Train on the `train` split from `base`; write `tuned/` (a sentence-transformers folder) and `losses.json`.
 
     The loss is in `train.losses`; questions and passages are read behind the prompts that they have in `base` when it serves. Resumes from
@@ -122,7 +104,7 @@ def embedder(work: Work, config: Embedder, mined: Artifact, base: Path, teacher:
     model, BadModel where memory runs out with one row at a time.
     """
     model = load(base)
-    examples = weighed(example for example in read_records(mined.path / "mined.jsonl", Example) if example.split == "train")
+    examples = weighed(examples_of(mined, "train"))
     said = work.folder / "steps.json"
     if not said.exists():  # a resumed run keeps the number that it began with, or its schedule would not fit
         seconds = _seconds_per_step(config, model, examples, base) if config.minutes and not config.max_steps else 0.0
@@ -130,67 +112,19 @@ def embedder(work: Work, config: Embedder, mined: Artifact, base: Path, teacher:
         write_json(said, {"steps": min(steps, _rounds(config, examples)), "seconds": round(seconds, 3)})
     plan: dict[str, Any] = read_json(said)
     losses = _train(work, config, model, examples, plan, teacher, base) if plan["steps"] else []
-    _save(model, work.folder / "tuned")
+    save(model, work.folder / "tuned")
     write_json(work.folder / "losses.json", losses)
     shutil.rmtree(work.folder / "checkpoints", ignore_errors=True)
     return {**plan, "bf16": has_bf16(), "examples": len(examples)}
 
 
-@stage("train.average", version=2)
-def average(work: Work, config: Average, trained: Artifact, base: Path, score: Callable[[Path], float]) -> dict[str, Any]:
-    """Average base and tuned weights in each share, and keep in `model/` the one that `score` finds best on `tune`."""
-    shares = config.shares if manifest_steps(trained) else (0.0,)
-    scores: dict[float, float] = {}
-    for done, share in enumerate(shares, 1):
-        folder = work.folder / f"share-{share}"
-        _save(averaged(load(base), load(trained.path / "tuned"), share), folder)
-        scores[share] = score(folder) if len(shares) > 1 else 0.0
-        work.progress(done, len(shares))
-    best = max(shares, key=lambda share: (scores[share], -share))
-    shutil.rmtree(work.folder / "model", ignore_errors=True)
-    for share in shares:
-        folder = work.folder / f"share-{share}"
-        if share == best:
-            folder.rename(work.folder / "model")
-        else:
-            shutil.rmtree(folder)
-    return {"share": best, "scores": {str(share): round(value, 4) for share, value in scores.items()}}
-
-
-@stage("train.nearer", version=2)
-def nearer(work: Work, config: None, share: float, model: Artifact, base: Path) -> float:
-    """`model/`: the weights of `model` brought back to `share` of their distance from the base."""
-    _save(averaged(load(base), load(model.path / "model"), share), work.folder / "model")
-    return share
-
-
-@stage("train.joined", version=2)
-def joined(work: Work, config: None, share: float, body: Artifact | Path, trained: Artifact | None, fitted: Artifact) -> None:
-    """`model/`: the weights of `body` with `share` of the head on them, and a model card. A plain sentence-transformers folder."""
-    model = load(body.path / "model" if isinstance(body, Artifact) else body)
-    if (head := head_of(fitted.path, share)) is not None:
-        model = with_head(model, head)
-    _save(model, work.folder / "model")
-    (work.folder / "model" / "README.md").write_text(_card(share, manifest_steps(trained) if trained is not None else 0), encoding="utf-8")
-
-
-def manifest_steps(trained: Artifact) -> int:
-    """How many steps a trained embedder made."""
-    return int(read_json(trained.path / "steps.json")["steps"])
-
-
-def _save(model: SentenceTransformer, folder: Path) -> None:
-    shutil.rmtree(folder, ignore_errors=True)
-    model.save_pretrained(str(folder), create_model_card=False)
-
-
-def check(config: Embedder, base: Path) -> None:
+def check(config: EmbedderTraining, base: Path) -> None:
     """Raise BadConfig for settings that do not fit the model in `base`, before anything is done for it."""
     if (config.minutes or config.max_steps) and (config.matryoshka or config.frozen_layers):
         _check(config, load(base))
 
 
-def _check(config: Embedder, model: SentenceTransformer) -> None:
+def _check(config: EmbedderTraining, model: SentenceTransformer) -> None:
     dim, frozen = int(model.get_embedding_dimension() or 0), config.frozen_layers
     if config.matryoshka and max(config.matryoshka) > dim:
         raise BadConfig(
@@ -206,7 +140,7 @@ def _check(config: Embedder, model: SentenceTransformer) -> None:
         )
 
 
-def prepared(config: Embedder, model: SentenceTransformer) -> Any:
+def prepared(config: EmbedderTraining, model: SentenceTransformer) -> Any:
     """Freeze the lower layers, cut passages short, and give the loss. Raises BadConfig for settings that do not fit the model."""
     _check(config, model)
     for part in _frozen(config, transformer_of(model)):
@@ -215,7 +149,7 @@ def prepared(config: Embedder, model: SentenceTransformer) -> Any:
     return _loss(config, model)
 
 
-def _frozen(config: Embedder, transformer: Any) -> list[Any]:
+def _frozen(config: EmbedderTraining, transformer: Any) -> list[Any]:
     """The parts that stay as they are; none of a static model, whose word vectors are all it has to learn with."""
     if transformer is None or config.frozen_layers == 0:
         return []
@@ -224,7 +158,7 @@ def _frozen(config: Embedder, transformer: Any) -> list[Any]:
     return [getattr(transformer, "embeddings", None) or word_vectors_of(transformer), *layers[: max(0, count)]]
 
 
-def _loss(config: Embedder, model: SentenceTransformer) -> Any:
+def _loss(config: EmbedderTraining, model: SentenceTransformer) -> Any:
     """The loss that the settings name, over the first dimensions too where they want that."""
     if config.loss == "cached":
         loss = cached(model, config.temperature, config.mini_batch)
@@ -235,27 +169,31 @@ def _loss(config: Embedder, model: SentenceTransformer) -> Any:
     return matryoshka(model, loss, config.matryoshka) if config.matryoshka else loss
 
 
-def _rounds(config: Embedder, examples: list[Example]) -> int:
+def _rounds(config: EmbedderTraining, examples: list[Example]) -> int:
     """The steps after which more would only repeat: forty times through the examples."""
     return -(-40 * len(examples) // config.per_device_train_batch_size)
 
 
-def _rows(config: Embedder, examples: list[Example], steps: int) -> Rows:
+def _rows(config: EmbedderTraining, examples: list[Example], steps: int) -> Rows:
     batches = batched(examples, config.per_device_train_batch_size, steps, config.mates, config.seed)
     return contrastive(batches, config.negatives, config.seed, config.typos)
 
 
-def _dataset(rows: Rows, teacher: Teacher) -> Any:
-    """The rows, and as the label of each what the loss compares it with."""
+def _dataset(config: EmbedderTraining, rows: Rows, teacher: Teacher) -> Any:
+    """The rows, and as the label of each what the loss compares it with, if it does; labels stay packed, for there may be gigabytes."""
     import numpy as np
+    import pyarrow as pa
     from datasets import Dataset
 
+    if config.loss == "cached":
+        return Dataset.from_dict(rows.columns)
     questions = rows.columns["anchor"]
     size = len(questions) // len(rows.passages)
     beside = [rows.passages[place // size] for place in range(len(questions))]
     asked, searched = teacher.vectors(questions, [beside[place][place % size] for place in range(len(questions))])
     labels = np.concatenate([np.stack(list(teacher.scores(questions, beside))), asked, searched], axis=1)
-    return Dataset.from_dict({**rows.columns, "label": labels.astype(np.float32).tolist()})
+    packed = pa.FixedSizeListArray.from_arrays(pa.array(labels.astype(np.float32).reshape(-1)), labels.shape[1])
+    return Dataset(pa.table({**rows.columns, "label": packed}))
 
 
 def _prompts(base: Path, columns: Mapping[str, Any]) -> dict[str, str]:
@@ -263,7 +201,7 @@ def _prompts(base: Path, columns: Mapping[str, Any]) -> dict[str, str]:
     return {name: prompt for name in columns if (prompt := prompt_of(base, "query" if name == "anchor" else "passage"))}
 
 
-def _seconds_per_step(config: Embedder, model: SentenceTransformer, examples: list[Example], base: Path) -> float:
+def _seconds_per_step(config: EmbedderTraining, model: SentenceTransformer, examples: list[Example], base: Path) -> float:
     """Time a few real steps on a copy that is thrown away; the first, which sets things up, does not count."""
     import copy
 
@@ -305,7 +243,7 @@ def _seconds_per_step(config: Embedder, model: SentenceTransformer, examples: li
 
 
 def _train(
-    work: Work, config: Embedder, model: SentenceTransformer, examples: list[Example], plan: dict[str, Any], teacher: Teacher,
+    work: Work, config: EmbedderTraining, model: SentenceTransformer, examples: list[Example], plan: dict[str, Any], teacher: Teacher,
     base: Path,
 ) -> list[float]:  # fmt: skip
     """Train `model` in place. Returns the logged losses, those before a kill included."""
@@ -313,7 +251,7 @@ def _train(
     loss = prepared(config, model)
     rows = _rows(config, examples, steps)
     losses = fit(
-        work, model, loss, _dataset(rows, teacher),
+        work, model, loss, _dataset(config, rows, teacher),
         size=len(rows.columns["anchor"]) // steps, steps=steps, save_steps=max(1, int(config.save_seconds / (plan["seconds"] or 1.0))),
         learning_rate=config.learning_rate, warmup_ratio=config.warmup_ratio, report_to=config.report_to, seed=config.seed,
         prompts=_prompts(base, rows.columns),
@@ -321,30 +259,3 @@ def _train(
     cut_after(model, longest)
     model.requires_grad_(True)
     return losses
-
-
-def _card(share: float, steps: int) -> str:
-    kept = (
-        ""
-        if share == 1
-        else f"- Brought back to {share:g} of its distance from the base: at full distance everyday texts were found less well\n"
-    )
-    return f"""---
-library_name: sentence-transformers
-pipeline_tag: sentence-similarity
-tags: [sentence-transformers, feature-extraction, selfstudy]
----
-# An embedder that has studied its documents
-
-Tuned by selfstudy on questions that were written about one collection of documents and that retrieval answered back from it.
-It is meant for searching that collection; elsewhere it may be worse than the model that it was grown from.
-
-- Steps of training: {steps}, then a residual layer fitted on the vectors
-{kept}- Whether it was proven better is in the home's history, which holds the exam and the guard
-
-```python
-from sentence_transformers import SentenceTransformer
-
-model = SentenceTransformer("path/of/this/folder")
-```
-"""

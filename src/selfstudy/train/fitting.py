@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from selfstudy.core.run import Work
 from selfstudy.train.sparing import MicroBatch, reading
-from selfstudy.train.trainers import precision, trained
+from selfstudy.train.trainers import shared_arguments, trained, without_examples
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -35,8 +35,7 @@ def fit(
                 if hasattr(part, "progress"):
                     part.progress = state.global_step / steps
 
-    model.model_card_data.widget = [{}]  # or the trainer looks for examples for a hub's page, with a progress bar of its own
-    model.model_card_data.local_files_only = True
+    without_examples(model)
     how = arguments(
         work.folder / "checkpoints", size=size, steps=steps, save_steps=save_steps, learning_rate=learning_rate, warmup_ratio=warmup_ratio,
         report_to=report_to, seed=seed, prompts=prompts,
@@ -86,22 +85,16 @@ def arguments(
     from sentence_transformers import SentenceTransformerTrainingArguments
 
     return SentenceTransformerTrainingArguments(
-        output_dir=str(folder),
+        **shared_arguments(folder),
         max_steps=steps,
         per_device_train_batch_size=size,
         learning_rate=learning_rate,
         warmup_steps=max(1, int(warmup_ratio * steps)),
-        **precision(),
         batch_sampler=_in_order,
-        save_strategy="steps",
         save_steps=save_steps,
-        save_total_limit=1,
-        logging_steps=5,
         report_to=report_to,
-        disable_tqdm=True,
         seed=seed,
         prompts={column: prompt for column, prompt in (prompts or {}).items() if prompt} or None,
-        dataloader_pin_memory=False,
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -12,7 +11,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from selfstudy.core.artifacts import read_records
+from selfstudy.core.adapters import about_adapter, beneath
 from selfstudy.core.errors import BadConfig, BadModel, MissingExtra, NotEnough, first_line
 from selfstudy.core.files import write_json
 from selfstudy.core.padding import padded
@@ -22,7 +21,8 @@ from selfstudy.core.quiet import quiet
 from selfstudy.core.records import Artifact, Conversation, Message, Record
 from selfstudy.core.reflection import BEGIN, END, TOKENS, WOVEN, harmless
 from selfstudy.core.run import Work, stage
-from selfstudy.train.trainers import LENGTHS, has_bf16, precision, trained
+from selfstudy.core.studied import conversations_of
+from selfstudy.train.trainers import LENGTHS, has_bf16, shared_arguments, trained
 
 IGNORED = -100
 """The label of a token that nothing is learned from."""
@@ -79,7 +79,7 @@ def generator(work: Work, config: Generator, rows: Artifact, base: str) -> dict[
     with quiet():
         model, tokenizer = _load(config, base)
     marks = not set(TOKENS).isdisjoint(tokenizer.get_vocab())
-    read = read_records(rows.path / "conversations.jsonl", Conversation)
+    read = conversations_of(rows)
     pairs = [pair for one in read for pair in turns(_plain(one) if marks and one.kind != WOVEN else one)]
     made = [tokens(tokenizer, messages, answer, config.max_length, _reads_apart(model)) for messages, answer in pairs]
     learned = [row for row in made if row is not None]
@@ -155,10 +155,9 @@ def _set_up() -> Iterator[None]:
 
 def check_adapter(config: Generator, base: str) -> None:
     """Raise BadConfig where `base` is a LoRA adapter that cannot learn on as `config` asks, which would not be seen in what comes out."""
-    about = Path(base) / "adapter_config.json"
-    if config.lora is None or not about.is_file():
+    adapter = about_adapter(Path(base))
+    if config.lora is None or adapter is None:
         return
-    adapter = json.loads(about.read_text(encoding="utf-8"))
     differ_in = {name: adapter[name] for name in _SHAPE if name in adapter and adapter[name] != getattr(config.lora, name)}
     if differ_in:
         has = ", ".join(f"{name}={value}" for name, value in differ_in.items())
@@ -296,7 +295,7 @@ def _hollow(config: Generator, base: str) -> Any:
     import torch
     from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSeq2SeqLM
 
-    under = _under(base)
+    under = beneath(Path(base)) or base
     try:
         about = AutoConfig.from_pretrained(under)
     except Exception as error:
@@ -323,7 +322,7 @@ def _load(config: Generator, base: str) -> tuple[Any, Any]:
     import torch
     from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSeq2SeqLM, AutoTokenizer
 
-    under = _under(base)
+    under = beneath(Path(base)) or base
     adapted_before = under != base
     check_adapter(config, base)
     under = str(Path(under).resolve()) if Path(under).is_dir() else under  # PEFT writes it down, and it must hold from every folder
@@ -373,12 +372,6 @@ def _learning_tokens(model: Any, tokens: Sequence[int]) -> dict[str, Any]:
     return {"modules_to_save": sorted(names)}
 
 
-def _under(base: str) -> str:
-    """The model that a LoRA adapter stands on; any other is its own."""
-    about = Path(base) / "adapter_config.json"
-    return str(json.loads(about.read_text(encoding="utf-8"))["base_model_name_or_path"]) if about.is_file() else base
-
-
 def _precision(config: Generator) -> dict[str, Any]:
     """How the weights are loaded: those that learn in fp32, since steps of 5e-7 vanish in bf16; those beneath LoRA as small as can be."""
     import torch
@@ -414,10 +407,9 @@ def _arguments(trl: Any, config: Generator, reads_apart: bool, rows: int, folder
     from transformers import Seq2SeqTrainingArguments
 
     steps = max(1, -(-rows // (config.per_device_train_batch_size * config.gradient_accumulation_steps)))
-    options = {name: getattr(config, name) for name in _PASSED} | {
-        "output_dir": str(folder), "warmup_steps": int(config.warmup_ratio * steps * config.num_train_epochs), "save_strategy": "steps",
-        "save_total_limit": 1, "logging_steps": 5, "disable_tqdm": True, "dataloader_pin_memory": False,
-    } | precision() | config.arguments  # fmt: skip
+    options = {name: getattr(config, name) for name in _PASSED} | shared_arguments(folder) | {
+        "warmup_steps": int(config.warmup_ratio * steps * config.num_train_epochs)
+    } | config.arguments  # fmt: skip
     if reads_apart:
         return Seq2SeqTrainingArguments(**options)
     return trl.SFTConfig(**{"pad_to_multiple_of": LENGTHS} | options, max_length=None, packing=False)

@@ -110,26 +110,28 @@ def fit_head(
     # One thread: the products are small, and two threads that wait for each other on busy cores take ten times as long.
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
-    for step in range(config.steps):
-        rows = chooser.choice(len(questions), min(config.batch, len(questions)), replace=False)
-        pool, target = _pool(evidence[rows], len(passages), config.pool, chooser)
-        asked, searched = all_questions[rows], all_passages[pool]
-        query, passage = moved(asked), moved(searched)
-        scores = query @ passage.T / config.temperature
-        which, wrong = excluded(rows)
-        at = np.searchsorted(pool, wrong)
-        inside = (at < len(pool)) & (pool[np.minimum(at, len(pool) - 1)] == wrong)
-        blocked = torch.zeros_like(scores, dtype=torch.bool)
-        blocked[which[inside], at[inside]] = True
-        blocked[np.arange(len(rows)), target] = False
-        loss = torch.nn.functional.cross_entropy(scores.masked_fill(blocked, -torch.inf), torch.from_numpy(target))
-        drift = 2 - (query * asked).sum(-1).mean() - (passage * searched).sum(-1).mean()
-        optimiser.zero_grad()
-        (loss + config.anchor * drift).backward()  # type: ignore[no-untyped-call]
-        optimiser.step()
-        losses.append(float(loss.detach()))
-        progress(step + 1, config.steps)
-    torch.set_num_threads(threads)
+    try:
+        for step in range(config.steps):
+            rows = chooser.choice(len(questions), min(config.batch, len(questions)), replace=False)
+            pool, target = _pool(evidence[rows], len(passages), config.pool, chooser)
+            asked, searched = all_questions[rows], all_passages[pool]
+            query, passage = moved(asked), moved(searched)
+            scores = query @ passage.T / config.temperature
+            which, wrong = excluded(rows)
+            at = np.searchsorted(pool, wrong)
+            inside = (at < len(pool)) & (pool[np.minimum(at, len(pool) - 1)] == wrong)
+            blocked = torch.zeros_like(scores, dtype=torch.bool)
+            blocked[which[inside], at[inside]] = True
+            blocked[np.arange(len(rows)), target] = False
+            loss = torch.nn.functional.cross_entropy(scores.masked_fill(blocked, -torch.inf), torch.from_numpy(target))
+            drift = 2 - (query * asked).sum(-1).mean() - (passage * searched).sum(-1).mean()
+            optimiser.zero_grad()
+            (loss + config.anchor * drift).backward()  # type: ignore[no-untyped-call]
+            optimiser.step()
+            losses.append(float(loss.detach()))
+            progress(step + 1, config.steps)
+    finally:
+        torch.set_num_threads(threads)
     return Weights(inner.detach().numpy(), outer.detach().numpy()), losses
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from selfstudy.core.run import Work
-from selfstudy.train.trainers import precision, trained
+from selfstudy.train.trainers import shared_arguments, trained
 
 
 class Fit(BaseModel):
@@ -34,24 +34,18 @@ def fit(work: Work, config: Fit, model: Any, rows: Sequence[dict[str, Any]], col
     steps = config.max_steps or max(1, round(config.num_train_epochs * len(rows) / config.per_device_train_batch_size))
 
     arguments = TrainingArguments(
-        output_dir=str(work.folder / "checkpoints"),
+        **shared_arguments(work.folder / "checkpoints", logging_steps=20),
         max_steps=steps,
         per_device_train_batch_size=config.per_device_train_batch_size,
         learning_rate=config.learning_rate,
         warmup_steps=max(1, int(config.warmup_ratio * steps)),
         weight_decay=config.weight_decay,
         train_sampling_strategy="group_by_length" if config.group_by_length else "random",
-        save_strategy="steps",
         save_steps=config.save_steps,
-        save_total_limit=1,
-        logging_steps=20,
         logging_first_step=True,
         report_to="none",
-        disable_tqdm=True,
         remove_unused_columns=False,
-        dataloader_pin_memory=False,
         seed=config.seed,
-        **precision(),
     )
     trainer = Trainer(model=model, args=arguments, train_dataset=list(rows), data_collator=collate)
     return trained(trainer, work)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,12 @@ def load(folder: Path) -> SentenceTransformer:
 
     logging.disable_progress_bar()  # type: ignore[no-untyped-call]  # the reporter shows progress
     return SentenceTransformer(str(folder), local_files_only=True)
+
+
+def save(model: SentenceTransformer, folder: Path) -> None:
+    """Have `folder` hold `model` and nothing else."""
+    shutil.rmtree(folder, ignore_errors=True)
+    model.save_pretrained(str(folder), create_model_card=False)
 
 
 def prompt_of(folder: Path, role: Role) -> str:

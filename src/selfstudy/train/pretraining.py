@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,13 +11,13 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from selfstudy.core.artifacts import read_records
 from selfstudy.core.errors import BadConfig
 from selfstudy.core.files import write_json
 from selfstudy.core.quiet import quiet
-from selfstudy.core.records import Artifact, Passage
+from selfstudy.core.records import Artifact
 from selfstudy.core.run import Work, stage
-from selfstudy.core.text import is_cjk
+from selfstudy.core.studied import passages_of
+from selfstudy.core.text import CJK
 from selfstudy.train.fitting import fit
 from selfstudy.train.labelled import Fit
 from selfstudy.train.masked import fit_masked, no_decoder, no_masks
@@ -24,6 +25,9 @@ from selfstudy.train.model import cut_after, load, prompt_of
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
+
+_WORD = re.compile(rf"[{CJK}]|[^\s{CJK}]+")
+"""A word, or a character of a script that writes none."""
 
 
 class Pretraining(BaseModel):
@@ -48,7 +52,7 @@ class Pretraining(BaseModel):
     seed: int = 0
 
 
-@stage("train.pretrained", version=2)
+@stage("train.pretrained", version=3)
 def pretrained(work: Work, config: Pretraining, corpus: Artifact, base: Path) -> dict[str, int]:
     """`model/`: the embedder in `base`, whole and of its own shape, after `steps` over the corpus; `losses.json`. Resumes after a kill.
 
@@ -63,7 +67,7 @@ def pretrained(work: Work, config: Pretraining, corpus: Artifact, base: Path) ->
     model, prompt = load(base), prompt_of(base, "passage")
     longest = model.max_seq_length
     cut_after(model, min(config.tokens, longest or config.tokens))
-    texts = [passage.text for passage in read_records(corpus.path / "passages.jsonl", Passage)]
+    texts = [passage.text for passage in passages_of(corpus)]
     if config.method == "mlm":
         losses = _masked(work, config, model, base, [prompt + text for text in texts])
     else:
@@ -90,8 +94,10 @@ def check(config: Pretraining, base: Path) -> None:
 def _compared(work: Work, config: Pretraining, model: SentenceTransformer, texts: Sequence[str], prompt: str) -> list[float]:
     """tsdae and crops: one text beside another."""
     prompts = {"first": prompt, "second": prompt if config.method == "crops" else ""}  # what is written again has no prompt
+    different = list(dict.fromkeys(texts))
+    size = min(config.per_device_train_batch_size, len(different))
     return fit(
-        work, model, _loss(config, model), _rows(config, texts), size=config.per_device_train_batch_size, steps=config.steps,
+        work, model, _loss(config, model), _rows(config, different, size), size=size, steps=config.steps,
         save_steps=config.save_steps, learning_rate=config.learning_rate, warmup_ratio=config.warmup_ratio, seed=config.seed,
         prompts=prompts, apart=config.method == "tsdae",
     )  # fmt: skip
@@ -117,37 +123,36 @@ def _loss(config: Pretraining, model: SentenceTransformer) -> Any:
         return losses.DenoisingAutoEncoderLoss(model, tie_encoder_decoder=True)
 
 
-def _rows(config: Pretraining, texts: Sequence[str]) -> Any:
-    """Two columns, enough for all steps: remains and whole, or two pieces. No two rows of a batch are of one passage."""
+def _rows(config: Pretraining, texts: Sequence[str], size: int) -> Any:
+    """Two columns, enough for all steps: remains and whole, or two pieces. No two rows of a batch, of `size`, are of one passage."""
     from datasets import Dataset
 
     chooser = random.Random(config.seed)
-    size = min(config.per_device_train_batch_size, len(texts)) * config.steps
-    order: list[str] = []
-    while len(order) < size:
-        order += chooser.sample(list(texts), len(texts))
-    if config.method == "crops":
-        pairs = [(crop(text, chooser), crop(text, chooser)) for text in order[:size]]
-    else:
-        pairs = [(remains(text, config.deleted, chooser), text) for text in order[:size]]
+    pairs: list[tuple[str, str]] = []
+    deck: list[str] = []
+    for _ in range(config.steps):
+        if len(deck) < size:
+            left = set(deck)
+            deck += [text for text in chooser.sample(texts, len(texts)) if text not in left]
+        batch, deck = deck[:size], deck[size:]
+        if config.method == "crops":
+            pairs += [(crop(text, chooser), crop(text, chooser)) for text in batch]
+        else:
+            pairs += [(remains(text, config.deleted, chooser), text) for text in batch]
     return Dataset.from_dict({"first": [first for first, _ in pairs], "second": [second for _, second in pairs]})
 
 
 def remains(text: str, deleted: float, chooser: random.Random) -> str:
-    """`text` without that share of its words, at least one of which stays."""
-    words = _words(text)
+    """`text` without that share of its words, at least one of which stays; a space where there was one before a word that stays."""
+    words = list(_WORD.finditer(text))
     kept = [word for word in words if chooser.random() >= deleted] or words[:1]
-    return " ".join(kept)
+    return "".join(f" {word[0]}" if text[: word.start()][-1:].isspace() else word[0] for word in kept).strip()
 
 
 def crop(text: str, chooser: random.Random) -> str:
-    """A piece of `text` of a third to two thirds of its words."""
-    words = _words(text)
+    """A piece of `text` of a third to two thirds of its words, as it stands there."""
+    words = list(_WORD.finditer(text))
     length = max(1, round(len(words) * chooser.uniform(1 / 3, 2 / 3)))
     start = chooser.randint(0, max(0, len(words) - length))
-    return " ".join(words[start : start + length])
-
-
-def _words(text: str) -> list[str]:
-    """Words, and characters of scripts that write none."""
-    return "".join(f" {char} " if is_cjk(char) else char for char in text).split()
+    piece = words[start : start + length]
+    return text[piece[0].start() : piece[-1].end()] if piece else ""

@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from selfstudy.core.artifacts import read_records
 from selfstudy.core.files import read_json, write_json
 from selfstudy.core.quiet import quiet
 from selfstudy.core.records import Artifact, Example
 from selfstudy.core.run import Work, stage
+from selfstudy.core.studied import examples_of
 from selfstudy.train.model import load
 from selfstudy.train.rows import evidence_text
 from selfstudy.train.sparing import spare
-from selfstudy.train.trainers import free_memory, has_bf16, precision, trained
+from selfstudy.train.trainers import free_memory, has_bf16, shared_arguments, trained, without_examples
 
 if TYPE_CHECKING:
     from sentence_transformers import CrossEncoder
@@ -27,7 +27,7 @@ _TIMED = 4
 """Steps of a copy that tell how long one takes."""
 
 
-class Reranker(BaseModel):
+class RerankerTraining(BaseModel):
     """How the reranker is tuned. Names are the Hugging Face trainer's where it has them."""
 
     model_config = ConfigDict(extra="forbid")
@@ -51,14 +51,14 @@ class Reranker(BaseModel):
 
 
 @stage("train.reranker", version=1)
-def reranker(work: Work, config: Reranker, mined: Artifact, start: Path) -> dict[str, Any]:
+def reranker(work: Work, config: RerankerTraining, mined: Artifact, start: Path) -> dict[str, Any]:
     """Train on the `train` split from the CrossEncoder in `start`; write `model/` and `losses.json`.
 
     Each question's evidence counts 1 and its hard negatives 0 (binary cross-entropy, the rarer 1 weighted up). Resumes from its last
     checkpoint after a kill. Raises BadModel where memory runs out with one pair at a time.
     """
     model = cross_encoder(start, config.tokens)
-    examples = [one for one in read_records(mined.path / "mined.jsonl", Example) if one.split == "train" and one.distractors]
+    examples = [one for one in examples_of(mined, "train") if one.distractors]
     said = work.folder / "steps.json"
     if not said.exists():  # a resumed run keeps the number that it began with, or its schedule would not fit
         write_json(said, _planned(work, config, start, examples))
@@ -96,7 +96,7 @@ def cross_encoder(folder: Path, tokens: int) -> CrossEncoder:
     return model
 
 
-def pairs(examples: Sequence[Example], config: Reranker) -> dict[str, list[Any]]:
+def pairs(examples: Sequence[Example], config: RerankerTraining) -> dict[str, list[Any]]:
     """Columns question, passage and label, each question's evidence and negatives one behind the other, the questions in chance order."""
     chooser = random.Random(config.seed)
     rows: list[tuple[str, str, float]] = []
@@ -107,7 +107,7 @@ def pairs(examples: Sequence[Example], config: Reranker) -> dict[str, list[Any]]
     return {name: [row[place] for row in rows] for place, name in enumerate(("question", "passage", "label"))}
 
 
-def _planned(work: Work, config: Reranker, start: Path, examples: Sequence[Example]) -> dict[str, Any]:
+def _planned(work: Work, config: RerankerTraining, start: Path, examples: Sequence[Example]) -> dict[str, Any]:
     """How many steps there will be, and the seconds of one: some are made by a copy that is thrown away."""
     if not examples or not (config.minutes or config.max_steps):
         return {"steps": 0, "seconds": 0.0}
@@ -122,33 +122,26 @@ def _planned(work: Work, config: Reranker, start: Path, examples: Sequence[Examp
     return {"steps": min(int(config.minutes * 60 / seconds), 4 * once), "seconds": round(seconds, 3)}
 
 
-def _trainer(config: Reranker, model: CrossEncoder, rows: dict[str, list[Any]], folder: Path, steps: int, save_steps: int) -> Any:
+def _trainer(config: RerankerTraining, model: CrossEncoder, rows: dict[str, list[Any]], folder: Path, steps: int, save_steps: int) -> Any:
     import torch
     from datasets import Dataset
     from sentence_transformers.cross_encoder import CrossEncoderTrainer, CrossEncoderTrainingArguments
     from sentence_transformers.cross_encoder.losses import BinaryCrossEntropyLoss
     from transformers import PrinterCallback
 
-    model.model_card_data.widget = [{}]  # or the trainer looks for examples for a hub's page, with a progress bar of its own
-    model.model_card_data.local_files_only = True
+    without_examples(model)
     right = sum(rows["label"])
     trainer = CrossEncoderTrainer(
         model=model,
         args=CrossEncoderTrainingArguments(
-            output_dir=str(folder),
+            **shared_arguments(folder),
             max_steps=steps,
             per_device_train_batch_size=config.per_device_train_batch_size,
             learning_rate=config.learning_rate,
             warmup_steps=max(1, int(config.warmup_ratio * steps)),
-            **precision(),
-            save_strategy="steps",
             save_steps=save_steps,
-            save_total_limit=1,
-            logging_steps=5,
             report_to="none",
-            disable_tqdm=True,
             seed=config.seed,
-            dataloader_pin_memory=False,
         ),
         train_dataset=Dataset.from_dict(rows),
         loss=BinaryCrossEntropyLoss(model, pos_weight=torch.tensor((len(rows["label"]) - right) / max(1.0, right))),
@@ -157,7 +150,7 @@ def _trainer(config: Reranker, model: CrossEncoder, rows: dict[str, list[Any]], 
     return trainer
 
 
-def _train(work: Work, config: Reranker, model: CrossEncoder, rows: dict[str, list[Any]], plan: dict[str, Any]) -> list[float]:
+def _train(work: Work, config: RerankerTraining, model: CrossEncoder, rows: dict[str, list[Any]], plan: dict[str, Any]) -> list[float]:
     """Train `model` in place. Returns the logged losses, those before a kill included."""
     saved = max(1, int(config.save_seconds / (plan["seconds"] or 1.0)))
     return trained(_trainer(config, model, rows, work.folder / "checkpoints", plan["steps"], saved), work)

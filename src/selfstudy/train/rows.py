@@ -90,12 +90,13 @@ def contrastive(batches: Sequence[Sequence[Example]], negatives: int, seed: int 
 
 def mistyped(question: str, chooser: random.Random) -> str:
     """The question as people type it: all small or all capitals, or one of its longer words with two neighbouring letters swapped, one
-    lost or one doubled (the commonest slips; arXiv 2108.12139 trains dense retrievers on them).
+    lost or one doubled (the commonest slips; arXiv 2108.12139 trains dense retrievers on them). Of scripts without spaces a run of
+    characters counts as a word, and they know no capitals.
     """
     how = chooser.choice(("lower", "upper", "slip", "slip"))
-    if how != "slip":
+    if how != "slip" and question.lower() != question.upper():
         return question.lower() if how == "lower" else question.upper()
-    words = list(re.finditer(r"[A-Za-z]{5,}", question))
+    words = list(re.finditer(r"[^\W\d_]{5,}", question))
     if not words:
         return question
     word = chooser.choice(words)

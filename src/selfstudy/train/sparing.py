@@ -33,7 +33,7 @@ class MicroBatch:
                 if self.size == 1:
                     raise BadModel(
                         f"Memory ran out in training, even with one row at a time: {first_line(error)}",
-                        "Let texts be cut sooner (training.passage_tokens, pretraining.tokens, reranking.tokens, max_length),"
+                        "Let texts be cut sooner (training.passage_tokens, pretraining.tokens, reranker.training.tokens, max_length),"
                         " give a smaller model, or take a machine with more memory.",
                     ) from error
             self.size = (self.size + 1) // 2  # after the except block, whose error would hold on to the memory

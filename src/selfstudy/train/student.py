@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from selfstudy.core.artifacts import read_records
 from selfstudy.core.errors import BadInput
 from selfstudy.core.files import write_json
 from selfstudy.core.ports import ROLES, Embedder, Role
 from selfstudy.core.quiet import quiet
-from selfstudy.core.records import Artifact, Example, Passage
+from selfstudy.core.records import Artifact
 from selfstudy.core.run import Work, stage
+from selfstudy.core.studied import kept_of, texts_of
 from selfstudy.train.fitting import fit
 from selfstudy.train.model import layers_of, load, prompt_of, transformer_of
 
@@ -40,7 +40,7 @@ class Student(BaseModel):
     seed: int = 0
 
 
-@stage("train.student", version=2)
+@stage("train.student", version=3)
 def student(work: Work, config: Student, corpus: Artifact, kept: Artifact, folder: Path, teacher: Embedder) -> dict[str, Any]:
     """`model/`: a sentence-transformers folder whose vectors are near those of `teacher` (from `folder`); `losses.json`. Resumes.
 
@@ -97,8 +97,8 @@ def _static(model: SentenceTransformer, teacher: Embedder) -> SentenceTransforme
     tokenizer: Any = model.tokenizer
     if not hasattr(tokenizer, "convert_ids_to_tokens"):
         raise BadInput("The embedder is static already: it has no layers, only words' vectors.", "There is nothing smaller to make of it.")
-    words = tokenizer.convert_ids_to_tokens(list(range(len(tokenizer))))
-    vectors = teacher.embed([str(word).removeprefix("##").lstrip("▁Ġ") or "." for word in words])
+    words = [tokenizer.decode([id]) for id in range(len(tokenizer))]  # as text: a byte-level vocabulary spells "é" as "Ã©"
+    vectors = teacher.embed([word.strip().removeprefix("##") or "." for word in words])
     made = SentenceTransformer(
         modules=[StaticEmbedding(tokenizer.backend_tokenizer, embedding_weights=vectors.copy()), Normalize()], device=str(model.device)
     )
@@ -109,8 +109,8 @@ def _static(model: SentenceTransformer, teacher: Embedder) -> SentenceTransforme
 def _texts(config: Student, corpus: Artifact, kept: Artifact) -> list[tuple[str, Role]]:
     """As many texts as the steps need, half of them passages and half training questions, where there are any."""
     chooser = random.Random(config.seed)
-    passages = [one.indexed for one in read_records(corpus.path / "passages.jsonl", Passage)]
-    questions = [one.question for one in read_records(kept.path / "kept.jsonl", Example) if one.split == "train"]
+    passages = texts_of(corpus)
+    questions = [one.question for one in kept_of(kept) if one.split == "train"]
     pools: list[tuple[list[str], Role]] = [(passages, "passage"), (questions, "query")]
     size = config.steps * config.per_device_train_batch_size
     found: list[tuple[str, Role]] = []

@@ -33,6 +33,20 @@ def precision() -> dict[str, Any]:
     return {"bf16": has_bf16(), "use_cpu": not torch.accelerator.is_available()}
 
 
+def shared_arguments(folder: Path, logging_steps: int = 5) -> dict[str, Any]:
+    """What every trainer here is told: one checkpoint in `folder`, the precision of the machine, and no bar of its own."""
+    return {
+        "output_dir": str(folder), "save_strategy": "steps", "save_total_limit": 1, "logging_steps": logging_steps, "disable_tqdm": True,
+        "dataloader_pin_memory": False,
+    } | precision()  # fmt: skip
+
+
+def without_examples(model: Any) -> None:
+    """Keep the trainer from looking for examples for a hub's page of `model`, with a progress bar of its own."""
+    model.model_card_data.widget = [{}]
+    model.model_card_data.local_files_only = True
+
+
 def free_memory() -> None:
     """Give back what models that nobody uses any more have taken: cycles keep them alive, and a GPU's allocator keeps their blocks."""
     gc.collect()

@@ -11,10 +11,11 @@ from fastapi import FastAPI, HTTPException, Response
 from fastapi.staticfiles import StaticFiles
 
 from selfstudy import __version__
-from selfstudy.apps.server import asking, chat, documents, faults, feedback, study, vectors
+from selfstudy.apps.server import faults
 from selfstudy.apps.server.access import Administers
 from selfstudy.apps.server.job import looked
 from selfstudy.apps.server.pool import Full, TooSlow
+from selfstudy.apps.server.routes import asking, chat, documents, feedback, study, vectors
 from selfstudy.apps.server.service import Service, log
 from selfstudy.apps.server.settings import Serve
 from selfstudy.apps.server.spans import send_to

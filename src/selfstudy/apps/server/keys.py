@@ -82,11 +82,10 @@ class Keys:
 
     def remove(self, name: str) -> None:
         """Take a key away, at once for every worker. Raises BadInput where there is none of this name."""
+        if all(key.name != name for key in self.all()):  # before the lock, which makes no home
+            raise BadInput(f"There is no key {name!r}.", "`selfstudy keys list` shows them.")
         with Lock(self._home / "keys.lock", "changing keys", wait=10):
-            known = self.all()
-            if all(key.name != name for key in known):
-                raise BadInput(f"There is no key {name!r}.", "`selfstudy keys list` shows them.")
-            self._save([key for key in known if key.name != name])
+            self._save([key for key in self.all() if key.name != name])
 
     def _save(self, keys: list[Key]) -> None:
         write_json(self._path, [key.json() for key in keys])

@@ -46,6 +46,11 @@ class Serve(BaseModel):
         except ValueError:
             return self.host == "localhost"
 
+    @property
+    def url(self) -> str:
+        """Where the page is."""
+        return f"http://[{self.host}]:{self.port}" if ":" in self.host else f"http://{self.host}:{self.port}"
+
     def hand_over(self) -> None:
         """Leave these settings to the workers."""
         os.environ[PASSED] = self.model_dump_json()

@@ -14,7 +14,7 @@ from selfstudy.models.converted import NotConvertible, opened
 from selfstudy.models.folder import sha256_of
 from selfstudy.models.starter import deltas, heads
 from selfstudy.models.starter.network import ABSENT, network
-from selfstudy.models.starter.reading import Heads, Reader, encode, first_part, inputs
+from selfstudy.models.starter.reading import Heads, StarterReader, encode, first_part, inputs
 from selfstudy.models.starter.rows import Row
 
 if TYPE_CHECKING:
@@ -32,8 +32,8 @@ _PROBES = (
 )
 
 
-def reader(path: Path | None = None, cache: Path | None = None, **options: Any) -> Reader:
-    """The Reader out of a file that `ship` wrote, the shipped one unless given; `options` are Reader's. Raises BadModel.
+def reader(path: Path | None = None, cache: Path | None = None, **options: Any) -> StarterReader:
+    """The reader out of a file that `ship` wrote, the shipped one unless given; `options` are StarterReader's. Raises BadModel.
 
     It runs on OpenVINO where it can, converted first where `cache` does not hold it yet, and without torch where it does.
     """
@@ -48,7 +48,7 @@ def reader(path: Path | None = None, cache: Path | None = None, **options: Any) 
         run: Heads = opened(cache, digest("reading", sha256_of(file), minilm.SHA256), heads.OpenVino, convert)
     except (ImportError, NotConvertible):
         run = heads.Torch(trained(file))
-    return Reader(run, tokenizer(), **options)
+    return StarterReader(run, tokenizer(), **options)
 
 
 def trained(path: Path | None = None) -> Any:

@@ -32,8 +32,10 @@ def first_part(question: str, answer: str | None = None) -> str:
     return question if answer is None else f"{question} [SEP] {answer}"
 
 
-class Reader:
-    """Reads pairs with a network's `heads`, for one thread after the other: neither they nor a tokenizer may serve two at once."""
+class StarterReader:
+    """A `core.ports.Reader` and `Entailment` by a network's `heads`, for one thread after the other: neither they nor a tokenizer may serve
+    two at once.
+    """
 
     def __init__(self, heads: Heads, tokenizer: Tokenizer, longest: int = 40) -> None:
         self.heads = heads
@@ -69,12 +71,12 @@ class Reader:
                 yield from ((begin + row, encoded[row], each) for row, each in zip(rows, zip(*scores, strict=True), strict=True))
 
 
-def encode(tokenizer: Tokenizer, pairs: Sequence[tuple[str, str]], most: int = MOST_TOKENS) -> list[Encoding]:
+def encode(tokenizer: Tokenizer, pairs: Sequence[tuple[str, str]]) -> list[Encoding]:
     """Tokens of (first part, passage) pairs with the passage cut short, and the characters that each token stands for."""
     tokenizer.no_padding()
     tokenizer.no_truncation()
-    firsts = [_short(tokenizer, first[:2000], most // 2) for first, _ in pairs]
-    tokenizer.enable_truncation(most, strategy="only_second")
+    firsts = [_short(tokenizer, first[:2000], MOST_TOKENS // 2) for first, _ in pairs]
+    tokenizer.enable_truncation(MOST_TOKENS, strategy="only_second")
     return tokenizer.encode_batch([(first, passage) for first, (_, passage) in zip(firsts, pairs, strict=True)])
 
 

@@ -1,0 +1,1 @@
+"""Documents to passages: where they are cut, and what stands around them."""

@@ -1,0 +1,1 @@
+"""What texts of all formats have in common: blocks, headings, numbered items, rows and columns."""
