@@ -8,7 +8,7 @@ import logging
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -78,6 +78,14 @@ class Server:
         return self.call("POST", "/documents", body, {"Content-Type": f"multipart/form-data; boundary={edge}"}, key)
 
 
+def eventually(condition: Callable[[], Any], seconds: float = 240.0) -> None:
+    """Wait until it holds. What follows a reply (a line in the log, a figure) may come after the client has read it."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it takes too long"
+        time.sleep(0.02)
+
+
 @contextmanager
 def serving(home: Path, **settings: Any) -> Iterator[Server]:
     """Serve `home` until the block ends."""
@@ -92,11 +100,8 @@ def serving(home: Path, **settings: Any) -> Iterator[Server]:
         thread.start()
         try:
             found = Server(home, listening.getsockname()[1], app)
-            until = time.monotonic() + 300
-            while not (server.started and app.state.service.ready):
-                assert time.monotonic() < until, "the server does not start"
-                assert thread.is_alive(), "the server ended"
-                time.sleep(0.02)
+            eventually(lambda: (server.started and app.state.service.ready) or not thread.is_alive(), 300)
+            assert thread.is_alive(), "the server ended"
             yield found
         finally:
             server.should_exit = True

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from service import serving
+from service import eventually, serving
 
 from selfstudy.apps.server.job import looked
 from selfstudy.apps.server.keys import Keys
@@ -131,9 +131,7 @@ def test_the_homes_of_tenants_are_looked_at_too(plug: Path, tmp_path: Path, monk
         (user,) = [one.user for one in Keys(server.home).all()]
         book = Ledger(server.home / "tenants" / "north")
         book.vote(book.asked(user, "ask", answer.question, [], "base@1", answer), user, "up")
-        until = time.monotonic() + 120
-        while server.get("/adapt", key).json["state"] == "none" and time.monotonic() < until:
-            time.sleep(0.1)
+        eventually(lambda: server.get("/adapt", key).json["state"] != "none")
         assert server.get("/adapt", key).json["state"] in ("running", "failed")
         server.call("DELETE", "/adapt", key=key)
         server.app.state.service.job("north")._started.wait(150)
@@ -148,9 +146,7 @@ def test_a_service_studies_again_by_itself_where_the_settings_want_it(plug: Path
         given = Ledger(server.home).asked("owner", "ask", answer.question, [], "base@1", answer)
         assert server.get("/drift").json["reasons"] == []
         assert server.post("/feedback", {"answer": given, "verdict": "up"}).status == 200
-        until = time.monotonic() + 120
-        while server.get("/adapt").json["state"] == "none" and time.monotonic() < until:
-            time.sleep(0.1)
+        eventually(lambda: server.get("/adapt").json["state"] != "none")
         assert server.get("/adapt").json["state"] in ("running", "failed")
         assert server.get("/drift").json["new_votes"] == 1
         server.call("DELETE", "/adapt")

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from conftest import SOURCE
 from endpoint import free_port
-from service import Reply, Server, filled
+from service import Reply, Server, eventually, filled
 
 from selfstudy.recipes.engine import Engine
 from selfstudy.recipes.ledger import Ledger
@@ -134,10 +134,10 @@ def test_a_worker_that_is_killed_takes_nothing_with_it(plug: Path, tmp_path: Pat
         threads = [threading.Thread(target=asking, args=(server, stop, replies, place == 0)) for place in range(4)]
         for thread in threads:
             thread.start()
-        wait(lambda: len(replies) > 20)
+        eventually(lambda: len(replies) > 20)
         os.kill(first[0], signal.SIGKILL)
         seen = len(replies)
-        wait(lambda: len(replies) > seen + 40)
+        eventually(lambda: len(replies) > seen + 40)
         stop.set()
         for thread in threads:
             thread.join(150)
@@ -145,7 +145,7 @@ def test_a_worker_that_is_killed_takes_nothing_with_it(plug: Path, tmp_path: Pat
         assert broken <= len(threads), "only what the killed worker had in its hands"
         told = [reply for reply in replies if reply is not None]
         assert {reply.status for reply in told} <= {200, 400}, "400: more votes than one may cast within a day"
-        wait(lambda: len(set(children(supervisor)) - {first[0]}) == 2)
+        eventually(lambda: len(set(children(supervisor)) - {first[0]}) == 2)
         ledger = Ledger(server.home)
         acknowledged = {reply.json["id"] for reply in told if reply.status == 200 and "text" in reply.json}
         voted = {reply.json["answer"] for reply in told if reply.status == 200 and "verdict" in reply.json}
@@ -182,7 +182,7 @@ def test_a_promotion_reaches_every_worker_and_drops_no_question(plug: Path, tmp_
         for system in (*systems, *systems):
             assert server.post("/promote", {"key": system.key}).status == 200
             seen = len(replies)
-            wait(lambda seen=seen, key=system.key: len(replies) > seen + 12 and versions(replies[-12:]) == {key})
+            eventually(lambda seen=seen, key=system.key: len(replies) > seen + 12 and versions(replies[-12:]) == {key})
         stop.set()
         for thread in threads:
             thread.join(150)
@@ -192,10 +192,3 @@ def test_a_promotion_reaches_every_worker_and_drops_no_question(plug: Path, tmp_
 def versions(replies: list[Reply | None]) -> set[str]:
     """Who answered: until a worker has opened what is new, what served before goes on answering."""
     return {reply.json["version"].partition("@")[0] for reply in replies if reply is not None}
-
-
-def wait(until: Any, seconds: float = 240.0) -> None:
-    end = time.monotonic() + seconds
-    while not until():
-        assert time.monotonic() < end, "it takes too long"
-        time.sleep(0.05)
