@@ -2,12 +2,13 @@
 
     python bench/adapt.py --data ../shared/data policyqa cranfield emanual_tv
     python bench/adapt.py --data ../shared/data --without round_trip negatives writers averaging -- policyqa emanual_tv
+    python bench/adapt.py --data ../shared/data --try training.loss=triplet 'pretraining.method=tsdae pretraining.steps=60' -- emanual_tv
 
 For each set: whole groups of documents up to 2,000 passages are added to a new home, `adapt` runs with its defaults, and the set's own
 questions are asked of base and live. Prints a row for each set and the macro averages; --out keeps the homes and the JSON.
-The runs of --without go on in the home of the whole run, back at the base, so that what is alike is not made again (their seconds say
-little), and the gate grows stricter with each candidate. With --force a candidate that it refused serves all the same, so that these rows
-can be compared. --plot draws the gains of all whole runs that --out keeps.
+The runs of --without and --try go on in the home of the whole run, back at the base, so that what is alike is not made again (their
+seconds say little), and the gate grows stricter with each candidate. With --force a candidate that it refused serves all the same, so
+that these rows can be compared. --plot draws the gains of all whole runs that --out keeps.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from __future__ import annotations
 import argparse
 import json
 import random
+import re
 import resource
 import sys
 import tempfile
@@ -130,27 +132,31 @@ def main() -> None:
     parser.add_argument("--set", dest="sets", action="append", default=[])
     parser.add_argument("--force", action="store_true", help="let a refused candidate serve")
     parser.add_argument("--without", nargs="*", choices=sorted(WITHOUT), default=[], help="one more run without each of these parts")
+    parser.add_argument("--try", dest="tries", nargs="*", default=[], metavar="NAME=VALUE ...", help="one more run with each of these")
     parser.add_argument("--plot", type=Path, help="a picture of the gains (needs matplotlib)")
     arguments = parser.parse_args()
     out = arguments.out or Path(tempfile.mkdtemp(prefix="selfstudy-bench-"))
-    for variant in ["", *arguments.without]:
+    variants: dict[str, list[str]] = {"": []} | {f"without {name}": WITHOUT[name] for name in arguments.without}
+    variants |= {f"with {one}": one.split() for one in arguments.tries}
+    for variant, changed in variants.items():
+        said = f"{variant}: " if variant else ""
         results = []
         for name in arguments.names:
-            result = measured(name, arguments.data, out, arguments.most, [*arguments.sets, *WITHOUT.get(variant, [])], arguments.force)
+            result = measured(name, arguments.data, out, arguments.most, [*arguments.sets, *changed], arguments.force)
             results.append(result)
-            (out / f"{name}{'-without-' + variant if variant else ''}.json").write_text(json.dumps(result, indent=1), encoding="utf-8")
-            print(f"{'without ' + variant + ': ' if variant else ''}mrr@10  {row(result, 'mrr@10')}", flush=True)
+            (out / (re.sub(r"\W+", "-", f"{name} {variant}".strip()) + ".json")).write_text(json.dumps(result, indent=1), encoding="utf-8")
+            print(f"{said}mrr@10  {row(result, 'mrr@10')}", flush=True)
             print(f"{'':>8}hit@10  {row(result, 'hit@10')}", flush=True)
             print(f"{'':>8}{result['reason']}", flush=True)
         for metric in ("mrr@10", "hit@10") if results else ():
-            print(f"{'without ' + variant + ': ' if variant else ''}{metric}  {macro(results, metric)}", flush=True)
+            print(f"{said}{metric}  {macro(results, metric)}", flush=True)
     if arguments.plot:
         plot(arguments.plot, out)
 
 
 def plot(path: Path, out: Path) -> None:
     """Draw what studying brought in every set whose result is kept in `out`."""
-    results = [json.loads(file.read_text(encoding="utf-8")) for file in sorted(out.glob("*.json")) if "-without-" not in file.name]
+    results = [json.loads(file.read_text(encoding="utf-8")) for file in sorted(out.glob("*.json")) if (out / file.stem).is_dir()]
     panels: dict[str, dict[str, Interval]] = {}
     for retriever in ("dense", "hybrid"):
         changes = {result["set"]: result["evaluate"]["compare"][retriever]["mrr@10"] for result in results}

@@ -55,8 +55,7 @@ def test_the_official_client_searches_and_asks(home: Path, plug: Path, monkeypat
             assert answer["citations"][0]["source"] == "", "where this machine keeps its files is not told"
             foreign = await called(client, "ask", question="Which vitamins does a pregnant giraffe need?")
             assert (foreign["abstained"], foreign["citations"]) == (True, [])
-            said = await refused(client, "search", question="tea", where="colour = 'red'")
-            assert "No document has" in said or "colour" in said
+            assert "colour" in await refused(client, "search", question="tea", where="colour = 'red'")
             assert "k" in await refused(client, "search", question="tea", k=1000)
 
     monkeypatch.syspath_prepend(str(plug))

@@ -324,6 +324,16 @@ def test_a_quotation_says_so_and_the_answer_how_sure_it_is(page: Any) -> None:
     assert round(100 * float(value)) == int(share)
 
 
+def test_what_else_happened_is_said_and_that_turns_are_not_read_only_once(own: Own) -> None:
+    with own.serving() as (server, opened):
+        filled(server)
+        notes = []
+        for question in ("Who may reset the pump?", "How long is tea brewed?", "Who may reset the pump?"):
+            ask(opened, question)
+            notes.append(opened.locator("#proof .note").all_inner_texts())
+        assert notes == [[], ["The turns before were not read, since the settings name no model (llm)."], []]
+
+
 def test_no_once_more_keeps_the_correction(server: Server, page: Any) -> None:
     ask(page, "When does green tea brew?")
     yes, no = page.get_by_role("button", name="Yes", exact=True), page.get_by_role("button", name="No", exact=True)

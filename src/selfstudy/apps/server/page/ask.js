@@ -8,6 +8,7 @@ let answer = null;
 let turns = [];  // what was asked and answered before, so that a model may read "And who does it?"
 let sent = {};  // the correction of this answer that is kept
 let round = 0;
+let warned = false;  // that earlier turns are not read is true of every question: it is said once
 const TURNS = 20;
 
 export function start(trouble) {
@@ -105,6 +106,7 @@ function whole(found) {
     fill(by("proof"), sure(found), part("ol", { class: "sources" }, ...found.citations.map(cited =>
       part("li", {}, part("button", { type: "button", class: "link", onclick: () => show(cited, found.id, cited.passage) }, cited.title || cited.document), part("span", { class: "soft" }, ` ${[cited.document, cited.where].filter(Boolean).join(", ")}`)))));
   }
+  by("proof").append(...noted(found.notes));
   fill(by("hits"), ...found.hits.map(hit => {
     const place = hit.passage.places[0];
     const open = place && (() => show({ ...place, title: hit.passage.title, quote: hit.passage.text }, found.id, hit.passage.id));
@@ -119,6 +121,13 @@ function whole(found) {
   by("voting").hidden = false;
   by("found").hidden = found.hits.length === 0;
   by("found").open = found.abstained;
+}
+
+function noted(notes) {
+  const unread = note => note.startsWith("the turns before were not read");
+  const shown = notes.filter(note => !(warned && unread(note)));
+  warned ||= notes.some(unread);
+  return shown.map(note => part("p", { class: "soft note", lang: "en" }, `${note[0].toUpperCase()}${note.slice(1).replace(/\.$/, "")}.`));
 }
 
 // A tree's confidence is only that of its least supported sentence, which is shown already.
