@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import subprocess
-import sys
 import tempfile
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -22,8 +20,6 @@ ABOUT = "runtime.json"
 MODEL = "model.xml"
 KEPT = 6
 """Models that a cache holds, some 90 MB each; those that were not opened for longest go first. A study makes one for each candidate."""
-_TRY = "import sys; from pathlib import Path; from selfstudy.models.converted import compiled as run; "
-_TRY += "run(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]) or None)"
 R = TypeVar("R")
 
 
@@ -121,12 +117,6 @@ def compiled(folder: Path, hint: Literal["THROUGHPUT", "LATENCY"], threads: int 
         return library().Core().compile_model(str(folder / MODEL), "CPU", options)
     except RuntimeError as error:
         raise NotConvertible(f"OpenVINO cannot compile it: {str(error).splitlines()[0]}") from error
-
-
-def survives(folder: Path, hint: Literal["THROUGHPUT", "LATENCY"], threads: int | None) -> bool:
-    """Whether a process of its own lives through `compiled`: of some graphs, those of decoders, OpenVINO dies without an exception."""
-    tried = subprocess.run([sys.executable, "-c", _TRY, str(folder), hint, str(threads or 0)], capture_output=True, check=False)
-    return tried.returncode >= 0
 
 
 def graph(module: Any, example: Mapping[str, Any]) -> Any:
