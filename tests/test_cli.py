@@ -373,6 +373,23 @@ def test_an_evaluation_as_a_table(capsys: pytest.CaptureFixture[str]) -> None:
     assert "+0.125 [-0.500, +0.250]" in said
     assert "<0.001" in said
     assert "77" in said
+    zero = difference | {"value": 0.0, "low": 0.0, "high": 0.0}
+    output.show(tables.evaluation({"base": side, "live": side, "compare": {"dense": {"mrr@10": zero}}}))
+    said = capsys.readouterr().out
+    assert said.count("0.500 [0.250, 0.750]") == 1
+    assert "What serves finds just what the base does." in said
+
+
+def test_that_rules_wrote_the_questions_is_said_of_a_student_where_nobody_asked_any(capsys: pytest.CaptureFixture[str]) -> None:
+    interval = {"value": 0.5, "low": 0.25, "high": 0.75}
+    told = {"exam": {"teacher": interval, "student": interval}}
+    difference = {"value": 0.125, "low": -0.5, "high": 0.25, "p": 0.0004, "n": 77}
+    for metrics in (told, told | {"own": told["exam"]}):
+        output.show(tables.distilled({"metrics": metrics, "differences": dict.fromkeys(metrics, difference), "size": 0.5, "speed": 2.0}))
+    first, second = capsys.readouterr().out.split("50% of its teacher's size, 2.0 times as fast here.")[:2]
+    assert "teacher" in first
+    assert "Rules wrote these questions" in first
+    assert "Rules wrote these questions" not in second
 
 
 def test_a_plan_as_a_table(capsys: pytest.CaptureFixture[str]) -> None:

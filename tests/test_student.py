@@ -138,14 +138,18 @@ def test_a_student_learns_behind_the_prompts_of_its_teacher(
 
 
 def test_distil_writes_a_model_that_another_home_can_use(tmp_path: Path) -> None:
-    home, out = home_in(tmp_path, ""), tmp_path / "small"
+    (tmp_path / "q.jsonl").write_text('{"_id": "1", "text": "How is a path combined with others?"}\n')
+    (tmp_path / "r.tsv").write_text("query-id\tcorpus-id\tscore\n1\tpathlib.PurePath.joinpath\t1\n")
+    own = f'[own]\nqueries = "{tmp_path / "q.jsonl"}"\nqrels = "{tmp_path / "r.tsv"}"\n'
+    home, out = home_in(tmp_path, own), tmp_path / "small"
     said = CliRunner().invoke(app, ["--home", str(home), "distil", str(out), "--layers", "1", "--steps", "5", "--json"])
     assert said.exit_code == 0, said.output
     told = json.loads(said.stdout)
     assert told["model"] == str(out)
-    assert told["metrics"]["dense"]["before"]["value"] + told["differences"]["dense"]["value"] == pytest.approx(
-        told["metrics"]["dense"]["after"]["value"], abs=1e-9
-    )
+    assert set(told["metrics"]) == set(told["differences"]) == {"exam", "own"}
+    for name, sides in told["metrics"].items():
+        assert sides["teacher"]["value"] + told["differences"][name]["value"] == pytest.approx(sides["student"]["value"], abs=1e-9)
+    assert told["differences"]["own"]["n"] == 1
     assert 0 < told["size"] < 1
     assert told["speed"] > 0
     assert SentenceEmbedder(out).embed(["a widget"]).shape == (1, 24)

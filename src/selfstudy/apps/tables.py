@@ -17,6 +17,10 @@ from selfstudy.apps.snippet import LENGTH, emphasised, plain, snippet
 from selfstudy.core.records import Answer, Citation, Hit
 from selfstudy.corpus.set_aside import file_of
 
+_WRITTEN = (
+    "Rules wrote these questions, in the words of their passages, which flatters a smaller model, and one without layers most: "
+    "name questions of people in [own] before you rely on it."
+)
 SHOWN = 20
 """How many of a long list are shown; --json gives all of them."""
 SAMPLED = 4
@@ -214,9 +218,11 @@ def intents(rows: Sequence[Mapping[str, Any]]) -> RenderableType:
 
 
 def evaluation(result: Mapping[str, Any]) -> RenderableType:
-    """Metrics with intervals of the base model and of the live one, and the paired differences."""
+    """Metrics with intervals of the base model and of the live one, and the paired differences; of the base alone where there are none."""
     parts: list[RenderableType] = []
-    sides = {side: result[side] for side in ("base", "live") if result.get(side)}
+    differences = [found for _, found in _walk(result.get("compare") or {})]
+    same = bool(differences) and not any(found["low"] or found["high"] for found in differences)
+    sides = {side: result[side] for side in ("base", "live") if result.get(side) and not (same and side == "live")}
     names = list(dict.fromkeys(name for side in sides.values() for metrics in side.values() for name in metrics))
     if names:
         table = _table("", "search", *(f">{name}" for name in names))
@@ -224,7 +230,10 @@ def evaluation(result: Mapping[str, Any]) -> RenderableType:
             for retriever, metrics in retrievers.items():
                 table.add_row(side, retriever, *(_interval(metrics.get(name)) for name in names))
         parts.append(table)
-    parts += _differences("Live minus base, question by question", result.get("compare"))
+    if same:
+        parts.append(Text("What serves finds just what the base does."))
+    else:
+        parts += _differences("Live minus base, question by question", result.get("compare"))
     if result.get("set_aside"):
         parts.append(Text(f"Set aside, since they have no words: {', '.join(map(str, result['set_aside']))}"))
     if result.get("unlabelled"):
@@ -316,7 +325,7 @@ def outcome(result: Mapping[str, Any]) -> RenderableType:
         parts += _questions(result["questions"], result["round_trip"])
     if result.get("critic"):
         parts += _critic(result["critic"])
-    parts += _before_after(result["metrics"], result["differences"], result.get("metric", "MRR@10"))
+    parts += _sides(result["metrics"], result["differences"], result.get("metric", "MRR@10"))
     parts += _differences(f"{'dense' if 'dense' in result['differences'] else 'hybrid'} MRR@10 by writer", result["writers"])
     parts += _checks(result["verdict"] or {})
     parts.append(Text(result["reason"], style="bold green" if result["promoted"] else "bold"))
@@ -338,7 +347,9 @@ def _paid(told: Mapping[str, Any]) -> str:
 
 def distilled(result: Mapping[str, Any]) -> RenderableType:
     """What the smaller model keeps of the larger one."""
-    parts = _before_after(result["metrics"], result["differences"], "MRR@10")
+    parts = _sides(result["metrics"], result["differences"], "dense MRR@10", "teacher", "student")
+    if "own" not in result["metrics"]:
+        parts.append(Text(_WRITTEN))
     parts.append(Text(f"{result['size']:.0%} of its teacher's size, {result['speed']:.1f} times as fast here."))
     return Group(*_spaced(parts))
 
@@ -372,12 +383,14 @@ def _critic(told: Mapping[str, Any]) -> list[RenderableType]:
     return [table, *([Text(f"Rows without a label: {dropped}.")] if dropped else []), sample, *more]
 
 
-def _before_after(metrics: Mapping[str, Mapping[str, Any]], differences: Mapping[str, Any], of: str) -> list[RenderableType]:
-    table = _table(of, ">before", ">after", ">difference", ">p", ">questions")
+def _sides(
+    metrics: Mapping[str, Mapping[str, Any]], differences: Mapping[str, Any], of: str, before: str = "before", after: str = "after"
+) -> list[RenderableType]:
+    table = _table(of, f">{before}", f">{after}", ">difference", ">p", ">questions")
     for name, sides in metrics.items():
         found = differences.get(name)
         cells = [_signed(found), _p(found["p"]), str(found["n"])] if found else ["", "", ""]
-        table.add_row(name, _interval(sides["before"]), _interval(sides["after"]), *cells)
+        table.add_row(name, _interval(sides[before]), _interval(sides[after]), *cells)
     return [table]
 
 

@@ -1,4 +1,4 @@
-"""A smaller embedder out of the one that serves, and what it costs: ranks over the exam, size and speed beside its teacher's."""
+"""A smaller embedder out of the one that serves, and what it costs: ranks of questions, size and speed beside its teacher's."""
 
 from __future__ import annotations
 
@@ -26,7 +26,10 @@ _TIMED = 64
 
 
 def distil(study: Study, config: Student, out: Path) -> dict[str, Any]:
-    """Put the student of what serves in `study` into the new folder `out`, and say how it does beside its teacher. Raises BadInput."""
+    """Put the student of what serves in `study` into the new folder `out`, and say how it does beside its teacher. Raises BadInput.
+
+    Dense MRR@10 over the written questions of the exam, and over the user's own where there are some.
+    """
     if out.exists():
         raise BadInput(f"{out} is there already.", "Name a folder that does not exist yet.")
     teacher = study.examples.embedder(study.live.learned)
@@ -39,19 +42,21 @@ def distil(study: Study, config: Student, out: Path) -> dict[str, Any]:
     examples = examples_of(study.examples.mined, "exam")
     texts = [passage.indexed for passage in study.snapshot.passages]
 
-    def ranks(embedder: Embedder) -> Any:
-        vectors = Flat(embedder.embed(texts), embedder.fingerprint)
-        return reciprocal(ranks_of(Dense(study.snapshot, embedder, vectors), examples))
+    def dense(embedder: Embedder) -> Dense:
+        return Dense(study.snapshot, embedder, Flat(embedder.embed(texts), embedder.fingerprint))
 
-    before, after = ranks(teacher), ranks(small)
+    its, mine = dense(teacher), dense(small)
+    pairs = {"exam": (reciprocal(ranks_of(its, examples)), reciprocal(ranks_of(mine, examples)))}
+    if (own := study.own_beside(mine, its)) is not None:
+        pairs["own"] = own
     make_folder(out.absolute().parent)
     with whole_folder(out) as beside:
         shutil.copytree(made.path / "model", beside, dirs_exist_ok=True)
     plain = SentenceEmbedder(folder, cache=converted(study.home))  # as `teacher`, without its memory
     return {
         "model": str(out),
-        "metrics": {"dense": {"before": summary(before).json(), "after": summary(after).json()}},
-        "differences": {"dense": compare(before, after).json()},
+        "metrics": {name: {"teacher": summary(before).json(), "student": summary(after).json()} for name, (before, after) in pairs.items()},
+        "differences": {name: compare(before, after).json() for name, (before, after) in pairs.items()},
         "size": round(_bytes(out) / _bytes(folder), 3),
         "speed": round(_seconds(plain, texts[:_TIMED]) / _seconds(small, texts[:_TIMED]), 2),
     }
