@@ -84,21 +84,22 @@ def measured(name: str, data: Path, out: Path, most: int, sets: list[str], force
     folder = out / name
     subset(data / name, folder / "set", most)
     engine = Engine.open(folder / "home", create=True, sets=sets, reporter=Loud())
-    if engine.live.key is not None:
+    while engine.live.key is not None:
         engine.rollback()
     began = time.monotonic()
     added = engine.add([folder / "set" / "corpus.jsonl"])
     middle = time.monotonic()
     outcome = engine.adapt()
     ended = time.monotonic()
-    passed = force or engine.history_of.candidate(outcome.key).promote
-    if passed and engine.live.key != outcome.key:  # promoted by an earlier run and then taken back, or refused
-        engine.promote(outcome.key, force=force)
+    judged = engine.history_of.candidate(outcome.key)
+    learned = judged.system.learned if judged.system else None
+    if (force or judged.promote) and engine.live.learned != learned:  # promoted by an earlier run and then taken back, or refused
+        engine.promote(outcome.key, force=force)  # not where it serves: a reranker may stand over it by now
     found = engine.evaluate(folder / "set" / "queries.jsonl", folder / "set" / "qrels.tsv", out=folder / "evaluate")
     return {
         "set": name, "documents": added.documents, "passages": added.passages, "add_s": round(middle - began, 1),
         "adapt_s": round(ended - middle, 1), "peak_gib": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20, 2),
-        "serves": engine.live.key == outcome.key, "reason": outcome.reason, "weight": outcome.weight, "evaluate": found,
+        "serves": engine.live.learned == learned, "reason": outcome.reason, "weight": outcome.weight, "evaluate": found,
     }  # fmt: skip
 
 
