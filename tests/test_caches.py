@@ -279,6 +279,24 @@ def test_nothing_is_stale_after_promote_and_rollback(engine: Engine) -> None:
     assert engine.search("green tea", by="dense") == base
 
 
+def test_each_rollback_takes_back_one_promotion_whatever_was_promoted_twice(engine: Engine) -> None:
+    base = engine.live
+    for seed, key in enumerate(("aaaa", "bbbb"), 1):
+        system = System(f"fake:64:{seed}", FakeEmbedder(seed=seed).fingerprint, 0.5, key)
+        engine.history_of.add("judged", key, "better", system, before=base, promote=True)
+    for key in ("aaaa", "bbbb", "aaaa", "aaaa"):
+        engine.promote(key)
+    for expected in ("bbbb", "aaaa", None):
+        engine.rollback()
+        assert engine.live.key == expected
+    assert engine.live == base
+    engine.promote("bbbb")
+    engine.rollback()
+    assert engine.live == base
+    with pytest.raises(BadInput, match="Nothing was promoted"):
+        engine.rollback()
+
+
 def test_a_kill_between_the_swap_and_its_event_can_be_rolled_back(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     base, truly = engine.live, History.add
 

@@ -72,10 +72,14 @@ class Pointer:
 
     def rollback(self) -> Event:
         """As `Engine.rollback`."""
-        live = self.live()
+        live, undone = self.live(), 0
         for event in reversed(self._history.events()):
+            if event.event == "rolled back":
+                undone += 1
+            elif undone and event.event == "promoted" and event.before != event.system:
+                undone -= 1  # the promotion that was taken back
             # A kill may have come between the swap and its event: then the judgement says what served before.
-            if event.event in ("promoted", "judged") and event.system == live and event.before not in (None, live):
+            elif event.event in ("promoted", "judged") and event.system == live and event.before not in (None, live):
                 return self.serve("rolled back", event.before, f"back from {live.key}")
         raise BadInput("Nothing was promoted that could be rolled back.", "`selfstudy history` shows what happened here.")
 
