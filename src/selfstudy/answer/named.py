@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 
 from selfstudy.core.facts.dates import MONTH
 from selfstudy.core.facts.numerals import HANZI, hanzi_number, roman_number
@@ -26,9 +26,6 @@ _NAMED = re.compile(rf"(?<![{_LATIN}\d.])(?P<name>[{_LATIN}]+)(?P<joint>[ -]?)(?
 _CHINESE = re.compile(rf"第\s*([\d{HANZI}]+)\s*([条章节款项版期届季集])")
 _HEAD = re.compile(r"(?:^|[>›»|§]\s*)(\d+(?:\.\d+)*)[.)]?\s", re.MULTILINE)
 _YEAR = re.compile(r"1[5-9]\d\d|20\d\d")
-
-Named = Mapping[str, Collection[str]]
-"""The numbers that stand behind each name."""
 
 
 def of_what_is_named(question: str, hits: Sequence[Hit]) -> list[Hit]:

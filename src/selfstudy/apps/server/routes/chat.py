@@ -117,7 +117,7 @@ def _about(answered: Answered) -> dict[str, Any]:
 def _proof(answered: Answered) -> dict[str, Any]:
     return {
         "citations": answered.citations, "abstained": answered.abstained, "confidence": answered.confidence, "notes": answered.notes,
-        "answer_id": answered.id,         "usage": _usage(answered.cost), "cost": answered.cost.model_dump(),
+        "answer_id": answered.id, "usage": _usage(answered.cost), "cost": answered.cost.model_dump(),
     }  # fmt: skip
 
 
